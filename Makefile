@@ -1,0 +1,48 @@
+# Development commands; `make` alone lists them. CI runs `make check` and nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test check format test-gpu bench clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv with the tested versions; the command is .venv/bin/gpu-qa
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gpu-qa needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev -e .
+	touch $@
+
+demo: install ## Synthesise a minute with planted faults, analyze it, write demo/report.html
+	$(BIN)/python examples/demo.py demo
+
+test: install ## Run the tests
+	$(BIN)/python -m pytest
+
+check: install ## What CI runs: format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: install ## Format and sort what can be
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test-gpu: ## Tests, benchmarks and profiles on a machine with a card; skips are failures
+	PYTHON=$(PYTHON) benchmarks/gpu.sh
+
+bench: install ## Run the CPU benchmarks and write benchmarks/results/
+	$(BIN)/python benchmarks/pipeline.py
+
+clean: ## Remove what make made
+	rm -rf $(VENV) demo build dist

@@ -1,0 +1,273 @@
+"""What moves between measuring and telling: series, evidence, events. NumPy only.
+
+All times are seconds on the stream's own clock: 0 is the first video frame (the first sound where there is no video).
+Axes: `T` time, `R, K` tile rows and columns, `C` channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Severity = Literal["info", "warn", "major", "critical"]
+State = Literal["open", "closed"]
+
+SEVERITIES: tuple[Severity, ...] = ("info", "warn", "major", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSeries:
+    """Measures of T consecutive frames of one format on the fixed grid of tiles.
+
+    Tile measures are means over a tile's samples; luma ones are fractions of full scale, where 0 is black and 1 is
+    white of the frame's own color range (limited range: code 16 → 0, 235 → 1 at 8 bit), not clipped.
+    """
+
+    pts_s: np.ndarray
+    """float64 [T]."""
+    end_s: np.ndarray
+    """float64 [T]: when the frame gives way to the next one, as far as known (its own duration else)."""
+    luma: np.ndarray
+    """float32 [T, R, K]: mean luma."""
+    luma_std: np.ndarray
+    """float32 [T, R, K]: standard deviation of luma within the tile."""
+    change: np.ndarray
+    """float32 [T, R, K]: mean absolute difference to the frame before; 0 where `comparable` is false."""
+    coarse_change: np.ndarray
+    """float32 [T, R, K]: the same between the area-averaged small pictures, in which noise is averaged out."""
+    gradient: np.ndarray
+    """float32 [T, 2, R, K]: mean absolute difference to the left (0) and upper (1) neighbour."""
+    block_edge: np.ndarray
+    """float32 [T, 2, R, K]: the same on the 8-sample grid only."""
+    chroma: np.ndarray
+    """float32 [T, 2, R, K]: mean Cb and Cr, −0.5…0.5, 0 is grey."""
+    histogram: np.ndarray
+    """float32 [T, 256]: share of samples per 1/256 of the code range (raw codes, not full-scale fractions)."""
+    comparable: np.ndarray
+    """bool [T]: the frame before exists and has the same format."""
+    is_corrupt: np.ndarray
+    """bool [T]: the decoder concealed damage."""
+    is_key: np.ndarray
+    """bool [T]."""
+    small: np.ndarray
+    """uint16 [T, 192, 336]: area-averaged luma in 1/256 of an 8-bit code."""
+    small_chroma: np.ndarray
+    """uint16 [T, 2, 96, 168]: area-averaged Cb, Cr in 1/256 of an 8-bit code; 128 · 256 is grey."""
+    black_code: float
+    """8-bit code of black (16 or 0)."""
+    white_code: float
+    """8-bit code of white (235 or 255)."""
+    display_aspect_ratio: float
+    """Width over height of the picture as shown."""
+
+    def __len__(self) -> int:
+        return len(self.pts_s)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSeries:
+    """Measures of T consecutive 10 ms hops of one track. Hops follow one another without a gap within a series."""
+
+    track: int
+    """Index of the track in its container."""
+    channels: tuple[str, ...]
+    """Channel names in order, such as ("FL", "FR")."""
+    sample_rate: int
+    """Hz."""
+    pts_s: np.ndarray
+    """float64 [T]: start of the hop."""
+    end_s: np.ndarray
+    """float64 [T]: end of the hop."""
+    peak: np.ndarray
+    """float32 [T, C]: largest absolute sample, full scale = 1."""
+    power: np.ndarray
+    """float32 [T, C]: mean square, full-scale square = 1."""
+    k_power: np.ndarray
+    """float32 [T, C]: mean square after K-weighting (ITU-R BS.1770-5)."""
+    zero_run: np.ndarray
+    """int32 [T, C]: longest run of exactly zero samples within the hop."""
+    clipped: np.ndarray
+    """int32 [T, C]: samples at or above 32 767 / 32 768 of full scale."""
+
+    def __len__(self) -> int:
+        return len(self.pts_s)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFact:
+    """Something that happened to the stream itself, placed on its clock."""
+
+    kind: Literal["gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled"]
+    track: Literal["video", "audio"]
+    start_s: float
+    end_s: float
+    """Equal to `start_s` for what has no length."""
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSeries:
+    """The facts of a stretch of stream, and how far each track has come by its end."""
+
+    facts: tuple[StreamFact, ...]
+    """In order of `start_s`."""
+    until_s: float
+    """How far the stream has been read."""
+    video_until_s: float | None
+    """End of the last frame; null before the first or where there is no video."""
+    audio_until_s: dict[int, float | None]
+    """End of the last sound per audio track of the input; null before the first."""
+    finished: bool = False
+    """True in a stream's last series."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A detector's view of a stretch of stream, step by step. Steps may overlap in time and may leave gaps."""
+
+    kind: str
+    """Event kind such as `video.freeze`."""
+    scope: str
+    """What of the stream: "" the picture, "1" or "1:front" an audio track and channel group. Part of an event's key."""
+    start_s: np.ndarray
+    """float64 [T]: start of what the step speaks of."""
+    end_s: np.ndarray
+    """float64 [T]: its end."""
+    verdict: np.ndarray
+    """int8 [T]: +1 raises, −1 clears, 0 leaves things as they are (hysteresis band, or nothing to judge by)."""
+    value: np.ndarray
+    """float32 [T]: the measured value, in `unit`."""
+    limit: float
+    """The value from which on `value` is a defect, in `unit`."""
+    unit: str
+    worst: Literal["max", "min"] = "max"
+    """Which of an event's values stands for it."""
+    confidence: np.ndarray | None = None
+    """float32 [T] in 0…1; null is 1 throughout."""
+    details: dict[str, np.ndarray] = field(default_factory=dict)
+    """Arrays [T] of any dtype (object for JSON values); an event shows those of its last raising step."""
+    severity_cap: np.ndarray | None = None
+    """int8 [T]: index into `SEVERITIES` that an event may not exceed; null is no cap."""
+    message: str = ""
+    """`str.format` template with `{value}`, `{limit}`, `{duration_s}` and the details' names."""
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a viewer would notice, from when to when. Same id from open to closed."""
+
+    id: str
+    """`STREAM-KIND-START`: stable over runs of the same input."""
+    stream: str
+    kind: str
+    state: State
+    severity: Severity
+    start_s: float
+    end_s: float | None
+    """Null while open."""
+    value: float | None
+    """The worst measured value; null where none could be measured."""
+    limit: float | None
+    unit: str
+    confidence: float
+    """0…1."""
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+    """Kind-specific JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventTiming:
+    """How long evidence must last before it is told, and how an event's severity grows."""
+
+    raise_after_s: float = 2.0
+    """Evidence must raise for this long before an event opens (it then starts where the evidence did)."""
+    clear_after_s: float = 0.5
+    """Evidence must stay away for this long before an event closes (it then ended where the evidence did)."""
+    major_after_s: float = 5.0
+    """`warn` becomes `major` at this length."""
+    critical_after_s: float = 15.0
+    """`major` becomes `critical` at this length."""
+
+    def __post_init__(self) -> None:
+        if not self.raise_after_s >= 0 or not self.clear_after_s >= 0:
+            raise ValueError("raise_after_s and clear_after_s must be 0 or more")
+        if not self.raise_after_s <= self.major_after_s <= self.critical_after_s:
+            raise ValueError("raise_after_s ≤ major_after_s ≤ critical_after_s must hold")
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """A detector as the program sees it: what it reads, what it tells, its settings and its one function."""
+
+    name: str
+    """Lower case, as in `--detectors` and the configuration: `freeze`."""
+    kinds: tuple[str, ...]
+    """The event kinds that its evidence has."""
+    consumes: Literal["video", "audio", "stream"]
+    """Which series `weigh` is given: `VideoSeries`, `AudioSeries` or `StreamSeries`."""
+    weigh: Callable[[Any, Any, Any], tuple[list[Evidence], Any]]
+    """`weigh(series, limits, carry) → (evidence, carry)`: pure. `carry` is null at a stream's start and opaque to the
+    caller, who hands it back with the next series; any cut of a stream into series gives the same evidence."""
+    limits: Any
+    """The default limits: an instance of a frozen dataclass."""
+    timing: EventTiming
+    """The default timing of its events."""
+    summary: str
+    """One line: what a viewer notices."""
+    source: str
+    """Where the defaults come from: a standard with clause, a program, or our own measurement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A measured series over the whole stream, thinned to a bounded number of bins."""
+
+    name: str
+    """Such as `change`."""
+    label: str
+    """For people, such as `Change between frames`."""
+    unit: str
+    pts_s: np.ndarray
+    """float64 [B]: start of the bin."""
+    low: np.ndarray
+    """float32 [B]: smallest value in the bin."""
+    high: np.ndarray
+    """float32 [B]: largest value in the bin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is known of one input once it has ended or was stopped."""
+
+    stream: str
+    """Name of the stream: the input as given, without credentials."""
+    media: dict[str, Any]
+    """JSON: container, duration, tracks, what was ignored and why; empty where the input could not be opened."""
+    events: tuple[Event, ...]
+    """In order of `start_s`; all closed."""
+    measurements: dict[str, Any]
+    """JSON: what was measured even where nothing is wrong; null values have a reason under `NAME_reason`."""
+    curves: tuple[Curve, ...]
+    thumbnails: dict[str, bytes]
+    """Event id → JPEG of the frame where the event began."""
+    settings: dict[str, Any]
+    """JSON: the settings used."""
+    error: str | None = None
+    """Why the input could not be analyzed, or not to its end; null where it could."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 defects found, 2 could not analyze. Events of severity `info` are no defects."""
+        if any(event.severity != "info" for event in self.events):
+            return 1
+        return 2 if self.error is not None else 0
