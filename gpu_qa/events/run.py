@@ -1,0 +1,177 @@
+"""Run: one stretch of raising evidence under one key, from its first step until it is over.
+
+A run is what an event is made of, and may end before it has become one. Its rules are the hysteresis of the whole
+program; `gpu_qa.events.tracker` keeps the runs of a stream and says what is told when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpu_qa.series import SEVERITIES
+
+if TYPE_CHECKING:
+    from gpu_qa.series import EventTiming, Evidence, Severity
+
+TOLERANCE_S = 0.001
+"""A length this much short of a limit reaches it: Matroska and FLV round both ends of it to milliseconds."""
+
+_UNTOLD = -1
+_CRITICAL = SEVERITIES.index("critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that is known of a run after some step."""
+
+    id: str
+    """The event's, once it is told."""
+    start_s: float
+    """Start of the first raising step."""
+    raised_until_s: float
+    """End of the last raising step; the latest where steps overlap."""
+    held_until_s: float
+    """End of the last step that neither raised nor cleared."""
+    clear_from_s: float | None = None
+    """Where evidence began to clear; null while none has since the last raising step."""
+    clear_until_s: float = 0.0
+    """How far it has cleared since then."""
+    cleared_s: float = 0.0
+    """Length of earlier clear stretches that did not end the run, as long as it is untold."""
+    told: int = _UNTOLD
+    """Index into `SEVERITIES` of the severity last told; −1 before the event has opened."""
+    cap: int = _UNTOLD
+    """Index into `SEVERITIES` that its severity may not exceed: the highest of its steps'."""
+    worst: float = float("nan")
+    """The worst value; NaN where none was measured."""
+    confidence_sum: float = 0.0
+    """Sum of the raising steps' confidence."""
+    steps: int = 0
+    """How many raising steps there were."""
+    limit: float = 0.0
+    unit: str = ""
+    message: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+    """JSON values of the last raising step."""
+
+    @property
+    def length_s(self) -> float:
+        """From the first raising step's start to the last one's end."""
+        return self.raised_until_s - self.start_s
+
+    @property
+    def severity(self) -> Severity:
+        """The severity last told."""
+        return SEVERITIES[max(self.told, 0)]
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence of the raising steps, 0…1."""
+        return round(self.confidence_sum / self.steps, 6) if self.steps else 1.0
+
+
+def raised(run: Run, evidence: Evidence, first: int, last: int, timing: EventTiming) -> tuple[Run, list[Run]]:
+    """Lengthen a run by the raising steps `first` to `last` (exclusive).
+
+    Returns:
+        The run after them, and the run as it stood after each step at which there was something to tell: it opened, or
+        its severity rose.
+    """
+    if run.clear_from_s is not None:
+        cleared_s = run.cleared_s + (run.clear_until_s - run.clear_from_s if run.told == _UNTOLD else 0.0)
+        run = replace(run, clear_from_s=None, cleared_s=cleared_s)
+    steps = slice(first, last)
+    until_s = np.maximum.accumulate(np.maximum(evidence.end_s[steps], run.raised_until_s))
+    grown = _grown(until_s - run.start_s, timing)
+    cap = _running_cap(run, evidence, steps)
+    level = np.where(grown > _UNTOLD, np.minimum(grown, cap), _UNTOLD)
+    worst = _running_worst(run, evidence, steps)
+    confidence_sum = _running_confidence(run, evidence, steps)
+    before = np.concatenate(([run.told], level[:-1]))
+
+    def after(index: int) -> Run:
+        return replace(
+            run,
+            raised_until_s=float(until_s[index]),
+            told=max(run.told, int(level[index])),
+            cap=int(cap[index]),
+            worst=float(worst[index]),
+            confidence_sum=float(confidence_sum[index]),
+            steps=run.steps + index + 1,
+            limit=evidence.limit,
+            unit=evidence.unit,
+            message=evidence.message,
+            details={name: json_scalar(values[first + index]) for name, values in evidence.details.items()},
+        )
+
+    return after(-1 + last - first), [after(int(index)) for index in np.flatnonzero(level > before)]
+
+
+def cleared(run: Run, evidence: Evidence, first: int, last: int, timing: EventTiming) -> Run | None:
+    """The run after the clear steps `first` to `last` (exclusive); null where they end it.
+
+    A told run ends once it has stayed clear for `clear_after_s`. An untold one may hold less than that in all: so a
+    glitch does not hide a defect, and a picture that is black every other moment is not black.
+    """
+    from_s = run.clear_from_s
+    if from_s is None:
+        from_s = max(float(evidence.start_s[first]), run.raised_until_s)
+    until_s = max(
+        float(evidence.end_s[first:last].max()), run.clear_until_s if run.clear_from_s is not None else from_s
+    )
+    earlier_s = run.cleared_s if run.told == _UNTOLD else 0.0
+    if earlier_s + (until_s - from_s) >= timing.clear_after_s - TOLERANCE_S:
+        return None
+    return replace(run, clear_from_s=from_s, clear_until_s=until_s)
+
+
+def held(run: Run, evidence: Evidence, first: int, last: int) -> Run:
+    """The run after the steps `first` to `last` (exclusive), which leave things as they are."""
+    return replace(run, held_until_s=max(run.held_until_s, float(evidence.end_s[first:last].max())))
+
+
+def final_end_s(run: Run, end_s: float) -> float:
+    """Where a run ends with which the stream ended at `end_s`.
+
+    That is the end of the last raising step, or, where things were left as they were from then on, the end of that.
+    """
+    if run.clear_from_s is not None:
+        return run.raised_until_s
+    return max(run.raised_until_s, min(run.held_until_s, end_s))
+
+
+def json_scalar(value: Any) -> Any:
+    """An array's element as a JSON value; a float32 becomes the shortest decimal that stands for it."""
+    if isinstance(value, np.floating):
+        return float(str(value))
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _grown(length_s: np.ndarray, timing: EventTiming) -> np.ndarray:
+    """Index into `SEVERITIES` by length alone, int64 [T]; −1 where a run is too short to be told."""
+    limits_s = np.array([timing.raise_after_s, timing.major_after_s, timing.critical_after_s]) - TOLERANCE_S
+    reached = np.searchsorted(limits_s, length_s, side="right")
+    return np.where(reached > 0, reached, _UNTOLD)
+
+
+def _running_cap(run: Run, evidence: Evidence, steps: slice) -> np.ndarray:
+    if evidence.severity_cap is None:
+        return np.full(steps.stop - steps.start, _CRITICAL)
+    return np.maximum.accumulate(np.maximum(evidence.severity_cap[steps].astype(np.int64), run.cap))
+
+
+def _running_worst(run: Run, evidence: Evidence, steps: slice) -> np.ndarray:
+    worse = np.fmax if evidence.worst == "max" else np.fmin
+    return np.asarray(worse.accumulate(worse(evidence.value[steps].astype(np.float64), run.worst)))
+
+
+def _running_confidence(run: Run, evidence: Evidence, steps: slice) -> np.ndarray:
+    """Sums one by one (not pairwise), so that a cut between two steps changes no bit."""
+    count = steps.stop - steps.start
+    confidence = np.ones(count) if evidence.confidence is None else evidence.confidence[steps].astype(np.float64)
+    return np.cumsum(np.concatenate(([run.confidence_sum], confidence)))[1:]

@@ -1,0 +1,218 @@
+"""Series as the features stage would give them, made from a few numbers, and cut as a stream may be cut."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from gpu_qa.series import AudioSeries, Evidence, StreamFact, StreamSeries, VideoSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gpu_qa.series import Detector
+
+TILES = (24, 42)
+
+# fmt: off
+_PER_FRAME = (
+    "pts_s", "end_s", "luma", "luma_std", "change", "coarse_change", "gradient", "block_edge", "chroma", "histogram",
+    "comparable", "is_corrupt", "is_key", "small", "small_chroma",
+)
+# fmt: on
+_PER_HOP = ("pts_s", "end_s", "peak", "power", "k_power", "zero_run", "clipped")
+
+S = TypeVar("S", VideoSeries, AudioSeries)
+
+
+def video_series(
+    frames: int = 50,
+    *,
+    frame_rate: float = 25.0,
+    start_s: float = 0.0,
+    luma: Any = 0.4,
+    luma_std: Any = 0.1,
+    chroma: Any = (0.05, -0.05),
+    change: Any = 0.02,
+    coarse_change: Any = None,
+    gradient: Any = 0.02,
+    block_edge: Any = 0.02,
+    histogram: Any = None,
+    first: bool = True,
+    tiles: tuple[int, int] = TILES,
+    black_code: float = 16.0,
+    white_code: float = 235.0,
+    display_aspect_ratio: float = 16 / 9,
+) -> VideoSeries:
+    """Frames at a constant rate; tile measures broadcast to [T, R, K], `chroma` is a pair or [T, 2, R, K].
+
+    Without a `histogram` each tile's samples lie half at its mean minus, half at its mean plus its standard deviation.
+    `first` says that the first frame has none before it.
+    """
+    shape = (frames, *tiles)
+
+    def per_tile(value: Any) -> np.ndarray:
+        return np.array(np.broadcast_to(np.asarray(value, np.float32), shape))
+
+    def directional(value: Any) -> np.ndarray:
+        return np.array(np.broadcast_to(np.asarray(value, np.float32), (frames, 2, *tiles)))
+
+    pts_s = start_s + np.arange(frames) / frame_rate
+    luma, luma_std = per_tile(luma), per_tile(luma_std)
+    comparable = np.ones(frames, bool)
+    comparable[:1] = not first
+    moved = comparable[:, None, None]
+    colors = np.asarray(chroma, np.float32)
+    codes = black_code + luma.mean((1, 2)) * (white_code - black_code)
+    small = np.asarray(np.clip(codes, 0, 255) * 256).astype(np.uint16)
+    return VideoSeries(
+        pts_s=pts_s,
+        end_s=start_s + np.arange(1, frames + 1) / frame_rate,
+        luma=luma,
+        luma_std=luma_std,
+        change=per_tile(change) * moved,
+        coarse_change=per_tile(change if coarse_change is None else coarse_change) * moved,
+        gradient=directional(gradient),
+        block_edge=directional(block_edge),
+        chroma=directional(colors.reshape(2, 1, 1) if colors.shape == (2,) else colors),
+        histogram=(
+            _two_valued_histogram(luma, luma_std, black_code, white_code)
+            if histogram is None
+            else np.array(np.broadcast_to(np.asarray(histogram, np.float32), (frames, 256)))
+        ),
+        comparable=comparable,
+        is_corrupt=np.zeros(frames, bool),
+        is_key=np.arange(frames) % 50 == 0,
+        small=np.broadcast_to(small[:, None, None], (frames, 192, 336)),
+        small_chroma=np.broadcast_to(np.uint16(128 * 256), (frames, 2, 96, 168)),
+        black_code=black_code,
+        white_code=white_code,
+        display_aspect_ratio=display_aspect_ratio,
+    )
+
+
+def audio_series(
+    duration_s: float = 3.0,
+    *,
+    start_s: float = 0.0,
+    channels: Sequence[str] = ("FL", "FR"),
+    rms_dbfs: Any = -23.0,
+    peak_dbfs: Any = None,
+    track: int = 1,
+    sample_rate: int = 48_000,
+) -> AudioSeries:
+    """Hops of 10 ms. `rms_dbfs` broadcasts to [T, C]; the peak is 9 dB above unless given; −inf is digital silence."""
+    hops = round(duration_s * 100)
+    shape = (hops, len(channels))
+    rms = np.broadcast_to(np.asarray(rms_dbfs, np.float64), shape)
+    peak = rms + 9.0 if peak_dbfs is None else np.broadcast_to(np.asarray(peak_dbfs, np.float64), shape)
+    power = np.array(10.0 ** (rms / 10.0), np.float32)
+    return AudioSeries(
+        track=track,
+        channels=tuple(channels),
+        sample_rate=sample_rate,
+        pts_s=start_s + np.arange(hops) / 100,
+        end_s=start_s + np.arange(1, hops + 1) / 100,
+        peak=np.array(np.minimum(10.0 ** (peak / 20.0), 1.0), np.float32),
+        power=power,
+        k_power=power.copy(),
+        zero_run=np.array(np.where(power == 0, sample_rate // 100, 0), np.int32),
+        clipped=np.zeros(shape, np.int32),
+    )
+
+
+def joined(*series: S) -> S:
+    """Series that follow one another as one; their times are taken as they are."""
+    names = _PER_FRAME if isinstance(series[0], VideoSeries) else _PER_HOP
+    values: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in series]) for name in names}
+    return dataclasses.replace(series[0], **values)
+
+
+def cut(series: S, at: Iterable[int]) -> list[S]:
+    """The series in pieces that end before the steps `at`; empty pieces stay."""
+    names = _PER_FRAME if isinstance(series, VideoSeries) else _PER_HOP
+    edges = [0, *sorted(at), len(series)]
+    pieces = []
+    for first, last in itertools.pairwise(edges):
+        values: dict[str, Any] = {name: getattr(series, name)[first:last] for name in names}
+        pieces.append(dataclasses.replace(series, **values))
+    return pieces
+
+
+def fact(kind: Any, start_s: float, end_s: float | None = None, *, track: Any = "video", **details: Any) -> StreamFact:
+    """A fact of the stream; without `end_s` it has no length."""
+    return StreamFact(kind, track, start_s, start_s if end_s is None else end_s, f"{kind} at {start_s}", details)
+
+
+def weighed(detector: Detector, pieces: Iterable[Any], limits: Any = None) -> list[Evidence]:
+    """A detector's evidence of a stream in pieces, joined per kind and scope in order of appearance."""
+    carry: Any = None
+    found: dict[tuple[str, str], list[Evidence]] = {}
+    for piece in pieces:
+        evidence, carry = detector.weigh(piece, detector.limits if limits is None else limits, carry)
+        for part in evidence:
+            found.setdefault((part.kind, part.scope), []).append(part)
+    return [_joined_evidence(parts) for parts in found.values()]
+
+
+def assert_same_evidence(one: Sequence[Evidence], other: Sequence[Evidence]) -> None:
+    """Bit for bit the same kinds, scopes and steps; evidence without a step says nothing."""
+    first, second = ({(part.kind, part.scope): part for part in side if len(part)} for side in (one, other))
+    assert first.keys() == second.keys()
+    for key, part in first.items():
+        twin = second[key]
+        for name in ("limit", "unit", "worst", "message"):
+            assert getattr(part, name) == getattr(twin, name), (key, name)
+        arrays = {name: getattr(part, name) for name in _STEP_ARRAYS} | part.details
+        twins = {name: getattr(twin, name) for name in _STEP_ARRAYS} | twin.details
+        assert arrays.keys() == twins.keys()
+        for name, values in arrays.items():
+            if values is None or values.dtype == object:
+                assert (values is None and twins[name] is None) or list(values) == list(twins[name]), (key, name)
+            else:
+                np.testing.assert_array_equal(values, twins[name], err_msg=f"{key} {name}")
+
+
+_STEP_ARRAYS = ("start_s", "end_s", "verdict", "value", "confidence", "severity_cap")
+
+
+def _joined_evidence(parts: list[Evidence]) -> Evidence:
+    values: dict[str, Any] = {}
+    for name in _STEP_ARRAYS:
+        given = [getattr(part, name) for part in parts]
+        values[name] = None if given[0] is None else np.concatenate(given)
+    details = {name: np.concatenate([part.details[name] for part in parts]) for name in parts[0].details}
+    return dataclasses.replace(parts[0], details=details, **values)
+
+
+def stream_series(
+    until_s: float,
+    *facts: StreamFact,
+    video_until_s: float | None = None,
+    audio_until_s: dict[int, float | None] | None = None,
+    finished: bool = False,
+    **more: Any,
+) -> StreamSeries:
+    """A stretch of stream read up to `until_s`; its picture reaches as far unless said otherwise."""
+    return StreamSeries(
+        facts=facts,
+        until_s=until_s,
+        video_until_s=until_s if video_until_s is None else video_until_s,
+        audio_until_s={} if audio_until_s is None else audio_until_s,
+        finished=finished,
+        **more,
+    )
+
+
+def _two_valued_histogram(luma: np.ndarray, luma_std: np.ndarray, black_code: float, white_code: float) -> np.ndarray:
+    frames = len(luma)
+    histogram = np.zeros((frames, 256), np.float32)
+    share = 0.5 / (luma.shape[1] * luma.shape[2])
+    for values in (luma - luma_std, luma + luma_std):
+        codes = np.clip(np.rint(black_code + values * (white_code - black_code)), 0, 255).astype(np.intp)
+        for index in range(frames):
+            np.add.at(histogram[index], codes[index].ravel(), share)
+    return histogram
