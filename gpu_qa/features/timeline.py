@@ -69,6 +69,14 @@ class Timeline:
         clock = self._tracks.get(track)
         return clock.until_s if clock else None
 
+    def locate(self, track: int, raw_s: float | None) -> float:
+        """Stream time of a timestamp of `track` in seconds, without moving the clock; null gives how far it has come."""
+        clock = self._tracks.get(track)
+        if raw_s is None or not self.started:
+            return clock.until_s if clock else self.until_s
+        at_s = raw_s + (clock.offset_s if clock else self._offsets_s[-1])
+        return at_s if clock is None or self._is_continuous(at_s, clock.until_s) else clock.until_s
+
     def place(
         self, track: int, kind: Literal["video", "audio"], raw_s: float | None, duration_s: float
     ) -> tuple[float, list[StreamFact]]:

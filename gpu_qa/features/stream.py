@@ -1,0 +1,142 @@
+"""Features of one stream: its picture, its sound, and what happened to the stream itself, on one clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpu_qa.features.audio import AudioFeatures
+from gpu_qa.features.video import VideoFeatures
+
+from gpu_qa.features.timeline import Timeline, TimelineSettings
+from gpu_qa.series import StreamFact, StreamSeries
+from gpu_qa.units import ticks_to_s
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpu_qa.media import AudioSamples, Decoded, Note, Track, VideoFrame
+    from gpu_qa.series import AudioSeries, VideoSeries
+
+_FIRST_PICTURE_S = 30.0
+"""Sound that waits for the first picture, which sets the clock's 0, waits no longer than this much sound."""
+_FRAME_S = 0.04
+"""Length of a frame where neither the frame nor the stream says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Series that have become complete."""
+
+    video: tuple[VideoSeries, ...] = ()
+    audio: tuple[AudioSeries, ...] = ()
+
+
+class StreamFeatures:
+    """Measures one stream; keeps the clock, the frame before, and the series that are not yet complete.
+
+    Args:
+        tracks: The tracks that are analyzed.
+        timeline: When a step of the timestamps is out of the ordinary.
+    """
+
+    def __init__(self, tracks: Sequence[Track], timeline: TimelineSettings = TimelineSettings()) -> None:
+        self.timeline = Timeline(timeline)
+        self._video_track = next((track for track in tracks if track.kind == "video"), None)
+        self._audio_tracks = [track for track in tracks if track.kind == "audio"]
+        self._video = VideoFeatures()
+        self._audio = {track.index: AudioFeatures(track.index) for track in self._audio_tracks}
+        self._waiting: list[AudioSamples] = []
+        self._waiting_s = 0.0
+        self._facts: list[StreamFact] = []
+
+    def measure(self, decoded: Decoded) -> Measured:
+        """Measure what a decoder gave; series come out once they are long enough to be worth judging."""
+        video: list[VideoSeries] = []
+        audio: list[AudioSeries] = []
+        for frame in decoded.frames:
+            if not self.timeline.started:
+                self._start(frame)
+                audio += self._measure_waiting()
+            video += self._measure_frame(frame)
+        for sound in decoded.sound:
+            if self.timeline.started or self._video_track is None:
+                audio += self._measure_sound(sound)
+            else:
+                self._waiting.append(sound)
+                self._waiting_s += sound.samples.shape[1] / sound.sample_rate
+                if self._waiting_s > _FIRST_PICTURE_S:
+                    audio += self._measure_waiting()
+        self._facts += [self._fact(note) for note in decoded.notes]
+        return Measured(tuple(video), tuple(audio))
+
+    def note(self, fact: StreamFact) -> None:
+        """Add something that happened to the stream and was seen elsewhere."""
+        self._facts.append(fact)
+
+    def locate(self, note: Note) -> float:
+        """Seconds on the stream's clock of a note; without a timestamp: how far its track has come."""
+        track = self._track_index(note)
+        raw_s = None if note.pts is None else ticks_to_s(note.pts, note.time_base)
+        return self.timeline.locate(track, raw_s)
+
+    def flush(self) -> Measured:
+        """Series of all that has been measured so far, however short."""
+        audio = self._measure_waiting()
+        for features in self._audio.values():
+            audio += features.flush()
+        return Measured(tuple(self._video.flush()), tuple(audio))
+
+    def stream_series(self, *, finished: bool = False, until_s: float | None = None) -> StreamSeries:
+        """The facts since the last call and how far each track has come.
+
+        Args:
+            finished: The stream has ended.
+            until_s: How far the stream has come by the wall clock, where that is further than its timestamps.
+        """
+        facts, self._facts = sorted(self._facts, key=lambda fact: fact.start_s), []
+        video = self._video_track
+        return StreamSeries(
+            facts=tuple(facts),
+            until_s=max(self.timeline.until_s, until_s or 0.0),
+            video_until_s=self.timeline.track_until_s(video.index) if video else None,
+            audio_until_s={track.index: self.timeline.track_until_s(track.index) for track in self._audio_tracks},
+            finished=finished,
+        )
+
+    def _start(self, frame: VideoFrame) -> None:
+        self.timeline.start(0.0 if frame.pts is None else ticks_to_s(frame.pts, frame.time_base))
+
+    def _measure_frame(self, frame: VideoFrame) -> list[VideoSeries]:
+        if self._video_track is None:
+            raise ValueError("a frame of a stream without a video track")
+        raw_s = None if frame.pts is None else ticks_to_s(frame.pts, frame.time_base)
+        duration_s = ticks_to_s(frame.duration, frame.time_base) or self._frame_s()
+        start_s, facts = self.timeline.place(self._video_track.index, "video", raw_s, duration_s)
+        self._facts += facts
+        return self._video.add(frame, start_s, duration_s)
+
+    def _measure_sound(self, sound: AudioSamples) -> list[AudioSeries]:
+        raw_s = None if sound.pts is None else ticks_to_s(sound.pts, sound.time_base)
+        length_s = sound.samples.shape[1] / sound.sample_rate
+        start_s, facts = self.timeline.place(sound.track.index, "audio", raw_s, length_s)
+        self._facts += facts
+        return self._audio[sound.track.index].add(sound, start_s)
+
+    def _measure_waiting(self) -> list[AudioSeries]:
+        waiting, self._waiting, self._waiting_s = self._waiting, [], 0.0
+        return [series for sound in waiting for series in self._measure_sound(sound)]
+
+    def _fact(self, note: Note) -> StreamFact:
+        at_s = self.locate(note)
+        return StreamFact(note.kind, note.track, at_s, at_s, note.message, note.details)
+
+    def _track_index(self, note: Note) -> int:
+        tracks = [self._video_track] if note.track == "video" else self._audio_tracks
+        named = note.details.get("track")
+        known = [track.index for track in tracks if track is not None]
+        return named if named in known else (known[0] if known else -1)
+
+    def _frame_s(self) -> float:
+        rate = self._video_track.frame_rate if self._video_track else None
+        return float(1 / rate) if rate else _FRAME_S

@@ -1,0 +1,120 @@
+"""Features of the picture: frames → `VideoSeries`, by the kernel `luma_stats`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts, luma_stats
+
+from gpu_qa.series import VideoSeries
+
+if TYPE_CHECKING:
+    from gpu_qa.media import VideoFormat, VideoFrame
+
+FRAMES_PER_SERIES = 12
+"""Frames after which a series is complete: short enough to tell soon, long enough to judge cheaply."""
+_LIMITED_RANGE = (16.0, 235.0)
+_FULL_RANGE = (0.0, 255.0)
+"""8-bit codes of black and white (ITU-R BT.709-6, item 4.6; full range: ISO/IEC 23091-2)."""
+
+
+class _Measured(NamedTuple):
+    """A frame's sums and what its picture is no longer needed for."""
+
+    stats: LumaStats
+    start_s: float
+    end_s: float
+    comparable: bool
+    is_corrupt: bool
+    is_key: bool
+
+
+class VideoFeatures:
+    """Measures the frames of one stream, each against the one before it."""
+
+    def __init__(self) -> None:
+        self._before: VideoFrame | None = None
+        self._small_before: np.ndarray | None = None
+        self._measured: list[_Measured] = []
+
+    def add(self, frame: VideoFrame, start_s: float, duration_s: float) -> list[VideoSeries]:
+        """Measure a frame.
+
+        Args:
+            frame: A decoded picture.
+            start_s: Its start on the stream's clock, in seconds.
+            duration_s: How long it is shown, in seconds.
+
+        Returns:
+            The series that this completed: one of enough frames, or one that a new format ended.
+        """
+        done: list[VideoSeries] = []
+        before = self._before
+        if before is not None and before.format != frame.format:
+            done = self.flush()
+            before = None
+        stats = luma_stats(
+            frame.luma,
+            frame.chroma,
+            bit_depth=frame.format.bit_depth,
+            shift=frame.format.shift,
+            previous=before.luma if before else None,
+            previous_small=self._small_before if before else None,
+        )
+        self._before, self._small_before = frame, stats.small
+        self._measured.append(
+            _Measured(stats, start_s, start_s + duration_s, before is not None, frame.is_corrupt, frame.is_key)
+        )
+        if len(self._measured) >= FRAMES_PER_SERIES:
+            done += self.flush()
+        return done
+
+    def flush(self) -> list[VideoSeries]:
+        """The series of the frames measured since the last one: one or none."""
+        if not self._measured or self._before is None:
+            return []
+        series = _series(self._before, self._measured)
+        self._measured = []
+        return [series]
+
+
+def _series(frame: VideoFrame, measured: list[_Measured]) -> VideoSeries:
+    """Means and fractions of what the kernel summed."""
+    shown, chroma = frame.format, frame.chroma
+    counts = feature_counts(shown.width, shown.height, *((chroma[0].width, chroma[0].height) if chroma else (0, 0)))
+    sums = np.stack([one.stats.tiles for one in measured])
+    mean = (sums / np.maximum(counts, 1)).astype(np.float32)
+    code = 2.0 ** (shown.bit_depth - 8)
+    black, white = _FULL_RANGE if shown.color_range == "full" else _LIMITED_RANGE
+    scale = np.float32(1.0 / ((white - black) * code))
+    # float64: the difference of two large sums
+    luma = sums[..., Feature.SUM] / np.maximum(counts[..., Feature.SUM], 1)
+    variance = sums[..., Feature.SUM_SQUARES] / np.maximum(counts[..., Feature.SUM_SQUARES], 1) - luma**2
+    histogram = np.stack([one.stats.histogram for one in measured])
+    grey = counts[..., Feature.CB] == 0
+    color = np.stack([mean[..., Feature.CB], mean[..., Feature.CR]], axis=1)
+    return VideoSeries(
+        pts_s=np.array([one.start_s for one in measured]),
+        end_s=np.array([one.end_s for one in measured]),
+        luma=((luma - black * code) * scale).astype(np.float32),
+        luma_std=(np.sqrt(np.maximum(variance, 0.0)) * scale).astype(np.float32),
+        change=mean[..., Feature.CHANGE] * scale,
+        coarse_change=mean[..., Feature.COARSE_CHANGE] * np.float32(1.0 / (256.0 * (white - black))),
+        gradient=np.stack([mean[..., Feature.GRADIENT_H], mean[..., Feature.GRADIENT_V]], axis=1) * scale,
+        block_edge=np.stack([mean[..., Feature.EDGE_H], mean[..., Feature.EDGE_V]], axis=1) * scale,
+        chroma=np.where(grey, np.float32(0.0), color / np.float32(256.0 * code) - np.float32(0.5)),
+        histogram=(histogram / np.maximum(histogram.sum(axis=1, keepdims=True), 1)).astype(np.float32),
+        comparable=np.array([one.comparable for one in measured]),
+        is_corrupt=np.array([one.is_corrupt for one in measured]),
+        is_key=np.array([one.is_key for one in measured]),
+        small=np.stack([one.stats.small for one in measured]),
+        small_chroma=np.stack([one.stats.small_chroma for one in measured]),
+        black_code=black,
+        white_code=white,
+        display_aspect_ratio=_display_aspect_ratio(shown),
+    )
+
+
+def _display_aspect_ratio(shown: VideoFormat) -> float:
+    return float(shown.width * shown.sample_aspect_ratio / shown.height)
