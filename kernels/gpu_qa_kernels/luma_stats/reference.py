@@ -1,0 +1,99 @@
+"""The definition of `luma_stats`, in NumPy: clear, slow, and what the other implementations must equal bit for bit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS
+from gpu_qa_kernels.luma_stats.contract import (
+    HISTOGRAM_BINS,
+    SMALL_GREY,
+    Feature,
+    LumaStats,
+    histogram_step,
+    part_edges,
+)
+
+if TYPE_CHECKING:
+    from gpu_qa_kernels import PlaneLike
+
+__all__ = ["luma_stats_reference"]
+
+
+def _samples(plane: PlaneLike, shift: int, bit_depth: int) -> np.ndarray:
+    """Code values of a plane as int64 [H, W]: the container's bits below `shift` and above the depth are ignored."""
+    y = np.arange(plane.height)[:, None]
+    x = np.arange(plane.width)[None, :]
+    raw = np.asarray(plane.data)[plane.offset + y * plane.pitch + x * plane.step].astype(np.int64)
+    return (raw >> shift) & ((1 << bit_depth) - 1)
+
+
+def _tile_sums(values: np.ndarray) -> np.ndarray:
+    """Sums of int64 [H, W] over the tiles as int64 [24, 42]; empty tiles give 0."""
+    rows = part_edges(values.shape[0], TILE_ROWS)
+    cols = part_edges(values.shape[1], TILE_COLS)
+    total = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.int64)
+    total[1:, 1:] = values.cumsum(0).cumsum(1)
+    corner = total[np.ix_(rows, cols)]
+    return np.asarray(corner[1:, 1:] - corner[:-1, 1:] - corner[1:, :-1] + corner[:-1, :-1])
+
+
+def _small(values: np.ndarray, rows: int, cols: int, bit_depth: int) -> np.ndarray:
+    """Means of int64 [H, W] over cells as uint16 [rows, cols] in 1/256 of an 8-bit code, rounded down.
+
+    Where a side has fewer samples than cells, a cell takes the sample that its start falls on.
+    """
+    height, width = values.shape
+    small = np.empty((rows, cols), np.uint16)
+    y_edges, x_edges = part_edges(height, rows), part_edges(width, cols)
+    for i in range(rows):
+        y_low = min(int(y_edges[i]), height - 1)
+        y_high = max(y_low + 1, int(y_edges[i + 1]))
+        for j in range(cols):
+            x_low = min(int(x_edges[j]), width - 1)
+            x_high = max(x_low + 1, int(x_edges[j + 1]))
+            cell = values[y_low:y_high, x_low:x_high]
+            small[i, j] = (int(cell.sum()) << (16 - bit_depth)) // cell.size
+    return small
+
+
+def luma_stats_reference(
+    luma: PlaneLike,
+    chroma: tuple[PlaneLike, PlaneLike] | None,
+    *,
+    bit_depth: int,
+    shift: int,
+    previous: PlaneLike | None = None,
+    previous_small: np.ndarray | None = None,
+) -> LumaStats:
+    """Measure one picture; arguments and result as `gpu_qa_kernels.luma_stats.luma_stats`."""
+    v = _samples(luma, shift, bit_depth)
+    tiles = np.zeros((TILE_ROWS, TILE_COLS, len(Feature)), np.int64)
+    tiles[..., Feature.SUM] = _tile_sums(v)
+    tiles[..., Feature.SUM_SQUARES] = _tile_sums(v * v)
+
+    across = np.zeros_like(v)
+    across[:, 1:] = np.abs(np.diff(v, axis=1))
+    down = np.zeros_like(v)
+    down[1:, :] = np.abs(np.diff(v, axis=0))
+    tiles[..., Feature.GRADIENT_H] = _tile_sums(across)
+    tiles[..., Feature.GRADIENT_V] = _tile_sums(down)
+    tiles[..., Feature.EDGE_H] = _tile_sums(np.where(np.arange(luma.width)[None, :] % 8 == 0, across, 0))
+    tiles[..., Feature.EDGE_V] = _tile_sums(np.where(np.arange(luma.height)[:, None] % 8 == 0, down, 0))
+
+    small = _small(v, SMALL_ROWS, SMALL_COLS, bit_depth)
+    if previous is not None and previous_small is not None:
+        tiles[..., Feature.CHANGE] = _tile_sums(np.abs(v - _samples(previous, shift, bit_depth)))
+        tiles[..., Feature.COARSE_CHANGE] = _tile_sums(np.abs(small.astype(np.int64) - previous_small))
+
+    small_chroma = np.full((2, SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS), SMALL_GREY, np.uint16)
+    for i, plane in enumerate(chroma or ()):
+        c = _samples(plane, shift, bit_depth)
+        tiles[..., Feature.CB + i] = _tile_sums(c)
+        small_chroma[i] = _small(c, SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS, bit_depth)
+
+    bins = v[:: histogram_step(luma.height)] >> (bit_depth - 8)
+    histogram = np.bincount(bins.ravel(), minlength=HISTOGRAM_BINS).astype(np.int64)
+    return LumaStats(tiles, histogram, small, small_chroma)
