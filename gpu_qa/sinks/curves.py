@@ -1,0 +1,182 @@
+"""Curves: what was measured over the whole stream, thinned to a bounded number of bins while it comes.
+
+A bin keeps the smallest and the largest value that fell into it, so a single bright frame or a click stays visible at
+any length. Bins are 1/64 s wide at first; whenever a stream outgrows its bins, they double. Widths are powers of two
+and bins lie on multiples of them, so the result does not depend on how the stream was cut into series.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa.series import Curve
+from gpu_qa.sinks.loudness import LoudnessRecorder
+from gpu_qa.units import amplitude_to_db
+
+if TYPE_CHECKING:
+    from gpu_qa.series import AudioSeries, VideoSeries
+
+MAX_BINS = 2000
+"""About two per pixel of a report's plot."""
+SILENCE_FLOOR_DB = -120.0
+"""Where curves of level end: digital silence and everything below is drawn here (24 bits reach to −144 dBFS)."""
+
+_FINEST_PER_S = 64
+_LAST_S = 1e12
+"""Times beyond (30,000 years) are no times; their bins could not be counted."""
+_BLOCK_EDGE_FLOOR = 1e-3
+"""Mean gradient, as a fraction of full scale, below which a picture is too flat to speak of its block edges."""
+_LIVELY_QUANTILE = 0.95
+_ZERO = np.zeros(1, np.int64)
+
+_VIDEO = (
+    ("change", "Change between frames", "full_scale"),
+    ("change_lively", "Change in the liveliest 5 % of tiles", "full_scale"),
+    ("luma", "Mean luma", "full_scale"),
+    ("block_edge", "Block edges against other edges", "ratio"),
+)
+
+
+class Bins:
+    """Smallest and largest value per stretch of time, of several measures at once."""
+
+    def __init__(self, measures: int, max_bins: int = MAX_BINS) -> None:
+        self._level = 0
+        """Bins are 2**level / 64 s wide."""
+        self._first = 0
+        """Index of the first bin in units of its width."""
+        self._count = 0
+        self._low = np.full((measures, max_bins), np.inf)
+        self._high = np.full((measures, max_bins), -np.inf)
+
+    def add(self, time_s: np.ndarray, values: np.ndarray) -> None:
+        """Take values in any order.
+
+        Args:
+            time_s: float64 [T] seconds; values at a time that is none are left out.
+            values: float [M, T]; NaN where there is nothing to tell.
+        """
+        known = np.abs(time_s) < _LAST_S
+        if not known.all():
+            time_s, values = time_s[known], values[:, known]
+        if not len(time_s):
+            return
+        # Powers of two: the products are exact, and halving an index later is the same as counting in wider bins.
+        finest = np.floor(time_s * _FINEST_PER_S).astype(np.int64)
+        self._make_room(int(finest.min()), int(finest.max()))
+        index = (finest >> self._level) - self._first
+        steps = index[1:] - index[:-1]
+        if (steps < 0).any():
+            order = np.argsort(index, kind="stable")
+            index, values = index[order], values[:, order]
+            steps = index[1:] - index[:-1]
+        starts = np.concatenate((_ZERO, np.flatnonzero(steps) + 1))
+        seen = index[starts]
+        # fmin and fmax pass NaN over.
+        low = np.fmin.reduceat(values, starts, axis=1)
+        high = np.fmax.reduceat(values, starts, axis=1)
+        self._low[:, seen] = np.fmin(self._low[:, seen], low)
+        self._high[:, seen] = np.fmax(self._high[:, seen], high)
+
+    def measure(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Bins of one measure that hold values: start float64 [B] seconds, smallest and largest float32 [B]."""
+        filled = np.flatnonzero(self._low[number] <= self._high[number])
+        start_s = (filled + self._first) * (2.0**self._level / _FINEST_PER_S)
+        return start_s, self._low[number, filled].astype(np.float32), self._high[number, filled].astype(np.float32)
+
+    def _make_room(self, lowest: int, highest: int) -> None:
+        """Cover the finest bins `lowest` to `highest` as well, in wider bins where there would be too many."""
+        if self._count:
+            lowest = min(lowest, self._first << self._level)
+            highest = max(highest, ((self._first + self._count) << self._level) - 1)
+        else:
+            self._first = lowest >> self._level
+        while (highest >> self._level) - (lowest >> self._level) >= self._low.shape[1]:
+            self._halve()
+        first = lowest >> self._level
+        before = self._first - first
+        if before:
+            self._first = first
+            for bins, empty in ((self._low, np.inf), (self._high, -np.inf)):
+                bins[:, before : before + self._count] = bins[:, : self._count].copy()
+                bins[:, :before] = empty
+        self._count = (highest >> self._level) - first + 1
+
+    def _halve(self) -> None:
+        """Make every two bins one."""
+        odd = self._first & 1
+        pairs = (odd + self._count + 1) // 2
+        for bins, empty, join in ((self._low, np.inf, np.minimum), (self._high, -np.inf, np.maximum)):
+            padded = np.full((len(bins), 2 * pairs), empty)
+            padded[:, odd : odd + self._count] = bins[:, : self._count]
+            bins[:] = empty
+            bins[:, :pairs] = join(padded[:, 0::2], padded[:, 1::2])
+        self._first >>= 1
+        self._level += 1
+        self._count = pairs
+
+
+class CurveRecorder:
+    """Thins the series of one stream to curves for its report, in memory that does not grow with the stream."""
+
+    def __init__(self, max_bins: int = MAX_BINS) -> None:
+        self._max_bins = max_bins
+        self._video: Bins | None = None
+        self._tracks: dict[int, tuple[Bins, Bins]] = {}
+        self.loudness = LoudnessRecorder()
+        """Fed by `add_audio`; its `measurements()` belong into the report's."""
+
+    def add_video(self, series: VideoSeries) -> None:
+        """Take the next frames: change, the change of the liveliest tiles, mean luma, block edges."""
+        if not len(series):
+            return
+        if self._video is None:
+            self._video = Bins(len(_VIDEO), self._max_bins)
+        tiles = series.change[0].size
+        change = np.where(series.comparable[:, None], series.change.reshape(-1, tiles), np.float32(np.nan))
+        lively = min(math.floor(_LIVELY_QUANTILE * tiles), tiles - 1)
+        gradient = series.gradient.reshape(len(series), -1).mean(axis=1)
+        edge = series.block_edge.reshape(len(series), -1).mean(axis=1)
+        values = np.empty((len(_VIDEO), len(series)))
+        values[0] = change.mean(axis=1)
+        values[1] = np.partition(change, lively, axis=1)[:, lively]
+        values[2] = series.luma.reshape(len(series), -1).mean(axis=1)
+        values[3] = np.where(gradient > _BLOCK_EDGE_FLOOR, edge / np.maximum(gradient, _BLOCK_EDGE_FLOOR), np.nan)
+        self._video.add(series.pts_s, values)
+
+    def add_audio(self, series: AudioSeries) -> None:
+        """Take the next hops of a track: peak of its loudest channel, momentary loudness (400 ms, ten per second)."""
+        if not len(series):
+            return
+        track = self._tracks.get(series.track)
+        if track is None:
+            track = self._tracks[series.track] = (Bins(1, self._max_bins), Bins(1, self._max_bins))
+        peak, loudness = track
+        level = amplitude_to_db(series.peak.max(axis=1, initial=0.0))
+        peak.add(series.pts_s, np.maximum(level, SILENCE_FLOOR_DB)[None])
+        end_s, momentary = self.loudness.add(series)
+        loudness.add(end_s, np.maximum(momentary, SILENCE_FLOOR_DB)[None])
+
+    def integrated_lufs(self) -> dict[int, float | None]:
+        """Integrated loudness per track index; see `LoudnessRecorder`."""
+        return self.loudness.integrated_lufs()
+
+    def curves(self) -> tuple[Curve, ...]:
+        """Everything so far: `change`, `change_lively`, `luma`, `block_edge`, per track `peak_dbfs:1`, `momentary_lufs:1`.
+
+        Bins without a value are left out; curves without any as well.
+        """
+        curves: list[Curve] = []
+        if self._video is not None:
+            for number, (name, label, unit) in enumerate(_VIDEO):
+                curves.append(Curve(name, label, unit, *self._video.measure(number)))
+        for index, (peak, loudness) in sorted(self._tracks.items()):
+            of_track = f", track {index}" if len(self._tracks) > 1 else ""
+            curves.append(Curve(f"peak_dbfs:{index}", f"Peak{of_track}", "dbfs", *peak.measure(0)))
+            curves.append(
+                Curve(f"momentary_lufs:{index}", f"Momentary loudness{of_track}", "lufs", *loudness.measure(0))
+            )
+        return tuple(curve for curve in curves if len(curve.pts_s))
