@@ -146,6 +146,7 @@ class Analysis:
             if live and now_s - heard_s >= QUIET_S:
                 yield from self._quiet(now_s - heard_s)
             if decoded is None:
+                yield from self._judge(features.flush())
                 continue
             heard_s = now_s
             self._counts.count(decoded)
@@ -158,15 +159,12 @@ class Analysis:
         features = self._features
         if features is None:
             return
-        yield from self._judge(features.flush())
         start_s = features.timeline.until_s
-        kind = (
-            "video" if any(track.kind == "video" for track in (self._facts.tracks if self._facts else ())) else "audio"
-        )
+        has_picture = self._facts is not None and any(track.kind == "video" for track in self._facts.tracks)
         features.note(
             StreamFact(
                 kind="stalled",
-                track=kind,
+                track="video" if has_picture else "audio",
                 start_s=start_s,
                 end_s=start_s + silent_s,
                 message=f"nothing arrived for {silent_s:.1f} s",

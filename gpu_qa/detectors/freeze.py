@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 _BEFORE_S = 2.0
 """How much of the time before a freeze its onset is judged by."""
-_OVERLAY_S = 1.2
-"""A tile that has moved within this time may belong to an overlay: longer than a clock's second."""
+_OVERLAY_S = 0.9
+"""A tile that has moved within this time may belong to an overlay: shorter than a clock's second, so that at its first
+tick the picture that stopped a second ago no longer counts as moving."""
 _HISTORY_S = _BEFORE_S + _OVERLAY_S + 0.3
 _STEP_STILL = 0.002
 """Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
@@ -75,6 +76,8 @@ class FreezeCarry:
     """bool [H, N]: which tiles exceeded the noise floor in them."""
     level: np.ndarray
     """float32 [H]: mean coarse change in them."""
+    frozen_since: tuple[float, str] | None = None
+    """Start in seconds and onset of the freeze that is going on; null while the picture moves."""
 
 
 def freeze(
@@ -104,12 +107,12 @@ def freeze(
     onset, opinion = np.full(count, "", object), np.full(count, "", object)
     for i in range(count):
         history.advance(i, limits)
-        if flat[i]:
+        verdict[i], found = (-1, None) if flat[i] else _frozen_since(history, i, limits)
+        history.frozen_since = history.frozen_since or found if found else None
+        if history.frozen_since is None:
             continue
-        found = _frozen_since(history, i, limits)
-        if found is None:
-            continue
-        verdict[i], start_s[i], area[i], onset[i] = found
+        start_s[i], onset[i] = history.frozen_since
+        area[i] = (history.since_s <= start_s[i]).mean()
         opinion[i] = _OPINION[onset[i]]
         confidence[i] = _CONFIDENCE[onset[i]]
         if opinion[i] == "still":
@@ -146,6 +149,7 @@ class _History:
         moving = self.coarse > floor[:, None]
         level = self.coarse.mean(axis=1, dtype=np.float64).astype(np.float32)
         self.rows, self.columns = series.luma.shape[1:]
+        self.frozen_since = carry.frozen_since if carry else None
         if carry is None:
             self.first = 0
             self.pts_s, self.moving, self.level = series.pts_s, moving, level
@@ -189,7 +193,13 @@ class _History:
         """What the next series needs."""
         keep = slice(int(np.searchsorted(self.pts_s, self.pts_s[-1] - _HISTORY_S)), None)
         return FreezeCarry(
-            self.begin_s, self.anchor, self.since_s, self.pts_s[keep], self.moving[keep].copy(), self.level[keep].copy()
+            begin_s=self.begin_s,
+            anchor=self.anchor,
+            since_s=self.since_s,
+            pts_s=self.pts_s[keep],
+            moving=self.moving[keep].copy(),
+            level=self.level[keep].copy(),
+            frozen_since=self.frozen_since,
         )
 
 
@@ -201,27 +211,27 @@ def _is_flat(series: VideoSeries) -> np.ndarray:
     return np.asarray(plain.mean(axis=1) >= _FLAT_AREA)
 
 
-def _frozen_since(history: _History, i: int, limits: FreezeLimits) -> tuple[int, float, float, str] | None:
-    """Verdict, start in seconds, frozen area and onset at step `i` of the series; null where the picture moves."""
+def _frozen_since(history: _History, i: int, limits: FreezeLimits) -> tuple[int, tuple[float, str] | None]:
+    """Verdict at step `i` of the series, and where it is not −1 the freeze's start in seconds and its onset."""
     since_s = float(history.since_s.max())
     verdict = _stillness(history, i, since_s, history.activity, limits)
     if verdict >= 0:
-        return verdict, since_s, 1.0, _onset(history, i, since_s)
+        return verdict, (since_s, _onset(history, i, since_s))
     overlay = _overlay(history, i) if limits.partial else None
     if overlay is None:
-        return None
+        return -1, None
     rest = ~overlay
     since_s = float(history.since_s[rest].max())
     onset = _onset(history, i, since_s)
     if onset in ("start", "cut"):
-        return None
+        return -1, None
     activity = history.moving[:, rest].mean(axis=1)
     before = history.between(since_s - _BEFORE_S, since_s, i)
     ran_before = history.moving[before][:, overlay].any(axis=1)
     if not ran_before.size or ran_before.mean() < 0.5 or (activity[before] > 0.01).mean() < 0.6:
-        return None
+        return -1, None
     verdict = _stillness(history, i, since_s, activity, limits)
-    return None if verdict < 0 else (verdict, since_s, float(rest.mean()), onset)
+    return verdict, (since_s, onset) if verdict >= 0 else None
 
 
 def _stillness(history: _History, i: int, since_s: float, activity: np.ndarray, limits: FreezeLimits) -> int:

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpu_qa.detectors.freeze import FREEZE, FreezeLimits
+from gpu_qa.events import TrackerState, finish, track
+from tests.series_builder import TILES, assert_same_evidence, cut, video_series, weighed
+
+if TYPE_CHECKING:
+    from gpu_qa.series import Event, VideoSeries
+
+RATE = 25.0
+
+
+def moving_luma(frames: int, seed: int = 1) -> np.ndarray:
+    """A camera that wanders over a textured scene: every tile's mean drifts, float32 [T, R, K]."""
+    rng = np.random.default_rng(seed)
+    walk = np.cumsum(rng.normal(0, 0.01, (frames, *TILES)), axis=0)
+    return np.asarray(0.4 + 0.2 * rng.random(TILES) + walk, np.float32)
+
+
+def series_of(luma: np.ndarray, noise: float = 0.0, seed: int = 2, **more: Any) -> VideoSeries:
+    """Series whose coarse change follows from the tiles' luma, plus noise that stays in a tile's samples."""
+    rng = np.random.default_rng(seed)
+    change = np.abs(np.diff(luma, axis=0, prepend=luma[:1])) * 1.5
+    change += noise * rng.uniform(0.8, 1.2, luma.shape)
+    return video_series(len(luma), frame_rate=RATE, luma=luma, change=change * 3, coarse_change=change, **more)
+
+
+def events_of(series: VideoSeries, limits: FreezeLimits | None = None) -> list[Event]:
+    state = TrackerState("clip")
+    told: list[Event] = []
+    for evidence in weighed(FREEZE, [series], limits):
+        state, events = track(state, evidence, FREEZE.timing)
+        told += events
+    _, last = finish(state, float(series.end_s[-1]))
+    return [event for event in [*told, *last] if event.state == "closed"]
+
+
+def frozen(frames: int = 250, start: int = 100, stop: int = 175) -> np.ndarray:
+    luma = moving_luma(frames)
+    luma[start:stop] = luma[start]
+    return luma
+
+
+def test_a_picture_that_stops_is_a_freeze_from_its_last_new_frame_to_the_next() -> None:
+    (event,) = events_of(series_of(frozen()))
+    assert (event.start_s, event.end_s) == (100 / RATE, 175 / RATE)
+    assert event.details["frozen_area"] == 1.0
+    assert event.details["onset"] == "motion"
+    assert event.details["verdict"] == "dead"
+    assert event.confidence == pytest.approx(0.95)
+    assert event.severity == "warn"
+
+
+def test_a_moving_picture_is_none() -> None:
+    assert events_of(series_of(moving_luma(500))) == []
+
+
+@pytest.mark.parametrize("noise", [0.0005, 0.001, 0.002, 0.0035])
+def test_noise_over_a_still_picture_does_not_hide_the_freeze(noise: float) -> None:
+    (event,) = events_of(series_of(frozen(), noise=noise))
+    assert event.start_s == pytest.approx(4.0, abs=0.1)
+    assert event.end_s == pytest.approx(7.0, abs=0.1)
+
+
+def test_an_encoders_pulse_at_key_frames_does_not_split_the_freeze() -> None:
+    luma = frozen()
+    for pulse in range(110, 175, 25):
+        luma[pulse:175] += np.random.default_rng(pulse).normal(0, 0.003, TILES).astype(np.float32)
+    (event,) = events_of(series_of(luma))
+    assert (event.start_s, event.end_s) == (4.0, 7.0)
+
+
+def test_a_slow_fade_is_motion() -> None:
+    luma = np.repeat(moving_luma(1), 250, axis=0) + np.linspace(0, 0.5, 250, dtype=np.float32)[:, None, None]
+    assert events_of(series_of(luma)) == []
+
+
+def test_small_motion_that_adds_up_to_nothing_is_still_motion() -> None:
+    """Leaves in the wind: no tile's mean goes far, but no step is still."""
+    wobble = np.sin(np.arange(250) * 1.3).astype(np.float32)[:, None, None] * 0.006
+    assert events_of(series_of(np.repeat(moving_luma(1), 250, axis=0) + wobble)) == []
+
+
+def test_one_moving_tile_in_the_middle_is_motion() -> None:
+    luma = frozen()
+    luma[100:175, 12, 20] += np.tile([0.0, 0.05], 38)[:75].astype(np.float32)
+    assert events_of(series_of(luma)) == []
+
+
+def with_overlay(luma: np.ndarray, rows: slice, columns: slice, period: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(9)
+    height, width = luma[0, rows, columns].shape
+    shown = rng.random((len(luma) // period + 1, height, width)).astype(np.float32)
+    luma[:, rows, columns] = np.repeat(shown, period, axis=0)[: len(luma)]
+    return luma
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "period"),
+    [(slice(21, 24), slice(0, 42), 1), (slice(0, 2), slice(0, 42), 1), (slice(1, 3), slice(36, 41), 25)],
+    ids=["ticker below", "ticker above", "clock"],
+)
+def test_a_freeze_under_a_running_overlay_is_partial(rows: slice, columns: slice, period: int) -> None:
+    (event,) = events_of(series_of(with_overlay(frozen(), rows, columns, period)))
+    assert event.start_s == pytest.approx(4.0, abs=0.1)
+    assert event.end_s == pytest.approx(7.0, abs=0.1)
+    assert 0.7 < event.details["frozen_area"] < 1.0
+
+
+def test_partial_freezes_can_be_left_to_others() -> None:
+    luma = with_overlay(frozen(), slice(21, 24), slice(0, 42))
+    assert events_of(series_of(luma), FreezeLimits(partial=False)) == []
+
+
+def test_a_still_studio_behind_a_ticker_is_no_freeze() -> None:
+    luma = with_overlay(np.repeat(moving_luma(1), 250, axis=0), slice(21, 24), slice(0, 42))
+    assert events_of(series_of(luma)) == []
+
+
+def test_a_cut_to_a_locked_camera_with_a_ticker_is_no_freeze() -> None:
+    luma = frozen()
+    luma[100:175] += 0.3
+    assert events_of(series_of(with_overlay(luma, slice(21, 24), slice(0, 42)))) == []
+
+
+def test_a_cut_to_a_still_is_told_as_a_still() -> None:
+    luma = frozen()
+    luma[100:175] += 0.3
+    (event,) = events_of(series_of(luma))
+    assert event.details == {"frozen_area": 1.0, "onset": "cut", "verdict": "still"}
+    assert event.severity == "info"
+    assert event.confidence < 0.7
+
+
+def test_a_still_from_the_start_is_worth_a_warning_after_a_minute() -> None:
+    luma = np.repeat(moving_luma(1), 70 * 25, axis=0)
+    (event,) = events_of(series_of(luma))
+    assert (event.start_s, event.end_s, event.severity) == (0.0, 70.0, "warn")
+    assert event.details["onset"] == "start"
+    (event,) = events_of(series_of(luma[: 50 * 25]))
+    assert event.severity == "info"
+
+
+def test_consecutive_stills_are_one_event_each() -> None:
+    slides = np.repeat(np.stack([moving_luma(1, seed)[0] + 0.1 * seed for seed in range(3)]), 75, axis=0)
+    assert [event.start_s for event in events_of(series_of(slides))] == [0.0, 3.0, 6.0]
+
+
+def test_black_and_one_colour_are_not_frozen() -> None:
+    assert events_of(video_series(100, luma=0.0, luma_std=0.0, change=0.0)) == []
+    assert events_of(video_series(100, luma=0.3, luma_std=0.001, change=0.0)) == []
+
+
+def test_a_new_format_begins_anew() -> None:
+    series = series_of(np.repeat(moving_luma(1), 100, axis=0))
+    series.comparable[50] = False
+    evidence = weighed(FREEZE, [series])[0]
+    assert evidence.verdict[49] == 1
+    assert evidence.verdict[50] == -1
+    assert evidence.start_s[99] == 2.0
+
+
+@settings(max_examples=15, deadline=None)
+@given(at=st.lists(st.integers(0, 250), max_size=12))
+def test_any_cut_of_the_stream_gives_the_same_evidence(at: list[int]) -> None:
+    series = series_of(with_overlay(frozen(), slice(21, 24), slice(0, 42)), noise=0.001)
+    assert_same_evidence(weighed(FREEZE, cut(series, at)), weighed(FREEZE, [series]))
