@@ -125,6 +125,8 @@ class StreamSeries:
     """End of the last sound per audio track of the input; null before the first."""
     finished: bool = False
     """True in a stream's last series."""
+    audio_from_s: dict[int, float] = field(default_factory=dict)
+    """Start of the first sound per audio track that has begun."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,89 @@
+"""Detectors: series → evidence. One file each; listed here by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from gpu_qa.detectors.black import BLACK
+from gpu_qa.detectors.decode_error import DECODE_ERROR
+from gpu_qa.detectors.discontinuity import DISCONTINUITY
+from gpu_qa.detectors.format_change import FORMAT_CHANGE
+from gpu_qa.detectors.freeze import FREEZE
+from gpu_qa.detectors.gap import GAP
+from gpu_qa.detectors.missing import MISSING
+from gpu_qa.detectors.silence import SILENCE
+from gpu_qa.detectors.solid_color import SOLID_COLOR
+from gpu_qa.detectors.stalled import STALLED
+from gpu_qa.errors import ConfigError
+from gpu_qa.series import Detector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from importlib.metadata import EntryPoint
+
+__all__ = ["DETECTORS", "ENTRY_POINT_GROUP", "all_detectors", "find"]
+
+DETECTORS: tuple[Detector, ...] = (
+    FREEZE,
+    BLACK,
+    SOLID_COLOR,
+    SILENCE,
+    MISSING,
+    GAP,
+    DISCONTINUITY,
+    DECODE_ERROR,
+    FORMAT_CHANGE,
+    STALLED,
+)
+"""The package's own detectors."""
+
+ENTRY_POINT_GROUP = "gpu_qa.detectors"
+"""Where other packages register theirs: entry points that name a `Detector`."""
+
+
+def all_detectors() -> tuple[Detector, ...]:
+    """The package's own detectors and then those of other installed packages, which this imports.
+
+    Raises:
+        ConfigError: Another package's detector cannot be loaded, is none, or takes a name that is in use. The message
+            names the package.
+    """
+    from importlib.metadata import entry_points
+
+    detectors = list(DETECTORS)
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, entry.value)):
+        detectors.append(_loaded(entry, {detector.name for detector in detectors}))
+    return tuple(detectors)
+
+
+def find(name: str, among: Iterable[Detector] = DETECTORS) -> Detector:
+    """The detector of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    detectors = {detector.name: detector for detector in among}
+    if name not in detectors:
+        raise ConfigError(f"unknown detector {name!r}; known: {', '.join(detectors)}")
+    return detectors[name]
+
+
+def _loaded(entry: EntryPoint, taken: set[str]) -> Detector:
+    where = f"detector {entry.name!r} of package {entry.dist.name if entry.dist else '?'} ({entry.value})"
+    try:
+        detector = entry.load()
+    except Exception as error:
+        # Another package's import may raise anything.
+        raise ConfigError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(detector, Detector):
+        raise ConfigError(f"{where} is a {type(detector).__name__}, not a gpu_qa.series.Detector")
+    if not dataclasses.is_dataclass(detector.limits) or isinstance(detector.limits, type):
+        raise ConfigError(f"{where} has limits that are no instance of a dataclass")
+    settings = {item.name for item in dataclasses.fields(detector.timing)} | {"enabled"}
+    clashes = sorted(settings & {item.name for item in dataclasses.fields(detector.limits)})
+    if clashes:
+        raise ConfigError(f"{where} has limits named like a setting of every detector: {', '.join(clashes)}")
+    if detector.name in taken:
+        raise ConfigError(f"{where} takes the name {detector.name!r}, which is in use")
+    return detector

@@ -1,0 +1,71 @@
+"""Format change: picture or sound come in another format than before: size, color range, sample rate, channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gpu_qa.detectors.fact_steps import FactCarry, JudgedFact, fact_evidence
+from gpu_qa.series import Detector, EventTiming
+
+if TYPE_CHECKING:
+    from gpu_qa.series import Evidence, StreamFact, StreamSeries
+
+
+@dataclass(frozen=True, slots=True)
+class FormatChangeLimits:
+    """When another format is a defect."""
+
+    size_is_defect: bool = True
+    """True: another picture size is a warning, since players may rebuild their decoder and show it. False: like any
+    other change it is for information."""
+
+
+def format_change(
+    series: StreamSeries, limits: FormatChangeLimits = FormatChangeLimits(), carry: FactCarry | None = None
+) -> tuple[list[Evidence], FactCarry]:
+    """Weigh the changes of format.
+
+    Args:
+        series: The facts of a stretch of stream.
+        limits: When another format is a defect.
+        carry: From the series before; null at the start of a stream.
+
+    Returns:
+        Evidence for `video` and `audio`, whose value is 1 for a change of the picture's size and 0 for others, and the
+        carry.
+    """
+    judged = []
+    for fact in series.facts:
+        if fact.kind == "format_change":
+            is_defect = limits.size_is_defect and is_size_change(fact)
+            details = {"old": fact.details.get("old"), "new": fact.details.get("new"), "text": fact.message}
+            judged.append(JudgedFact(fact, float(is_size_change(fact)), details, "warn" if is_defect else "info"))
+    return fact_evidence(
+        series, judged, carry, kind="stream.format_change", limit=1.0, unit="size changes", message="{text}"
+    )
+
+
+def is_size_change(fact: StreamFact) -> bool:
+    """Whether the fact's `old` and `new` format are known to have different picture sizes."""
+    old, new = _size(fact.details.get("old")), _size(fact.details.get("new"))
+    return old is not None and new is not None and old != new
+
+
+def _size(description: Any) -> tuple[int, int] | None:
+    """Width and height in samples; null where the description has none."""
+    if not isinstance(description, dict) or "width" not in description or "height" not in description:
+        return None
+    return int(description["width"]), int(description["height"])
+
+
+FORMAT_CHANGE = Detector(
+    name="format_change",
+    kinds=("stream.format_change",),
+    consumes="stream",
+    weigh=format_change,
+    limits=FormatChangeLimits(),
+    timing=EventTiming(raise_after_s=0.0, clear_after_s=1.0, major_after_s=60.0, critical_after_s=60.0),
+    summary="Picture or sound go on in another format.",
+    source="ours: adaptive streams change size on purpose, broadcast does not",
+)

@@ -1,0 +1,77 @@
+"""Gap: the stream's clock runs on, but for a while it brings no picture, or no sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpu_qa.detectors.fact_steps import FactCarry, JudgedFact, fact_evidence
+from gpu_qa.series import Detector, EventTiming
+
+if TYPE_CHECKING:
+    from gpu_qa.series import Evidence, StreamFact, StreamSeries
+
+
+@dataclass(frozen=True, slots=True)
+class GapLimits:
+    """When missing time is a defect."""
+
+    gap_s: float = 0.5
+    """A gap from this length on. Ours: streams must not go without a timestamp for more than 0.7 s (ISO/IEC 13818-1,
+    2.7.4; ETSI TR 101 290, 2.5 "PTS error"), and the picture that stands still for half a second is seen to."""
+    usual_intervals: float = 3.0
+    """A gap from this many times the stream's own interval between pictures on: slides may come every few seconds."""
+    sound_until_s: float = 2.0
+    """Gaps in the sound from this length on are left to the detector `missing`, which tells them while they last."""
+
+
+def gap(
+    series: StreamSeries, limits: GapLimits = GapLimits(), carry: FactCarry | None = None
+) -> tuple[list[Evidence], FactCarry]:
+    """Weigh the gaps in the timestamps of picture and sound.
+
+    Args:
+        series: The facts of a stretch of stream.
+        limits: When missing time is a defect.
+        carry: From the series before; null at the start of a stream.
+
+    Returns:
+        Evidence for `video` and `audio`, whose value is the gap's length in seconds, and the carry.
+    """
+    judged = [_judged(fact) for fact in series.facts if fact.kind == "gap" and _is_defect(fact, limits)]
+    return fact_evidence(
+        series,
+        judged,
+        carry,
+        kind="stream.gap",
+        limit=limits.gap_s,
+        unit="s",
+        message="no {what} for {value:.2f} s",
+    )
+
+
+def _is_defect(fact: StreamFact, limits: GapLimits) -> bool:
+    length_s = fact.end_s - fact.start_s
+    if fact.track == "audio" and length_s >= limits.sound_until_s:
+        return False
+    return bool(length_s >= max(limits.gap_s, limits.usual_intervals * fact.details.get("usual_interval_s", 0.0)))
+
+
+def _judged(fact: StreamFact) -> JudgedFact:
+    details = {
+        "what": "picture" if fact.track == "video" else "sound",
+        "usual_interval_s": fact.details.get("usual_interval_s"),
+    }
+    return JudgedFact(fact, fact.end_s - fact.start_s, details)
+
+
+GAP = Detector(
+    name="gap",
+    kinds=("stream.gap",),
+    consumes="stream",
+    weigh=gap,
+    limits=GapLimits(),
+    timing=EventTiming(raise_after_s=0.0, clear_after_s=1.0, major_after_s=2.0, critical_after_s=10.0),
+    summary="The clock runs on, but no picture or no sound comes with it.",
+    source="0.5 s: ours, below the 0.7 s of ISO/IEC 13818-1 2.7.4 and ETSI TR 101 290 2.5",
+)

@@ -1,0 +1,42 @@
+"""Overlay: what a station keeps on top of a picture that is gone: a logo, a clock, a ticker.
+
+Overlays live in the upper and the lower fifth of the picture. What lies between them is content: a title card's line
+in the middle of a black picture is meant to be seen, the logo over a lost feed is not what anybody came for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+ZONE = 0.2
+"""Height of the upper and of the lower zone, as a fraction of the picture's. Ours: of 16:9 the safe area for
+graphics (EBU R 95: 5 % of the height from each edge) and a ticker, a clock or a logo beside it."""
+
+
+def overlay_and_inside_area(odd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much of the picture differs from the rest where an overlay may be, and where none is.
+
+    Args:
+        odd: bool [T, R, K]: tiles that do not look like the rest of the picture.
+
+    Returns:
+        float64 [T] each: odd tiles in the overlay zones, and odd tiles between these, as fractions of all tiles.
+    """
+    rows = odd.shape[1]
+    depth = round(ZONE * rows)
+    per_row = odd.mean(axis=2)
+    zones = per_row[:, :depth].sum(axis=1) + per_row[:, rows - depth :].sum(axis=1)
+    return zones / rows, per_row[:, depth : rows - depth].sum(axis=1) / rows
+
+
+def dark_area(histogram: np.ndarray, limit_code: float) -> np.ndarray:
+    """Share of the samples whose code is at most `limit_code`.
+
+    Args:
+        histogram: float32 [T, 256]: share of samples per code.
+        limit_code: 8-bit code, with fractions.
+
+    Returns:
+        float64 [T], 0…1.
+    """
+    return np.asarray(histogram[:, : int(limit_code) + 1].sum(axis=1, dtype=np.float64))

@@ -1,0 +1,170 @@
+"""Solid colour: one colour, not black, fills the picture, at most under a logo, a clock or a ticker.
+
+What a decoder shows for missing data is green or grey; what a receiver, a router or a playout server shows without an
+input is blue, grey or white.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa.detectors.overlay import overlay_and_inside_area
+from gpu_qa.series import Detector, EventTiming, Evidence
+
+if TYPE_CHECKING:
+    from gpu_qa.series import VideoSeries
+
+
+@dataclass(frozen=True, slots=True)
+class SolidColorLimits:
+    """When a picture counts as one colour."""
+
+    raise_deviation: float = 0.02
+    """A tile has the picture's colour when its mean luma, Cb and Cr lie this near to the medians, as fractions of full
+    scale. Ours: solid colours after H.264 measured 0.001 and less, clear skies 0.03 and more."""
+    clear_deviation: float = 0.03
+    """It has another colour when one of them lies further away."""
+    noise: float = 0.03
+    """A tile whose luma deviates by more than this shows something, as a fraction of full scale; ours."""
+    raise_area: float = 0.98
+    """One colour when at least this share of the picture has it or is under an overlay; as for `black`."""
+    clear_area: float = 0.95
+    """Not one colour when less has, as a fraction of the picture; ours."""
+    overlay_area: float = 0.16
+    """At most this share of the picture may be a logo or a ticker in its upper and lower fifth; as for `black`."""
+    inside_area: float = 0.005
+    """At most this share of the picture may differ elsewhere: no slide with a line of text in it; as for `black`."""
+    black_luma: float = 0.10
+    """Darker than this and without colour is black, as a fraction of full scale; as for `black`."""
+    black_chroma: float = 0.08
+    """Cb and Cr up to this far from grey are without colour (−0.5…0.5); as for `black`."""
+
+
+def solid_color(
+    series: VideoSeries,
+    limits: SolidColorLimits = SolidColorLimits(),
+    carry: None = None,  # noqa: ARG001 - every detector has one
+) -> tuple[list[Evidence], None]:
+    """Weigh how much of each frame has the frame's most usual colour.
+
+    Args:
+        series: Consecutive frames of one format.
+        limits: When a picture counts as one colour.
+        carry: Nothing: every frame is judged by itself.
+
+    Returns:
+        Evidence with one step per frame, whose value is the share of the picture that has one colour, overlays counted
+        as having it.
+    """
+    count = len(series)
+    if not count:
+        return [], None
+    luma = series.luma.reshape(count, -1)
+    chroma = series.chroma.reshape(count, 2, -1)
+    value, overlay = np.zeros(count), np.zeros(count)
+    verdict = np.full(count, -1, np.int8)
+    name, srgb = np.full(count, "", object), np.full(count, "", object)
+    near = np.flatnonzero(_is_flat(luma, limits))
+    if len(near):
+        colors = np.concatenate([luma[near][:, None], chroma[near]], axis=1)
+        usual = np.median(colors, axis=2)
+        away = np.abs(colors - usual[:, :, None]).max(axis=1)
+        busy = series.luma_std[near] > limits.noise
+        grid = series.luma.shape[1:]
+        odd = busy | (away > limits.raise_deviation).reshape(-1, *grid)
+        other = busy | (away > limits.clear_deviation).reshape(-1, *grid)
+        overlay[near], inside = overlay_and_inside_area(odd)
+        value[near] = 1.0 - inside
+        is_black = (usual[:, 0] <= limits.black_luma) & (np.abs(usual[:, 1:]).max(axis=1) <= limits.black_chroma)
+        verdict[near] = _verdict(value[near], overlay[near], inside, overlay_and_inside_area(other), is_black, limits)
+        for index, color in zip(near, usual, strict=True):
+            srgb[index] = srgb_hex(*color.tolist())
+            name[index] = color_name(srgb[index])
+    evidence = Evidence(
+        kind="video.solid_color",
+        scope="",
+        start_s=series.pts_s,
+        end_s=series.end_s,
+        verdict=verdict,
+        value=value.astype(np.float32),
+        limit=limits.raise_area,
+        unit="share",
+        confidence=np.where(overlay > 0, 1.0 - np.minimum(2.0 * overlay, 0.5), 1.0).astype(np.float32),
+        details={"color": name, "srgb": srgb, "has_logo": overlay > 0, "overlay_area": np.round(overlay, 4)},
+        message="picture all {color} ({srgb}) for {duration_s:.1f} s",
+    )
+    return [evidence], None
+
+
+def srgb_hex(luma: float, cb: float, cr: float) -> str:
+    """The colour as `#rrggbb`, by the matrix of ITU-R BT.709-6 item 3.2; at 601 matrices a shade off.
+
+    Args:
+        luma: Y′, 0…1.
+        cb: −0.5…0.5.
+        cr: −0.5…0.5.
+    """
+    red, blue = luma + 1.5748 * cr, luma + 1.8556 * cb
+    green = (luma - 0.2126 * red - 0.0722 * blue) / 0.7152
+    codes = (round(255 * min(max(value, 0.0), 1.0)) for value in (red, green, blue))
+    return "#" + "".join(f"{code:02x}" for code in codes)
+
+
+def color_name(srgb: str) -> str:
+    """An everyday word for a colour given as `#rrggbb`."""
+    red, green, blue = (int(srgb[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    high, low = max(red, green, blue), min(red, green, blue)
+    if high - low <= 0.12:
+        greys = ((0.12, "black"), (0.35, "dark grey"), (0.65, "grey"), (0.9, "light grey"))
+        return next((word for limit, word in greys if high <= limit), "white")
+    if high == red:
+        hue = 60 * (green - blue) / (high - low) % 360
+    elif high == green:
+        hue = 60 * (blue - red) / (high - low) + 120
+    else:
+        hue = 60 * (red - green) / (high - low) + 240
+    hues = ((15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (200, "cyan"), (260, "blue"), (345, "magenta"))
+    word = next((word for limit, word in hues if hue <= limit), "red")
+    return f"dark {word}" if high < 0.4 else word
+
+
+def _is_flat(luma: np.ndarray, limits: SolidColorLimits) -> np.ndarray:
+    """Bool [T]: worth a closer look. A sample of the tiles decides for nearly all pictures."""
+    some = luma[:, :: max(1, luma.shape[1] // 64)]
+    usual = np.median(some, axis=1, keepdims=True)
+    same = np.abs(some - usual) <= 2.0 * limits.clear_deviation
+    return np.asarray(same.mean(axis=1) >= limits.clear_area - 2.0 * limits.overlay_area)
+
+
+def _verdict(
+    value: np.ndarray,
+    overlay: np.ndarray,
+    inside: np.ndarray,
+    others: tuple[np.ndarray, np.ndarray],
+    is_black: np.ndarray,
+    limits: SolidColorLimits,
+) -> np.ndarray:
+    """int8 [T]: +1 where all measures are within their limits, −1 where one is clearly outside."""
+    is_solid = (value >= limits.raise_area) & (overlay <= limits.overlay_area) & (inside <= limits.inside_area)
+    other_overlay, other_inside = others
+    is_picture = (
+        (1.0 - other_inside < limits.clear_area)
+        | (other_overlay > 1.25 * limits.overlay_area)
+        | (other_inside > 3.0 * limits.inside_area)
+    )
+    return np.where(is_black | is_picture, -1, np.where(is_solid, 1, 0)).astype(np.int8)
+
+
+SOLID_COLOR = Detector(
+    name="solid_color",
+    kinds=("video.solid_color",),
+    consumes="video",
+    weigh=solid_color,
+    limits=SolidColorLimits(),
+    timing=EventTiming(raise_after_s=2.0, clear_after_s=0.2, major_after_s=5.0, critical_after_s=15.0),
+    summary="One colour fills the picture: green or grey of a decoder, blue or white of a source without a signal.",
+    source="98 % for 2 s as FFmpeg blackdetect for black; deviation and noise: our own measurement",
+)
