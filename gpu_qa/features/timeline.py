@@ -75,7 +75,9 @@ class Timeline:
         if raw_s is None or not self.started:
             return clock.until_s if clock else self.until_s
         at_s = raw_s + (clock.offset_s if clock else self._offsets_s[-1])
-        return at_s if clock is None or self._is_continuous(at_s, clock.until_s) else clock.until_s
+        if clock is None or abs(at_s - clock.until_s) <= self._settings.discontinuity_s:
+            return at_s
+        return clock.until_s
 
     def place(
         self, track: int, kind: Literal["video", "audio"], raw_s: float | None, duration_s: float

@@ -1,0 +1,136 @@
+"""Features of the sound: samples → `AudioSeries`, by the kernel `audio_stats`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from gpu_qa_kernels.audio_stats import ENERGY_ONE, STATE, audio_stats
+
+from gpu_qa.series import AudioSeries
+
+if TYPE_CHECKING:
+    from gpu_qa.media import AudioSamples
+
+HOPS_PER_S = 100
+SERIES_S = 0.4
+"""A series is complete at this length."""
+_RESTART_S = 0.04
+"""Hops start anew where timestamps and sample count part by more than this: two frames of AAC."""
+
+
+class AudioFeatures:
+    """Measures one track in hops of 10 ms.
+
+    Args:
+        track: Index of the track in its container.
+    """
+
+    def __init__(self, track: int) -> None:
+        self._track = track
+        self._channels: tuple[str, ...] = ()
+        self._rate = 0
+        self._coefficients = np.zeros((2, 5))
+        self._state = np.zeros((0, STATE))
+        self._pending: list[np.ndarray] = []
+        self._pending_samples = 0
+        self._origin_s = 0.0
+        self._hop = 0
+        """Hops since `_origin_s`."""
+
+    def add(self, sound: AudioSamples, start_s: float) -> list[AudioSeries]:
+        """Measure a run of samples.
+
+        Args:
+            sound: Decoded samples of this track.
+            start_s: Their start on the stream's clock, in seconds.
+
+        Returns:
+            The series that this completed: by length, or by a gap or a new format before these samples.
+        """
+        done: list[AudioSeries] = []
+        if sound.sample_rate != self._rate or sound.channels != self._channels:
+            done += self.flush()
+            self._begin(sound, start_s)
+        elif abs(start_s - self._until_s) > _RESTART_S:
+            done += self.flush()
+            self._restart(start_s)
+        self._pending.append(sound.samples)
+        self._pending_samples += sound.samples.shape[1]
+        if self._pending_samples >= SERIES_S * self._rate:
+            done += self.flush()
+        return done
+
+    def flush(self) -> list[AudioSeries]:
+        """The series of the complete hops since the last one: one or none."""
+        first = self._edge(self._hop)
+        hops = (first + self._pending_samples) * HOPS_PER_S // self._rate - self._hop if self._rate else 0
+        if hops <= 0:
+            return []
+        numbers = self._hop + np.arange(hops + 1, dtype=np.int64)
+        edges = -(-numbers * self._rate // HOPS_PER_S) - first
+        samples = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending, axis=1)
+        stats, self._state = audio_stats(samples, edges, self._coefficients, self._state)
+        self._hop += hops
+        rest = samples[:, edges[-1] :]
+        self._pending, self._pending_samples = ([rest.copy()] if rest.size else []), rest.shape[1]
+        length = np.diff(edges)[:, None]
+        times_s = self._origin_s + numbers / HOPS_PER_S
+        return [
+            AudioSeries(
+                track=self._track,
+                channels=self._channels,
+                sample_rate=self._rate,
+                pts_s=times_s[:-1],
+                end_s=times_s[1:],
+                peak=stats.peak,
+                power=(stats.energy / (length * float(ENERGY_ONE))).astype(np.float32),
+                k_power=(stats.k_energy / length).astype(np.float32),
+                zero_run=stats.zero_run,
+                clipped=stats.clipped,
+            )
+        ]
+
+    @property
+    def _until_s(self) -> float:
+        return self._origin_s + (self._edge(self._hop) + self._pending_samples) / self._rate
+
+    def _edge(self, hop: int) -> int:
+        """First sample of a hop, counted from `_origin_s`; hops of rates like 11 025 Hz differ by one sample."""
+        return -(-hop * self._rate // HOPS_PER_S)
+
+    def _begin(self, sound: AudioSamples, start_s: float) -> None:
+        self._rate, self._channels = sound.sample_rate, sound.channels
+        self._coefficients = k_weighting(sound.sample_rate)
+        self._state = np.zeros((len(sound.channels), STATE))
+        self._restart(start_s)
+
+    def _restart(self, start_s: float) -> None:
+        """Count hops from here; what does not fill a hop before a gap is left out."""
+        self._pending, self._pending_samples = [], 0
+        self._origin_s, self._hop = start_s, 0
+
+
+def k_weighting(sample_rate: int) -> np.ndarray:
+    """Coefficients of ITU-R BS.1770-5's K-weighting at any rate, float64 [2, 5]: b0, b1, b2, a1, a2 of each biquad.
+
+    The standard gives them at 48 kHz; the analogue prototypes behind these are from B. De Man, "Evaluation of
+    implementations of the EBU R128 loudness measurement", AES Convention 145 (2018).
+    """
+    k = math.tan(math.pi * 1681.974450955533 / sample_rate)
+    q, high = 0.7071752369554196, 10.0 ** (3.999843853973347 / 20.0)
+    band = high**0.4996667741545416
+    a0 = 1.0 + k / q + k * k
+    shelf = (
+        (high + band * k / q + k * k) / a0,
+        2.0 * (k * k - high) / a0,
+        (high - band * k / q + k * k) / a0,
+        2.0 * (k * k - 1.0) / a0,
+        (1.0 - k / q + k * k) / a0,
+    )
+    k = math.tan(math.pi * 38.13547087602444 / sample_rate)
+    q = 0.5003270373238773
+    a0 = 1.0 + k / q + k * k
+    high_pass = (1.0, -2.0, 1.0, 2.0 * (k * k - 1.0) / a0, (1.0 - k / q + k * k) / a0)
+    return np.array([shelf, high_pass])
