@@ -44,6 +44,8 @@ class Bins:
     """Smallest and largest value per stretch of time, of several measures at once."""
 
     def __init__(self, measures: int, max_bins: int = MAX_BINS) -> None:
+        if max_bins < 2:
+            raise ValueError("max_bins must be 2 or more: times before and after 0 never share a bin")
         self._level = 0
         """Bins are 2**level / 64 s wide."""
         self._first = 0
@@ -165,7 +167,7 @@ class CurveRecorder:
         return self.loudness.integrated_lufs()
 
     def curves(self) -> tuple[Curve, ...]:
-        """Everything so far: `change`, `change_lively`, `luma`, `block_edge`, per track `peak_dbfs:1`, `momentary_lufs:1`.
+        """Everything so far: `change`, `change_lively`, `luma`, `block_edge`; per track `peak_dbfs:1` and the like.
 
         Bins without a value are left out; curves without any as well.
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ import numpy as np
 if TYPE_CHECKING:
     from gpu_qa.series import Event, Report
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 def document(report: Report) -> dict[str, Any]:
-    """The report of one input as JSON values: `stream`, `media`, `events`, `measurements` and `error` where there is one.
+    """The report of one input as JSON values: `stream`, `media`, `events`, `measurements`, and `error` where there is.
 
     Curves, thumbnails and settings are left out: they are for the HTML report.
     """
@@ -128,4 +131,4 @@ def _rounded(value: float, name: str) -> float | None:
 
 def _text(text: str) -> str:
     """File names may hold bytes that are no UTF-8 (Python keeps them as lone surrogates): U+FFFD in their place."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return _SURROGATE.sub("\ufffd", text)

@@ -33,13 +33,9 @@ _SUFFIXES = {
     "_bytes": "bytes",
     "_mb": "MB",
     "_fps": "frames/s",
+    "_bps": "bit/s",
 }
-_NAMED_UNITS = {
-    "frame_rate": "frames/s",
-    "sample_rate": "Hz",
-    "bit_rate": "bit/s",
-    "real_time_factor": "× real time",
-}
+_NAMED_UNITS = {"frame_rate": "frames/s", "real_time_factor": "× real time"}
 _PLAIN_WORDS = {"av": "A/V", "lufs": "LUFS", "fps": "frame rate", "cpu": "CPU", "gpu": "GPU", "id": "id", "pts": "pts"}
 
 _PANELS: dict[str, tuple[str, str, str]] = {
@@ -212,7 +208,7 @@ def _facts(report: Report, length_s: float, affected_s: float) -> list[tuple[str
             facts.append(("Picture", phrases.printable(" · ".join(filter(None, parts)))))
         else:
             parts = [str(track.get("codec") or "")]
-            if (sample_rate := _number(track.get("sample_rate"))) is not None:
+            if (sample_rate := _number(track.get("sample_rate_hz"))) is not None:
                 parts.append(f"{sample_rate / 1000:g} kHz")
             if channels := track.get("channels"):
                 many = len(channels) if isinstance(channels, list | tuple) else channels
