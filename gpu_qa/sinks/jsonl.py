@@ -44,11 +44,11 @@ class JsonlWriter:
             self._stream.flush()
         except BrokenPipeError:
             self._gone = True
-            _discard_rest(self._stream)
+            discard_rest(self._stream)
         return not self._gone
 
 
-def _discard_rest(stream: TextIO) -> None:
+def discard_rest(stream: TextIO) -> None:
     """Let the interpreter's own flush at exit go nowhere instead of failing again (Python docs, signal: SIGPIPE)."""
     try:
         descriptor = stream.fileno()

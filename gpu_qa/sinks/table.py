@@ -42,7 +42,7 @@ def render(reports: Sequence[Report]) -> RenderableType:
             parts.append(_Events(report.events))
         parts.append(summary(report))
     if len(reports) > 1:
-        parts += [Text(), _total(reports)]
+        parts += [Text(), total(reports)]
     return Group(*parts)
 
 
@@ -55,6 +55,21 @@ def summary(report: Report) -> Text:
         verdict.detail,
         overflow="fold",
     )
+
+
+def total(reports: Sequence[Report]) -> Text:
+    """What several inputs come down to together, in a line."""
+    outcomes = [phrases.verdict(report).outcome for report in reports]
+    failed = outcomes.count("failed")
+    defective = outcomes.count("defects") + outcomes.count("partial")
+    parts = [
+        (f"{len(reports)} inputs", "bold"),
+        (f"{outcomes.count('clean')} clean", _OUTCOME_STYLES["clean"]),
+        (f"{defective} with defects", _OUTCOME_STYLES["defects"] if defective else ""),
+    ]
+    if failed:
+        parts.append((f"{failed} could not be analyzed", _OUTCOME_STYLES["failed"]))
+    return Text(" · ", style="dim").join(Text(words, style=style) for words, style in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +125,6 @@ def _narrow(events: Sequence[Event]) -> Table:
             Text(phrases.printable(event.message)),
         )
     return table
-
-
-def _total(reports: Sequence[Report]) -> Text:
-    outcomes = [phrases.verdict(report).outcome for report in reports]
-    failed = outcomes.count("failed")
-    defective = outcomes.count("defects") + outcomes.count("partial")
-    parts = [
-        (f"{len(reports)} inputs", "bold"),
-        (f"{outcomes.count('clean')} clean", _OUTCOME_STYLES["clean"]),
-        (f"{defective} with defects", _OUTCOME_STYLES["defects"] if defective else ""),
-    ]
-    if failed:
-        parts.append((f"{failed} could not be analyzed", _OUTCOME_STYLES["failed"]))
-    return Text(" · ", style="dim").join(Text(words, style=style) for words, style in parts)
 
 
 def _end(event: Event) -> str:
