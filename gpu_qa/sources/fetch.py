@@ -1,0 +1,115 @@
+"""Whole small things by HTTP, or from a file: manifests, segments, the head of what is no media."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import urllib.error
+import urllib.request
+from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from gpu_qa.errors import SourceError, SourceTimeout
+from gpu_qa.sources.address import parse_address, without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_SCHEMES = ("http", "https")
+
+
+class MissingError(SourceError):
+    """The server answered that it has no such thing (HTTP 4xx), or the file does not exist."""
+
+
+class _NoForeignRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but only to protocols that are allowed."""
+
+    def __init__(self, protocols: Collection[str]) -> None:
+        self._protocols = protocols
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        address = parse_address(newurl, self._protocols)
+        if address.protocol not in _SCHEMES:
+            raise SourceError(f"{without_credentials(req.full_url)} redirects to {address.name}, which is not allowed.")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class Fetcher:
+    """Fetches by HTTP and HTTPS; each wait for the server has a limit."""
+
+    def __init__(self, protocols: Collection[str], timeout_s: float) -> None:
+        self._protocols = protocols
+        self._timeout_s = timeout_s
+        self._opener = urllib.request.OpenerDirector()
+        for handler in (
+            urllib.request.ProxyHandler(),
+            urllib.request.HTTPHandler(),
+            urllib.request.HTTPSHandler(),
+            urllib.request.HTTPDefaultErrorHandler(),
+            urllib.request.HTTPErrorProcessor(),
+            _NoForeignRedirect(protocols),
+        ):
+            self._opener.add_handler(handler)
+
+    def open(self, url: str, byte_range: tuple[int, int | None] | None = None) -> IO[bytes]:
+        """The body, to be read and closed; `byte_range` is the first and the last byte wanted.
+
+        Raises:
+            MissingError: There is no such thing.
+            SourceTimeout: The server does not answer in time.
+            SourceError: It cannot be fetched, or not by an allowed protocol.
+        """
+        address = parse_address(url, self._protocols)
+        if address.protocol not in _SCHEMES:
+            raise SourceError(f"{address.name}: cannot be fetched by {address.protocol}.")
+        parts = urlsplit(address.url)
+        user, at, host = parts.netloc.rpartition("@")
+        request = urllib.request.Request(urlunsplit(parts._replace(netloc=host, fragment="")))  # noqa: S310 - checked
+        request.add_header("User-Agent", "gpu-qa")
+        if at:
+            token = base64.b64encode(unquote(user).encode()).decode()
+            request.add_header("Authorization", f"Basic {token}")
+        if byte_range:
+            last = "" if byte_range[1] is None else str(byte_range[1])
+            request.add_header("Range", f"bytes={byte_range[0]}-{last}")
+        try:
+            body: IO[bytes] = self._opener.open(request, timeout=self._timeout_s)
+        except urllib.error.HTTPError as error:
+            with contextlib.closing(error):
+                kind = MissingError if error.code < 500 else SourceError
+                raise kind(f"{address.name}: HTTP {error.code} {error.reason}.") from None
+        except TimeoutError as error:
+            raise self._late(address.name) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", None)
+            if isinstance(reason, TimeoutError):
+                raise self._late(address.name) from error
+            raise SourceError(f"{address.name}: {reason or error}.") from error
+        return body
+
+    def _late(self, name: str) -> SourceTimeout:
+        return SourceTimeout(f"{name}: the server did not answer within {self._timeout_s:g} s.")
+
+    def get(self, url: str, limit: int) -> bytes:
+        """The first `limit` bytes of the body; raises as `open` does."""
+        with self.open(url) as body:
+            return self.read(body, limit, url)
+
+    def read(self, body: IO[bytes], size: int, url: str) -> bytes:
+        """At most `size` bytes of a body; raises as `open` does."""
+        try:
+            return body.read(size)
+        except TimeoutError as error:
+            raise self._late(without_credentials(url)) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise SourceError(f"{without_credentials(url)} broke off: {error}.") from error
