@@ -114,6 +114,14 @@ def test_a_freeze_under_a_running_overlay_is_partial(rows: slice, columns: slice
     assert 0.7 < event.details["frozen_area"] < 1.0
 
 
+def test_a_long_freeze_under_a_ticker_is_one_event() -> None:
+    series = series_of(with_overlay(frozen(400, 100, 350), slice(21, 24), slice(0, 42)))
+    pieces = cut(series, range(0, 400, 12))
+    assert_same_evidence(weighed(FREEZE, pieces), weighed(FREEZE, [series]))
+    (event,) = events_of(series)
+    assert (event.start_s, event.end_s) == (4.0, 14.0)
+
+
 def test_partial_freezes_can_be_left_to_others() -> None:
     luma = with_overlay(frozen(), slice(21, 24), slice(0, 42))
     assert events_of(series_of(luma), FreezeLimits(partial=False)) == []
@@ -170,5 +178,5 @@ def test_a_new_format_begins_anew() -> None:
 @settings(max_examples=15, deadline=None)
 @given(at=st.lists(st.integers(0, 250), max_size=12))
 def test_any_cut_of_the_stream_gives_the_same_evidence(at: list[int]) -> None:
-    series = series_of(with_overlay(frozen(), slice(21, 24), slice(0, 42)), noise=0.001)
+    series = series_of(with_overlay(frozen(stop=230), slice(21, 24), slice(0, 42)), noise=0.001)
     assert_same_evidence(weighed(FREEZE, cut(series, at)), weighed(FREEZE, [series]))

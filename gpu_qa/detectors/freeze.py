@@ -184,9 +184,13 @@ class _History:
             self.since_s[moved] = self.pts_s[self.first + i]
 
     def between(self, start_s: float, end_s: float, i: int) -> slice:
-        """The steps up to `i` in `start_s` < time ≤ `end_s`, none older than the first comparable picture."""
+        """The steps up to `i` in `start_s` < time ≤ `end_s`, as far as they are comparable and remembered.
+
+        What is remembered counts from step `i`, so that it does not depend on where the series was cut.
+        """
         pts_s = self.pts_s[: self.first + i + 1]
-        low, high = np.searchsorted(pts_s, [max(start_s, self.begin_s), end_s], side="right")
+        start_s = max(start_s, self.begin_s, float(pts_s[-1]) - _HISTORY_S)
+        low, high = np.searchsorted(pts_s, [start_s, end_s], side="right")
         return slice(int(low), int(high))
 
     def carry(self) -> FreezeCarry:
@@ -222,16 +226,29 @@ def _frozen_since(history: _History, i: int, limits: FreezeLimits) -> tuple[int,
         return -1, None
     rest = ~overlay
     since_s = float(history.since_s[rest].max())
-    onset = _onset(history, i, since_s)
-    if onset in ("start", "cut"):
-        return -1, None
     activity = history.moving[:, rest].mean(axis=1)
+    known = history.frozen_since
+    onset = known[1] if known is not None and since_s <= known[0] else _onset_under(history, i, since_s, rest, activity)
+    verdict = _stillness(history, i, since_s, activity, limits) if onset else -1
+    return verdict, (since_s, onset) if onset and verdict >= 0 else None
+
+
+def _onset_under(history: _History, i: int, since_s: float, rest: np.ndarray, activity: np.ndarray) -> str | None:
+    """How the stillness under an overlay began; null where it began as no freeze does.
+
+    Args:
+        history: The steps so far.
+        i: The step of the series.
+        since_s: When the rest of the picture last moved, in seconds.
+        rest: bool [N]: the tiles without the overlay.
+        activity: float64 [H]: share of them that moved in each step.
+    """
+    onset = _onset(history, i, since_s)
     before = history.between(since_s - _BEFORE_S, since_s, i)
-    ran_before = history.moving[before][:, overlay].any(axis=1)
-    if not ran_before.size or ran_before.mean() < 0.5 or (activity[before] > 0.01).mean() < 0.6:
-        return -1, None
-    verdict = _stillness(history, i, since_s, activity, limits)
-    return verdict, (since_s, onset) if verdict >= 0 else None
+    ran_before = history.moving[before][:, ~rest].any(axis=1)
+    if onset in ("start", "cut") or not ran_before.size:
+        return None
+    return onset if ran_before.mean() >= 0.5 and (activity[before] > 0.01).mean() >= 0.6 else None
 
 
 def _stillness(history: _History, i: int, since_s: float, activity: np.ndarray, limits: FreezeLimits) -> int:
