@@ -23,3 +23,7 @@ class DecodeError(GpuQaError):
 
 class DeviceError(GpuQaError):
     """A device that was asked for is missing or unusable."""
+
+
+class OutputError(GpuQaError):
+    """A result cannot be written, such as on a full disk."""

@@ -1,0 +1,115 @@
+"""Tells what a viewer would notice in a live channel or a file: frozen, black, lost sound, broken transport.
+
+    import gpu_qa
+
+    report = gpu_qa.analyze("film.mp4")
+    for event in report.events:
+        print(event.start_s, event.kind, event.message)
+
+    for event in gpu_qa.Analysis("srt://studio:9000"):  # each event as it opens, becomes worse, and closes
+        ...
+
+Names are imported when they are first used, so that `import gpu_qa` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpu_qa.config import DetectorSettings, Settings, load_settings
+    from gpu_qa.decode import DecodeSettings
+    from gpu_qa.errors import (
+        ConfigError,
+        DecodeError,
+        DeviceError,
+        GpuQaError,
+        OutputError,
+        SourceError,
+        SourceTimeout,
+    )
+    from gpu_qa.pipeline import Analysis, Progress, analyze
+    from gpu_qa.series import (
+        AudioSeries,
+        Detector,
+        Event,
+        EventTiming,
+        Evidence,
+        Report,
+        StreamFact,
+        StreamSeries,
+        VideoSeries,
+    )
+    from gpu_qa.sources import SourceSettings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Analysis",
+    "AudioSeries",
+    "ConfigError",
+    "DecodeError",
+    "DecodeSettings",
+    "Detector",
+    "DetectorSettings",
+    "DeviceError",
+    "Event",
+    "EventTiming",
+    "Evidence",
+    "GpuQaError",
+    "OutputError",
+    "Progress",
+    "Report",
+    "Settings",
+    "SourceError",
+    "SourceSettings",
+    "SourceTimeout",
+    "StreamFact",
+    "StreamSeries",
+    "VideoSeries",
+    "__version__",
+    "analyze",
+    "load_settings",
+]
+
+_HOMES = {
+    "gpu_qa.config": ("DetectorSettings", "Settings", "load_settings"),
+    "gpu_qa.decode": ("DecodeSettings",),
+    "gpu_qa.errors": (
+        "ConfigError",
+        "DecodeError",
+        "DeviceError",
+        "GpuQaError",
+        "OutputError",
+        "SourceError",
+        "SourceTimeout",
+    ),
+    "gpu_qa.pipeline": ("Analysis", "Progress", "analyze"),
+    "gpu_qa.series": (
+        "AudioSeries",
+        "Detector",
+        "Event",
+        "EventTiming",
+        "Evidence",
+        "Report",
+        "StreamFact",
+        "StreamSeries",
+        "VideoSeries",
+    ),
+    "gpu_qa.sources": ("SourceSettings",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,89 @@
+"""Catalogue of the detectors: what each tells, its limits and timing with units, and where the numbers come from."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from gpu_qa.config import known_detectors, plain
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """Every known detector as JSON values: `name`, `kinds`, `consumes`, `summary`, `source`, `limits`, `timing`.
+
+    `limits` and `timing` are lists of `name`, `default` and `description`; units are suffixes of the names or stand in
+    the descriptions, which are those of the code.
+    """
+    return [
+        {
+            "name": detector.name,
+            "kinds": list(detector.kinds),
+            "consumes": detector.consumes,
+            "summary": detector.summary,
+            "source": detector.source,
+            "limits": _fields(detector.limits),
+            "timing": _fields(detector.timing),
+        }
+        for detector in known_detectors().values()
+    ]
+
+
+def render(entries: list[dict[str, Any]]) -> RenderableType:
+    """The catalogue for a terminal."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for entry in entries:
+        parts.append(Text.assemble((entry["name"], "bold"), "  ", (", ".join(entry["kinds"]), "cyan")))
+        parts.append(Padding(Text(entry["summary"]), (0, 0, 0, 2)))
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, justify="right")
+        table.add_column(style="dim")
+        for item in entry["limits"] + entry["timing"]:
+            table.add_row(item["name"], _shown(item["default"]), Text(item["description"]))
+        parts.append(Padding(table, (0, 0, 0, 4)))
+        parts.append(Padding(Text(f"Defaults from: {entry['source']}", style="dim"), (0, 0, 1, 2)))
+    parts.append(Text("Change them in a file: gpu-qa analyze --config FILE, table [detectors.NAME].", style="dim"))
+    return Group(*parts)
+
+
+def _fields(settings: Any) -> list[dict[str, Any]]:
+    descriptions = field_descriptions(type(settings))
+    return [
+        {"name": name, "default": default, "description": descriptions.get(name, "")}
+        for name, default in plain(settings).items()
+    ]
+
+
+def field_descriptions(settings_class: type) -> dict[str, str]:
+    """The strings under a dataclass's fields, each as one line; empty where its source is not at hand."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(settings_class)))
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    names = {item.name for item in dataclasses.fields(settings_class)}
+    found: dict[str, str] = {}
+    for field, below in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.target.id in names:
+            text = below.value if isinstance(below, ast.Expr) else None
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                found[field.target.id] = " ".join(text.value.split())
+    return found
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,363 @@
+"""Doctor: what this machine can do, what is missing, and what helps. It looks and tries; it changes nothing."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+Outcome = Literal["ok", "missing", "broken"]
+Area = Literal["machine", "cpu", "inputs", "gpu"]
+
+DECODERS = ("h264", "hevc", "mpeg2video", "av1", "vp9", "aac", "ac3", "eac3", "mp2", "mp3", "opus")
+"""libavcodec's names of what channels and files are mostly made of."""
+PROTOCOLS = ("file", "pipe", "http", "https", "rtmp", "rtp", "udp", "tcp", "tls")
+"""libavformat's protocols that inputs come by; SRT comes through its own program."""
+DEMUXERS = ("mpegts", "mov", "matroska", "flv", "hls", "dash", "rtsp")
+GPU_EXTRA = "pip install 'gpu-qa[gpu]'"
+_AREAS: dict[Area, str] = {
+    "machine": "This machine",
+    "cpu": "Analysis on the CPU",
+    "inputs": "Inputs",
+    "gpu": "Analysis on the GPU",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    area: Area
+    name: str
+    outcome: Outcome
+    """`missing` is not there; `broken` is there and does not work."""
+    detail: str
+    """What was found, in one line."""
+    remedy: str = ""
+    """What helps; empty where all is well."""
+    data: dict[str, Any] | None = None
+    """JSON values for programs, where there is more to say than `detail`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All that was found."""
+
+    findings: tuple[Finding, ...]
+
+    def works(self, area: Area) -> bool:
+        """True where nothing of the area is missing or broken."""
+        return all(finding.outcome == "ok" for finding in self.findings if finding.area == area)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where files and streams can be analyzed on the CPU, 1 where not."""
+        return 0 if self.works("cpu") else 1
+
+
+def diagnose() -> Diagnosis:
+    """Look at everything. A look that fails is a finding, not an exception."""
+    findings: list[Finding] = []
+    for area, name, look in _LOOKS:
+        try:
+            findings.append(look())
+        except Exception as error:  # noqa: BLE001 - a fault of any kind is a finding
+            detail = f"could not be looked at: {type(error).__name__}: {error}"
+            findings.append(Finding(area, name, "broken", " ".join(detail.split())))
+    if not Diagnosis(tuple(findings)).works("gpu"):
+        return Diagnosis(tuple(findings))
+    return Diagnosis((*findings, _trial("cuda")))
+
+
+def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The diagnosis as JSON values."""
+    return {
+        "cpu": diagnosis.works("cpu"),
+        "gpu": diagnosis.works("gpu"),
+        "findings": [
+            {
+                "area": finding.area,
+                "name": finding.name,
+                "outcome": finding.outcome,
+                "detail": finding.detail,
+                "remedy": finding.remedy or None,
+                **({"data": finding.data} if finding.data is not None else {}),
+            }
+            for finding in diagnosis.findings
+        ],
+    }
+
+
+def render(diagnosis: Diagnosis) -> RenderableType:
+    """The diagnosis for a terminal."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    marks = {"ok": ("✓", "green"), "missing": ("–", "yellow"), "broken": ("✗", "bold red")}
+    parts: list[RenderableType] = []
+    for area, title in _AREAS.items():
+        parts.append(Text(title, style="bold"))
+        table = Table.grid(padding=(0, 1))
+        table.add_column(width=3, justify="right")
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for finding in diagnosis.findings:
+            if finding.area == area:
+                detail = Text(finding.detail)
+                if finding.remedy:
+                    detail.append(f"\n→ {finding.remedy}", style="bold")
+                table.add_row(Text(*marks[finding.outcome]), finding.name, detail)
+        parts += [table, Text()]
+    where = "on the GPU and on the CPU" if diagnosis.works("gpu") else "on the CPU"
+    words = f"Ready: inputs are analyzed {where}." if diagnosis.works("cpu") else "Not ready: see what is marked ✗."
+    parts.append(Text(words, style="bold green" if diagnosis.works("cpu") else "bold red"))
+    return Group(*parts)
+
+
+def _machine() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    system = f"{platform.system()} {platform.machine()}"
+    detail = f"{system}, {cores} CPU {'core' if cores == 1 else 'cores'} to use, Python {platform.python_version()}"
+    data = {"cpu_cores": cores, "python": platform.python_version(), "system": system}
+    return Finding("machine", "machine", "ok", detail, data=data)
+
+
+def _pyav() -> Finding:
+    import av
+
+    libraries = {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
+    ffmpeg = getattr(av, "ffmpeg_version_info", "unknown")
+    missing = [name for name in DECODERS if name not in av.codecs_available]
+    data = {"pyav": av.__version__, "ffmpeg": ffmpeg, "libraries": libraries, "decoders_missing": missing}
+    detail = f"PyAV {av.__version__} with FFmpeg {ffmpeg}"
+    if missing:
+        remedy = "install PyAV's own wheel, which brings them: pip install --force-reinstall --only-binary av av"
+        return Finding("cpu", "decoding", "missing", f"{detail}, no decoder for {', '.join(missing)}", remedy, data)
+    return Finding("cpu", "decoding", "ok", f"{detail}; decodes {', '.join(DECODERS)} and others", data=data)
+
+
+def _numba() -> Finding:
+    version = metadata.version("numba")
+    folder = _cache_folder()
+    if folder is None:
+        return Finding(
+            "cpu",
+            "compiling",
+            "ok",
+            f"numba {version}; its cache cannot be written, so that every start compiles anew",
+            "set NUMBA_CACHE_DIR to a folder that can be written and stays",
+            {"numba": version, "cache": None},
+        )
+    data = {"numba": version, "cache": str(folder)}
+    return Finding("cpu", "compiling", "ok", f"numba {version}, machine code kept under {folder}", data=data)
+
+
+def _cache_folder() -> Path | None:
+    """Where numba keeps machine code of the kernels: its own order is the variable, beside the source, the user's."""
+    import gpu_qa_kernels
+
+    beside = Path(next(iter(gpu_qa_kernels.__path__))) / "__pycache__"
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "numba"
+    return next((folder for folder in ([Path(named)] if named else [beside, users]) if _writable(folder)), None)
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a file can be made in the folder, or in the nearest one above it that exists."""
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _trial_on_cpu() -> Finding:
+    return _trial("cpu")
+
+
+def _trial(device: Literal["cpu", "cuda"]) -> Finding:
+    """Analyze a clip of a second: what proves more than any version."""
+    from gpu_qa.config import Settings
+    from gpu_qa.decode import DecodeSettings
+    from gpu_qa.pipeline import analyze
+
+    area: Area = "cpu" if device == "cpu" else "gpu"
+    remedy = "report this with the output of `gpu-qa doctor --format json`"
+    try:
+        with tempfile.TemporaryDirectory(prefix="gpu-qa-") as folder:
+            clip = Path(folder) / "trial.mp4"
+            _make_clip(clip)
+            report = analyze(str(clip), Settings(decode=DecodeSettings(device=device)))
+    except Exception as error:  # noqa: BLE001 - a fault of any kind is a finding
+        return Finding(area, "trial", "broken", f"analyzing a clip failed: {type(error).__name__}: {error}", remedy)
+    frames = report.measurements.get("frames_decoded")
+    if report.error is not None or frames != _CLIP_FRAMES:
+        detail = report.error or f"only {frames} of {_CLIP_FRAMES} pictures came out"
+        return Finding(area, "trial", "broken", f"analyzing a clip failed: {detail}", remedy)
+    return Finding(area, "trial", "ok", f"a clip of {_CLIP_FRAMES} pictures with sound was analyzed")
+
+
+_CLIP_FRAMES = 25
+
+
+def _make_clip(path: Path) -> None:
+    """A second of moving picture and tone, of a size that every hardware decoder takes."""
+    import av
+    import numpy as np
+
+    width, height, sample_rate = 320, 192, 48_000
+    across, down = np.meshgrid(np.arange(width), np.arange(height))
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=_CLIP_FRAMES, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        audio = out.add_stream("aac", rate=sample_rate)
+        audio.layout = "stereo"
+        for index in range(_CLIP_FRAMES):
+            planes = np.full((height * 3 // 2, width), 128, np.uint8)
+            planes[:height] = 16 + (across * 3 + down * 2 + index * 9) % 220
+            out.mux(video.encode(av.VideoFrame.from_ndarray(planes, "yuv420p")))
+        t_s = np.arange(sample_rate) / sample_rate
+        tone = (0.25 * np.sin(2 * np.pi * 440 * t_s)).astype(np.float32)
+        sound = av.AudioFrame.from_ndarray(np.stack([tone, tone]), format="fltp", layout="stereo")
+        sound.sample_rate = sample_rate
+        out.mux(audio.encode(sound))
+        out.mux(video.encode(None))
+        out.mux(audio.encode(None))
+
+
+def _protocols() -> Finding:
+    from av.format import formats_available
+
+    spoken = _libav_protocols()
+    missing = [name for name in PROTOCOLS if name not in spoken]
+    missing += [name for name in DEMUXERS if name not in formats_available]
+    data = {"protocols": sorted(spoken), "missing": missing}
+    if missing:
+        remedy = "install PyAV's own wheel, which brings them: pip install --force-reinstall --only-binary av av"
+        return Finding("inputs", "protocols", "missing", f"FFmpeg was built without {', '.join(missing)}", remedy, data)
+    return Finding("inputs", "protocols", "ok", "files, pipes, HTTP, HLS, DASH, RTMP, RTSP, RTP, UDP", data=data)
+
+
+def _libav_protocols() -> set[str]:
+    """The protocols of the libavformat that PyAV is linked with, by its own list (avio_enum_protocols)."""
+    import av.container.core
+
+    library = ctypes.CDLL(av.container.core.__file__)
+    enumerate_protocols = library.avio_enum_protocols
+    enumerate_protocols.restype = ctypes.c_char_p
+    enumerate_protocols.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int]
+    state = ctypes.c_void_p()
+    names: set[str] = set()
+    while (name := enumerate_protocols(ctypes.byref(state), 0)) is not None:
+        names.add(name.decode())
+    return names
+
+
+def _srt() -> Finding:
+    program = shutil.which("srt-live-transmit")
+    if program is None:
+        remedy = "install srt-live-transmit (Debian and Ubuntu: apt install srt-tools)"
+        return Finding("inputs", "SRT", "missing", "srt-live-transmit is not on the PATH", remedy)
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=10, check=False)
+    words = (answer.stdout + answer.stderr).split("version:", 1)
+    version = words[1].split()[0] if len(words) == 2 else "of unknown version"
+    return Finding("inputs", "SRT", "ok", f"srt-live-transmit {version} at {program}", data={"version": version})
+
+
+def _gpu() -> Finding:
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        remedy = "on a machine with an NVIDIA card: install its driver; in a container: run it with --gpus all"
+        return Finding("gpu", "card", "missing", "no NVIDIA driver (libcuda.so.1)", remedy)
+    count = ctypes.c_int()
+    result = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count))
+    if result != 0 or count.value == 0:
+        remedy = "see what nvidia-smi says; in a container: run it with --gpus all"
+        why = "the driver sees no card" if result in (0, _CUDA_ERROR_NO_DEVICE) else f"CUDA error {result}"
+        return Finding("gpu", "card", "missing", why, remedy)
+    cards = [_card(cuda, index) for index in range(count.value)]
+    version = ctypes.c_int()
+    cuda.cuDriverGetVersion(ctypes.byref(version))
+    cuda_version = f"{version.value // 1000}.{version.value % 1000 // 10}"
+    driver = _driver_version()
+    detail = ", ".join(f"{card['name']} ({card['memory_gib']} GiB)" for card in cards)
+    data = {"cards": cards, "driver": driver, "cuda": cuda_version}
+    return Finding("gpu", "card", "ok", f"{detail}; driver {driver or 'unknown'}, CUDA up to {cuda_version}", data=data)
+
+
+_CUDA_ERROR_NO_DEVICE = 100
+
+
+def _card(cuda: ctypes.CDLL, index: int) -> dict[str, Any]:
+    name = ctypes.create_string_buffer(256)
+    memory = ctypes.c_size_t()
+    cuda.cuDeviceGetName(name, len(name), index)
+    cuda.cuDeviceTotalMem_v2(ctypes.byref(memory), index)
+    return {"name": name.value.decode("utf-8", "replace"), "memory_gib": round(memory.value / 2**30, 1)}
+
+
+def _driver_version() -> str | None:
+    """The driver's version as NVML tells it; null where NVML is missing."""
+    try:
+        nvml = ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return None
+    text = ctypes.create_string_buffer(96)
+    if nvml.nvmlInit_v2() != 0 or nvml.nvmlSystemGetDriverVersion(text, len(text)) != 0:
+        return None
+    return text.value.decode("ascii", "replace")
+
+
+def _nvdec() -> Finding:
+    for library in ("libnvcuvid.so.1", "libnvidia-encode.so.1"):
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            remedy = (
+                "install the driver's video libraries (Debian: libnvcuvid1, libnvidia-encode1); in a container: set "
+                "NVIDIA_DRIVER_CAPABILITIES=compute,utility,video"
+            )
+            return Finding("gpu", "NVDEC", "missing", f"{library} is not there", remedy)
+    return Finding("gpu", "NVDEC", "ok", "the driver's video libraries are there")
+
+
+def _package(name: str, why: str) -> Callable[[], Finding]:
+    def look() -> Finding:
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return Finding("gpu", name, "missing", f"not installed; {why}", GPU_EXTRA)
+        return Finding("gpu", name, "ok", version, data={"version": version})
+
+    return look
+
+
+_LOOKS: tuple[tuple[Area, str, Callable[[], Finding]], ...] = (
+    ("machine", "machine", _machine),
+    ("cpu", "decoding", _pyav),
+    ("cpu", "compiling", _numba),
+    ("cpu", "trial", _trial_on_cpu),
+    ("inputs", "protocols", _protocols),
+    ("inputs", "SRT", _srt),
+    ("gpu", "card", _gpu),
+    ("gpu", "NVDEC", _nvdec),
+    ("gpu", "PyNvVideoCodec", _package("PyNvVideoCodec", "it decodes on the card")),
+    ("gpu", "numba-cuda", _package("numba-cuda", "it compiles the kernels for the card")),
+    ("gpu", "torch", _package("torch", "it holds pictures in the card's memory")),
+)

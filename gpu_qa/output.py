@@ -1,0 +1,166 @@
+"""Where results go: the formats of `gpu-qa analyze`, written to a stream, or to a file that appears whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TextIO
+
+from gpu_qa.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from gpu_qa.series import Event, Report
+
+Format = Literal["table", "json", "jsonl"]
+
+_PIPED_COLUMNS = 120
+"""Width of a table that no terminal limits: enough for a column per quantity."""
+
+
+class Output:
+    """Writes results in one format as they become known.
+
+    Args:
+        stream: Where to. Once its reader has gone (`gpu-qa … | head -1`), nothing more is written and `gone` is true.
+        output_format: `table` and `json` write each input when it has ended, `jsonl` each event at once.
+    """
+
+    def __init__(self, stream: TextIO, output_format: Format) -> None:
+        from gpu_qa.sinks.jsonl import JsonlWriter
+
+        self._stream = stream
+        self._format = output_format
+        self._lines = JsonlWriter(stream)
+        self._gone = False
+        self._written = 0
+
+    @property
+    def gone(self) -> bool:
+        """True once nobody reads any more, which is no error of ours."""
+        return self._gone or self._lines.gone
+
+    def event(self, event: Event) -> None:
+        """An event has opened, become worse, or closed.
+
+        Raises:
+            OutputError: The stream cannot be written, such as on a full disk.
+        """
+        if self._format == "jsonl":
+            with self._while_read():
+                self._lines.write(event)
+
+    def report(self, report: Report) -> None:
+        """An input has ended.
+
+        Raises:
+            OutputError: The stream cannot be written, such as on a full disk.
+        """
+        if self._format == "jsonl" or self._gone:
+            return
+        with self._while_read():
+            if self._format == "json":
+                self._write_json(report)
+            else:
+                self._write_table(report)
+            self._stream.flush()
+        self._written += 1
+
+    def total(self, reports: list[Report]) -> None:
+        """All inputs have ended: a table of several says what they come down to together."""
+        if self._format != "table" or self._gone or len(reports) < 2:
+            return
+        from gpu_qa.sinks.table import total
+
+        with self._while_read():
+            console = self._console()
+            console.print()
+            console.print(total(reports))
+            self._stream.flush()
+
+    def _write_json(self, report: Report) -> None:
+        from gpu_qa.sinks.json_document import dumps
+
+        encoding = (getattr(self._stream, "encoding", None) or "utf-8").lower().replace("-", "")
+        self._stream.write(dumps(report, ascii_only=encoding != "utf8") + "\n")
+
+    def _write_table(self, report: Report) -> None:
+        from gpu_qa.sinks.table import render
+
+        console = self._console()
+        if self._written:
+            console.print()
+        console.print(render([report]))
+
+    def _console(self) -> Console:
+        from rich.console import Console
+
+        free = not self._stream.isatty() and "COLUMNS" not in os.environ
+        return Console(file=self._stream, width=_PIPED_COLUMNS if free else None, highlight=False)
+
+    @contextlib.contextmanager
+    def _while_read(self) -> Iterator[None]:
+        from gpu_qa.sinks.jsonl import discard_rest
+
+        try:
+            yield
+        except BrokenPipeError:
+            self._gone = True
+            discard_rest(self._stream)
+        except OSError as error:
+            name = getattr(self._stream, "name", "the result")
+            raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def opened(path: str, *, whole: bool) -> Iterator[TextIO]:
+    """Open a file to write text to.
+
+    Args:
+        path: Where to. A device or a named pipe is written as it is.
+        whole: The file appears, or replaces an older one, when the block ends, and not at all if that fails; false
+            writes it as it grows, for readers that follow it.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    check_writable(path)
+    target = Path(path).resolve()
+    if not whole or (target.exists() and not target.is_file()):
+        with target.open("w", encoding="utf-8") as file:
+            yield file
+        return
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            yield file
+        # mkstemp makes files private; this one gets the mode any new file would have.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def check_writable(path: str) -> None:
+    """Find out before hours of analysis that its result could not be written.
+
+    Raises:
+        ConfigError: The path is a folder, its folder is missing, or either may not be written.
+    """
+    target = Path(path).resolve()
+    if target.is_dir():
+        raise ConfigError(f"{path}: is a folder; give the name of a file in it")
+    if not target.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {target.parent}")
+    may = os.access(target, os.W_OK) if target.exists() and not target.is_file() else os.access(target.parent, os.W_OK)
+    if not may:
+        raise ConfigError(f"{path}: may not be written")
