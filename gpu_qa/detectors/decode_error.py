@@ -78,7 +78,8 @@ def decode_error(
         kind="stream.decode_error",
         limit=limits.errors,
         unit="errors",
-        message="{track} damaged: {value:.0f} errors ({cause}), last: {text}",
+        details=("cause", "decode_errors", "transport_errors", "before_first_key", "text"),
+        message="{track} damaged, errors: {value:.0f} ({cause}), last: {text}",
     )
     return evidence, DecodeErrorCarry(counts, steps)
 
@@ -86,8 +87,13 @@ def decode_error(
 def _counted(count: _Count | None, fact: StreamFact, limits: DecodeErrorLimits) -> _Count:
     if count is None or fact.start_s - count.last_s > limits.together_s:
         count = _Count(fact.end_s)
-    is_transport = fact.kind == "transport_error"
+    is_transport = _is_transport(fact)
     return _Count(max(count.last_s, fact.end_s), count.decode + (not is_transport), count.transport + is_transport)
+
+
+def _is_transport(fact: StreamFact) -> bool:
+    """Whether the loss was on the way: the transport says so, or the decoder got a packet marked as damaged."""
+    return fact.kind == "transport_error" or fact.details.get("cause") == "transport"
 
 
 def _judged(fact: StreamFact, count: _Count) -> JudgedFact:

@@ -40,7 +40,14 @@ def discontinuity(
             if abs(jump_s) >= limits.jump_s:
                 judged.append(JudgedFact(fact, abs(jump_s), {"jump_s": jump_s, "text": fact.message}))
     return fact_evidence(
-        series, judged, carry, kind="stream.discontinuity", limit=limits.jump_s, unit="s", message="{text}"
+        series,
+        judged,
+        carry,
+        kind="stream.discontinuity",
+        limit=limits.jump_s,
+        unit="s",
+        details=("jump_s", "text"),
+        message="{text}",
     )
 
 

@@ -29,7 +29,7 @@ class JudgedFact:
     fact: StreamFact
     value: float
     details: dict[str, Any]
-    """JSON values; every fact of a detector has the same names."""
+    """JSON values under the names that the detector gives its evidence."""
     cap: Severity = "critical"
     """The severity that an event of such facts may not exceed."""
 
@@ -49,6 +49,7 @@ def fact_evidence(
     kind: str,
     limit: float,
     unit: str,
+    details: tuple[str, ...],
     message: str,
 ) -> tuple[list[Evidence], FactCarry]:
     """Evidence of the judged facts of a series, one per track that has any or had one before.
@@ -60,6 +61,7 @@ def fact_evidence(
         kind: The events' kind.
         limit: The value from which on a fact is a defect, in `unit`.
         unit: Unit of the values.
+        details: Names of the facts' details; `track` is added.
         message: The events' template.
 
     Returns:
@@ -80,7 +82,7 @@ def fact_evidence(
             since_s = item.fact.end_s if since_s is None else max(since_s, item.fact.end_s)
         if since_s is not None:
             cleared_s[track] = steps.clear(since_s, known_until_s(series, track), whole_steps=True)
-        found += steps.evidence(kind=kind, track=track, limit=limit, unit=unit, message=message)
+        found += steps.evidence(kind=kind, track=track, limit=limit, unit=unit, details=details, message=message)
     return found, FactCarry(cleared_s)
 
 
@@ -124,16 +126,17 @@ class FactSteps:
             since_s = until_s
         return since_s
 
-    def evidence(self, *, kind: str, track: str, limit: float, unit: str, message: str) -> list[Evidence]:
+    def evidence(
+        self, *, kind: str, track: str, limit: float, unit: str, details: tuple[str, ...], message: str
+    ) -> list[Evidence]:
         """The steps as evidence; none without a step."""
         if not self._items:
             return []
-        names = dict.fromkeys(name for item in self._items if item is not None for name in item.details)
-        details = {name: np.empty(len(self._items), object) for name in ("track", *names)}
+        shown = {name: np.empty(len(self._items), object) for name in ("track", *details)}
         for index, item in enumerate(self._items):
-            details["track"][index] = track
-            for name in names:
-                details[name][index] = None if item is None else item.details[name]
+            shown["track"][index] = track
+            for name in details:
+                shown[name][index] = None if item is None else item.details[name]
         caps = [SEVERITIES[-1] if item is None else item.cap for item in self._items]
         evidence = Evidence(
             kind=kind,
@@ -144,7 +147,7 @@ class FactSteps:
             value=np.array([0.0 if item is None else item.value for item in self._items], np.float32),
             limit=limit,
             unit=unit,
-            details=details,
+            details=shown,
             severity_cap=np.array([SEVERITIES.index(cap) for cap in caps], np.int8),
             message=message,
         )

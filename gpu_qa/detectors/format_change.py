@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpu_qa.detectors.fact_steps import FactCarry, JudgedFact, fact_evidence
 from gpu_qa.series import Detector, EventTiming
@@ -42,21 +42,21 @@ def format_change(
             details = {"old": fact.details.get("old"), "new": fact.details.get("new"), "text": fact.message}
             judged.append(JudgedFact(fact, float(is_size_change(fact)), details, "warn" if is_defect else "info"))
     return fact_evidence(
-        series, judged, carry, kind="stream.format_change", limit=1.0, unit="size changes", message="{text}"
+        series,
+        judged,
+        carry,
+        kind="stream.format_change",
+        limit=1.0,
+        unit="size changes",
+        details=("old", "new", "text"),
+        message="{text}",
     )
 
 
 def is_size_change(fact: StreamFact) -> bool:
-    """Whether the fact's `old` and `new` format are known to have different picture sizes."""
-    old, new = _size(fact.details.get("old")), _size(fact.details.get("new"))
-    return old is not None and new is not None and old != new
-
-
-def _size(description: Any) -> tuple[int, int] | None:
-    """Width and height in samples; null where the description has none."""
-    if not isinstance(description, dict) or "width" not in description or "height" not in description:
-        return None
-    return int(description["width"]), int(description["height"])
+    """Whether width or height are among what the fact says has changed."""
+    old, new = fact.details.get("old") or {}, fact.details.get("new") or {}
+    return any(name in old and name in new and old[name] != new[name] for name in ("width", "height"))
 
 
 FORMAT_CHANGE = Detector(

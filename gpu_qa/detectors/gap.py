@@ -46,6 +46,7 @@ def gap(
         kind="stream.gap",
         limit=limits.gap_s,
         unit="s",
+        details=("what", "usual_interval_s"),
         message="no {what} for {value:.2f} s",
     )
 

@@ -17,8 +17,9 @@ class StalledLimits:
     """When waiting is a defect."""
 
     stalled_s: float = 10.0
-    """Nothing for this long, in seconds of wall clock. Ours: segmented streams (HLS, DASH) bring nothing between two
-    segments, which last 6 s by Apple's authoring specification; 2 s suits RTSP, SRT and UDP."""
+    """Nothing for this long, in seconds of wall clock; where the source gives up sooner, that is told all the same.
+    Ours: segmented streams (HLS, DASH) bring nothing between two segments, which last 6 s by Apple's authoring
+    specification; 2 s suits RTSP, SRT and UDP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def stalled(
     """
     steps = FactSteps()
     for fact in series.facts:
-        if fact.kind == "stalled" and fact.end_s - fact.start_s >= limits.stalled_s:
+        if fact.kind == "stalled" and (_waited_s(fact) >= limits.stalled_s or _is_given_up(fact)):
             if carry is not None and fact.start_s > carry.start_s:
                 carry = _resumed(steps, carry, fact.start_s)
             steps.add(_judged(fact))
@@ -61,6 +62,7 @@ def stalled(
         track="" if carry is None else carry.track,
         limit=limits.stalled_s,
         unit="s",
+        details=("given_up", "text"),
         message="nothing has arrived for {value:.1f} s",
     )
     return evidence, carry
@@ -79,7 +81,16 @@ def _progress_s(series: StreamSeries) -> float:
 
 
 def _judged(fact: StreamFact) -> JudgedFact:
-    return JudgedFact(fact, fact.end_s - fact.start_s, {"text": fact.message})
+    return JudgedFact(fact, _waited_s(fact), {"given_up": _is_given_up(fact), "text": fact.message})
+
+
+def _waited_s(fact: StreamFact) -> float:
+    """How long nothing had come; a source that gives up at a moment of the stream has waited for its time limit."""
+    return max(fact.end_s - fact.start_s, float(fact.details.get("timeout_s", 0.0)))
+
+
+def _is_given_up(fact: StreamFact) -> bool:
+    return "timeout_s" in fact.details
 
 
 STALLED = Detector(
