@@ -50,6 +50,17 @@ def test_a_jump_is_a_discontinuity_and_the_clock_runs_on(jump_s: float) -> None:
     assert kinds == ["discontinuity"]
 
 
+@pytest.mark.parametrize("wrong_s", [4.0, 98.0, 5000.0, -3.0])
+def test_one_wrong_timestamp_does_not_stretch_the_clock(wrong_s: float) -> None:
+    times, kinds = run(Timeline(), [*frames(100, 10), 100 + wrong_s, *frames(100.44, 10)])
+    if wrong_s > 10 or wrong_s < 0:
+        assert times == pytest.approx([i * 0.04 for i in range(21)], abs=1e-6)
+        assert kinds == ["discontinuity"]
+    else:  # a step ahead that could be a gap is taken for one; the step back is then a jump
+        assert kinds == ["gap", "discontinuity"]
+        assert times == sorted(times)
+
+
 def test_both_tracks_jump_with_one_fact_and_keep_their_distance() -> None:
     timeline = Timeline()
     facts = []

@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from gpu_qa_kernels.audio_stats import ENERGY_ONE, STATE, audio_stats
 
 from gpu_qa.series import AudioSeries
+from gpu_qa_kernels.audio_stats import ENERGY_ONE, STATE, audio_stats
 
 if TYPE_CHECKING:
     from gpu_qa.media import AudioSamples

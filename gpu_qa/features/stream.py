@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpu_qa.features.audio import AudioFeatures
-from gpu_qa.features.video import VideoFeatures
-
 from gpu_qa.features.timeline import Timeline, TimelineSettings
+from gpu_qa.features.video import VideoFeatures
 from gpu_qa.series import StreamFact, StreamSeries
 from gpu_qa.units import ticks_to_s
 

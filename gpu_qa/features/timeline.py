@@ -70,7 +70,7 @@ class Timeline:
         return clock.until_s if clock else None
 
     def locate(self, track: int, raw_s: float | None) -> float:
-        """Stream time of a timestamp of `track` in seconds, without moving the clock; null gives how far it has come."""
+        """Stream time of a timestamp of `track` in seconds, without moving the clock; null: how far the track has come."""
         clock = self._tracks.get(track)
         if raw_s is None or not self.started:
             return clock.until_s if clock else self.until_s
@@ -103,8 +103,8 @@ class Timeline:
         facts: list[StreamFact] = []
         expected_s = clock.until_s
         start_s = expected_s if raw_s is None else raw_s + clock.offset_s
-        if not self._is_continuous(start_s, expected_s) and raw_s is not None:
-            clock.offset_s, known = self._offset_s(raw_s, expected_s)
+        if raw_s is not None and abs(start_s - expected_s) > self._settings.gap_s:
+            clock.offset_s, known = self._offset_s(raw_s, expected_s, clock.offset_s)
             jump_s = start_s - expected_s
             start_s = raw_s + clock.offset_s
             if not known:
@@ -121,15 +121,24 @@ class Timeline:
     def _is_continuous(self, start_s: float, expected_s: float) -> bool:
         return -self._settings.backward_s <= start_s - expected_s <= self._settings.discontinuity_s
 
-    def _offset_s(self, raw_s: float, expected_s: float) -> tuple[float, bool]:
-        """The offset that continues a track from `expected_s`, and whether that is no news: a known one or a wrap."""
+    def _offset_s(self, raw_s: float, expected_s: float, current_s: float) -> tuple[float, bool]:
+        """The offset that continues a track from `expected_s`, and whether that is no news.
+
+        One that was used before and fits without a gap comes first: another track has jumped already, or a single
+        wrong timestamp lies between good ones. Then the present one, with a gap; then a wrap; then a new one.
+        """
         for offset_s in reversed(self._offsets_s):
+            if abs(raw_s + offset_s - expected_s) <= self._settings.gap_s:
+                return offset_s, True
+        if self._is_continuous(raw_s + current_s, expected_s):
+            return current_s, True
+        for offset_s in reversed(self._offsets_s):
+            for wrapped_s in (offset_s + MPEG_WRAP_S, offset_s - MPEG_WRAP_S):
+                if abs(raw_s + wrapped_s - expected_s) <= self._settings.backward_s:
+                    self._remember(wrapped_s)
+                    return wrapped_s, True
             if self._is_continuous(raw_s + offset_s, expected_s):
                 return offset_s, True
-            for wrap_s in (MPEG_WRAP_S, -MPEG_WRAP_S):
-                if abs(raw_s + offset_s + wrap_s - expected_s) <= self._settings.backward_s:
-                    self._remember(offset_s + wrap_s)
-                    return offset_s + wrap_s, True
         self._remember(expected_s - raw_s)
         return expected_s - raw_s, False
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts, luma_stats
 
 from gpu_qa.series import VideoSeries
+from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts, luma_stats
 
 if TYPE_CHECKING:
     from gpu_qa.media import VideoFormat, VideoFrame
