@@ -61,7 +61,8 @@ class Demuxer:
         self._feed = feed
         self._container: InputContainer | None = None
         self._stop = threading.Event()
-        self._is_local = address.protocol in ("file", "pipe")
+        # What comes by a feed is at its end where the feed says so, and reaches for nothing.
+        self._is_local = feed is not None or address.protocol == "file"
         self._pending: tuple[Note, ...] = ()
         self._scan_file: ContinuityFile | None = None
         try:
@@ -86,7 +87,7 @@ class Demuxer:
 
     def _open(self) -> InputContainer:
         settings, feed = self._settings, self._feed
-        protocol = self._address.protocol
+        protocol = "pipe" if feed else self._address.protocol
         options = {
             "protocol_whitelist": libav_whitelist(protocol, settings.protocols),
             # A file name with %d in it is that file, not a sequence of pictures.
@@ -122,7 +123,7 @@ class Demuxer:
         except (av.FFmpegError, OSError, ValueError, IndexError) as error:
             self._raise_failure_of_feed(settings.open_timeout_s, opening=True)
             if time.monotonic() - started >= settings.open_timeout_s or isinstance(error, TimeoutError):
-                raise timed_out(self._address.name, protocol, settings.open_timeout_s, opening=True) from error
+                raise self._late(settings.open_timeout_s, opening=True) from error
             raise explain(error, self._address, settings) from error
         if feed:
             if feed.failure:
@@ -134,9 +135,12 @@ class Demuxer:
     def _raise_failure_of_feed(self, limit_s: float, *, opening: bool) -> None:
         failure = self._feed.failure if self._feed else None
         if isinstance(failure, SourceTimeout):
-            raise timed_out(self._address.name, self._address.protocol, limit_s, opening=opening)
+            raise self._late(limit_s, opening=opening)
         if failure:
             raise failure
+
+    def _late(self, limit_s: float, *, opening: bool) -> SourceTimeout:
+        return timed_out(self._address.name, self._address.protocol, limit_s, opening=opening)
 
     def _is_live(self, container: InputContainer) -> bool:
         if self._settings.live is not None:
@@ -250,7 +254,7 @@ class Demuxer:
         self._raise_failure_of_feed(self.limit_s, opening=False)
         if not self._is_local and waited_s >= 0.9 * self.limit_s:
             # libavformat's HLS takes an interrupted wait for the end.
-            raise timed_out(self._address.name, self._address.protocol, self.limit_s, opening=False)
+            raise self._late(self.limit_s, opening=False)
 
     def _judge_error(self, error: Exception, waited_s: float, *, told: bool) -> None:
         """Raise if reading cannot go on; else leave a note, unless the same place has been `told` of."""
@@ -259,8 +263,7 @@ class Demuxer:
         if not self._is_local:
             stopped = isinstance(error, (TimeoutError, av.error.ExitError))
             if stopped or waited_s >= 0.9 * self.limit_s:
-                name, protocol = self._address.name, self._address.protocol
-                raise timed_out(name, protocol, self.limit_s, opening=False) from error
+                raise self._late(self.limit_s, opening=False) from error
             if not damaged:
                 raise explain(error, self._address, self._settings) from error
         if not told:

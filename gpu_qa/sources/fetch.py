@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import io
 import urllib.error
 import urllib.request
 from typing import IO, TYPE_CHECKING
@@ -16,7 +17,10 @@ from gpu_qa.sources.address import parse_address, without_credentials
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from gpu_qa.sources.address import Address
+
 _SCHEMES = ("http", "https")
+_FETCHED = (*_SCHEMES, "file")
 
 
 class MissingError(SourceError):
@@ -45,7 +49,7 @@ class _NoForeignRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Fetcher:
-    """Fetches by HTTP and HTTPS; each wait for the server has a limit."""
+    """Fetches by HTTP, HTTPS and from files, as far as allowed; each wait for a server has a limit."""
 
     def __init__(self, protocols: Collection[str], timeout_s: float) -> None:
         self._protocols = protocols
@@ -70,8 +74,10 @@ class Fetcher:
             SourceError: It cannot be fetched, or not by an allowed protocol.
         """
         address = parse_address(url, self._protocols)
-        if address.protocol not in _SCHEMES:
+        if address.protocol not in _FETCHED:
             raise SourceError(f"{address.name}: cannot be fetched by {address.protocol}.")
+        if address.protocol == "file":
+            return _open_file(address, byte_range)
         parts = urlsplit(address.url)
         user, at, host = parts.netloc.rpartition("@")
         request = urllib.request.Request(urlunsplit(parts._replace(netloc=host, fragment="")))  # noqa: S310 - checked
@@ -113,3 +119,17 @@ class Fetcher:
             raise self._late(without_credentials(url)) from error
         except (OSError, http.client.HTTPException) as error:
             raise SourceError(f"{without_credentials(url)} broke off: {error}.") from error
+
+
+def _open_file(address: Address, byte_range: tuple[int, int | None] | None) -> IO[bytes]:
+    try:
+        file = address.path.open("rb")
+    except FileNotFoundError:
+        raise MissingError(f"{address.name}: no such file.") from None
+    except OSError as error:
+        raise SourceError(f"{address.name}: {error.strerror}.") from error
+    if byte_range is None:
+        return file
+    with file:
+        file.seek(byte_range[0])
+        return io.BytesIO(file.read() if byte_range[1] is None else file.read(byte_range[1] - byte_range[0] + 1))

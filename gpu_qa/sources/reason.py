@@ -37,6 +37,10 @@ _HTTP_HELP = {
 }
 
 
+class DashFoundError(SourceError):
+    """What is no media for libavformat is a DASH manifest."""
+
+
 def timed_out(name: str, protocol: str, limit_s: float, *, opening: bool) -> SourceTimeout:
     """An input that kept us waiting for `limit_s` seconds."""
     asked = _TIMEOUT_HELP.get(protocol, "does the server answer, and does it send?")
@@ -65,7 +69,8 @@ def explain(error: Exception, address: Address, settings: SourceSettings) -> Sou
     if isinstance(error, av.error.InvalidDataError | av.error.ArgumentError) or (
         isinstance(error, OSError | ValueError) and getattr(error, "errno", None) == errno.EINVAL
     ):
-        return SourceError(f"{name}: {_why_no_media(address, settings)}")
+        kind, told = _why_no_media(address, settings)
+        return kind(f"{name}: {told}")
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return SourceError(f"{name}: {words}.")
 
@@ -90,16 +95,16 @@ def _connection_failure(address: Address) -> str:
     return "the connection failed or broke off. Check the address, and that the server is up."
 
 
-def _why_no_media(address: Address, settings: SourceSettings) -> str:
+def _why_no_media(address: Address, settings: SourceSettings) -> tuple[type[SourceError], str]:
     head, tail = b"", ""
     if address.protocol == "file":
         try:
             with address.path.open("rb") as file:
                 head = file.read(_HEAD)
         except OSError:
-            return "cannot be read."
+            return SourceError, "cannot be read."
         if head[4:8] == b"ftyp" and not _has_atom(address.path, b"moov"):
-            return (
+            return SourceError, (
                 "an MP4 or QuickTime file without its index (moov): the recording or the transfer was cut short, and "
                 "nothing can be read of it. Get the file again, or repair it from an intact one of the same recorder."
             )
@@ -114,13 +119,15 @@ def _why_no_media(address: Address, settings: SourceSettings) -> str:
     if text.startswith(b"#EXTM3U"):
         entry = forbidden_entry(text.decode("utf-8", "replace"), address, settings.protocols)
         if entry:
-            return entry
-        return "a playlist of which nothing could be read: its first segments are missing or are no media."
+            return SourceError, entry
+        return SourceError, "a playlist of which nothing could be read: its first segments are missing or are no media."
+    if b"<MPD" in text[:4096]:
+        return DashFoundError, "a DASH manifest."
     if text[:200].lower().startswith((b"<!doctype html", b"<html")):
-        return "a web page, not media: give the address of the stream itself."
+        return SourceError, "a web page, not media: give the address of the stream itself."
     if head and _is_text(head):
-        return "a text file, not media."
-    return f"not a media format that libavformat knows, or damaged at its start.{tail}"
+        return SourceError, "a text file, not media."
+    return SourceError, f"not a media format that libavformat knows, or damaged at its start.{tail}"
 
 
 def _is_text(head: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urlsplit
 
 from gpu_qa.errors import SourceError
 from gpu_qa.media import Packet
@@ -12,7 +13,7 @@ from gpu_qa.sources.address import STDIN, Address, parse_address
 from gpu_qa.sources.settings import SourceSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -122,13 +123,28 @@ def _open_address(address: Address, settings: SourceSettings) -> PacketSource:
         from gpu_qa.sources.srt import SrtFeed
 
         return _open_feed(SrtFeed(address.url, address.name), address, settings)
-    from gpu_qa.sources.demux import Demuxer
+    return _in_background(lambda: _open_container(address, settings), address, settings)
 
-    return _in_background(lambda: Demuxer(address, settings), address, settings)
+
+def _open_container(address: Address, settings: SourceSettings) -> PacketSource:
+    from gpu_qa.sources.dash import DashSource
+    from gpu_qa.sources.demux import Demuxer
+    from gpu_qa.sources.reason import DashFoundError
+
+    if _looks_like_dash(address):
+        return DashSource(address, settings)
+    try:
+        return Demuxer(address, settings)
+    except DashFoundError:
+        return DashSource(address, settings)
+
+
+def _looks_like_dash(address: Address) -> bool:
+    path = address.url if address.protocol == "file" else urlsplit(address.url).path
+    return address.protocol in ("file", "http", "https") and path.lower().endswith(".mpd")
 
 
 def _open_file(address: Address, settings: SourceSettings) -> PacketSource:
-    from gpu_qa.sources.demux import Demuxer
     from gpu_qa.sources.feed import feed_of_fd
 
     try:
@@ -147,7 +163,7 @@ def _open_file(address: Address, settings: SourceSettings) -> PacketSource:
     if stat.S_ISREG(status.st_mode):
         if status.st_size == 0:
             raise SourceError(f"{address.name} is empty.")
-        return Demuxer(address, settings)
+        return _open_container(address, settings)
     # A FIFO or a device: opened so that not even the opening waits for a writer.
     try:
         fd = os.open(address.path, os.O_RDONLY | os.O_NONBLOCK)
@@ -173,12 +189,12 @@ def _open_feed(feed: Feed, address: Address, settings: SourceSettings) -> Packet
     return Demuxer(address, settings, feed)
 
 
-def _in_background(open_inner: object, address: Address, settings: SourceSettings) -> PacketSource:
+def _in_background(open_inner: Callable[[], PacketSource], address: Address, settings: SourceSettings) -> PacketSource:
     from gpu_qa.sources.background import BackgroundSource
     from gpu_qa.sources.reason import timed_out
 
     return BackgroundSource(
-        open_inner,  # type: ignore[arg-type]
+        open_inner,
         settings.open_timeout_s,
         lambda limit_s, opening: timed_out(address.name, address.protocol, limit_s, opening=opening),
     )
