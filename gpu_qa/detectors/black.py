@@ -32,7 +32,8 @@ class BlackLimits:
     """At most this share of the picture may be bright elsewhere: dead pixels, not a title card; ours."""
     raise_spread: float = 0.05
     """Black when the tiles' luma lies this close together, as a fraction of full scale: a night scene has shapes.
-    Ours: black after H.264 measured 0.000, as noise 0.004, a dark scene fading in 0.07 and more."""
+    Ours: planted black measured 0.000 after H.264, the black passages of clips looked at up to 0.022, scenes that
+    fade in 0.06 to 0.10 while all of them was still dark."""
     clear_spread: float = 0.07
     """Not black when it lies further apart."""
     noise: float = 0.05

@@ -24,7 +24,8 @@ class SolidColorLimits:
 
     raise_deviation: float = 0.02
     """A tile has the picture's colour when its mean luma, Cb and Cr lie this near to the medians, as fractions of full
-    scale. Ours: solid colours after H.264 measured 0.001 and less, clear skies 0.03 and more."""
+    scale. Ours: of planted colours 98 % of the tiles measured 0.000 after H.264, of the flattest pictures of 90 clips
+    0.033, 0.064 and more."""
     clear_deviation: float = 0.03
     """It has another colour when one of them lies further away."""
     noise: float = 0.03

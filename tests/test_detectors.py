@@ -1,0 +1,189 @@
+"""The list of detectors: complete, documented, tested, and open to other packages' detectors."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gpu_qa import detectors
+from gpu_qa.detectors import DETECTORS, all_detectors, find
+from gpu_qa.errors import ConfigError
+from gpu_qa.events import TrackerState, track
+from gpu_qa.series import Detector, Evidence
+from tests.series_builder import audio_series, fact, stream_series, video_series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "examples" / "own_detector"
+NAMES = [detector.name for detector in DETECTORS]
+
+
+def test_public_names() -> None:
+    assert detectors.__all__ == ["DETECTORS", "ENTRY_POINT_GROUP", "all_detectors", "find"]
+
+
+def test_every_file_of_a_detector_is_listed() -> None:
+    folder = ROOT / "gpu_qa" / "detectors"
+    defining = {
+        path.stem for path in folder.glob("*.py") if re.search(r"^[A-Z_]+ = Detector\(", path.read_text(), re.MULTILINE)
+    }
+    assert defining == set(NAMES)
+    assert len(NAMES) == len(set(NAMES))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_detector_has_a_page_and_a_test(name: str) -> None:
+    page = (ROOT / "docs" / "detectors" / f"{name}.md").read_text()
+    assert (ROOT / "tests" / f"test_{name}.py").exists()
+    detector = find(name)
+    for kind in detector.kinds:
+        assert kind in page
+    for item in dataclasses.fields(detector.limits):
+        assert f"`{item.name}`" in page, f"{item.name} is not on its page"
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=NAMES)
+def test_limits_are_frozen_and_documented(detector: Detector) -> None:
+    limits = type(detector.limits)
+    assert limits.__dataclass_params__.frozen
+    (tree,) = ast.parse(inspect.getsource(limits)).body
+    assert isinstance(tree, ast.ClassDef)
+    for one, after in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(one, ast.AnnAssign):
+            assert isinstance(after, ast.Expr), ast.unparse(one)
+            assert isinstance(after.value, ast.Constant), ast.unparse(one)
+    assert detector.summary.endswith(".")
+    assert detector.source
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=NAMES)
+def test_evidence_is_well_formed(detector: Detector) -> None:
+    """Every step has a time, a verdict, a value and all details, and the message can be written from them."""
+    series: dict[str, list[Any]] = {
+        "video": [video_series(200, luma=0.5, luma_std=0.0, chroma=(0, 0), change=0.0), video_series(9, start_s=8.0)],
+        "audio": [audio_series(5.0, rms_dbfs=-np.inf)],
+        "stream": [
+            stream_series(
+                60.0,
+                *(fact(kind, 5.0 + index, 16.0 + index) for index, kind in enumerate(_FACT_KINDS)),
+                audio_until_s={1: 30.0},
+                finished=True,
+            )
+        ],
+    }
+    steps, carry, state = 0, None, TrackerState("s")
+    for part in series[detector.consumes]:
+        evidence, carry = detector.weigh(part, detector.limits, carry)
+        for found in evidence:
+            _check(found, detector)
+            steps += len(found)
+            plain = {**{item.name: getattr(found, item.name) for item in dataclasses.fields(found)}}
+            plain["verdict"] = np.ones(len(found), np.int8)
+            state, events = track(state, Evidence(**plain), dataclasses.replace(detector.timing, raise_after_s=0.0))
+            assert not any("limit" in event.message and " for " in event.message for event in events), events
+    assert steps
+
+
+_FACT_KINDS = ("gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled")
+
+
+def _check(evidence: Evidence, detector: Detector) -> None:
+    assert evidence.kind in detector.kinds
+    assert evidence.message
+    assert np.isin(evidence.verdict, (-1, 0, 1)).all()
+    assert (evidence.end_s >= evidence.start_s).all()
+    arrays = [evidence.end_s, evidence.verdict, evidence.value, *evidence.details.values()]
+    arrays += [values for values in (evidence.confidence, evidence.severity_cap) if values is not None]
+    assert {len(values) for values in arrays} == {len(evidence)}
+    assert evidence.value.dtype == np.float32
+    assert evidence.verdict.dtype == np.int8
+    assert evidence.start_s.dtype == evidence.end_s.dtype == np.float64
+
+
+def test_find() -> None:
+    assert find("black").kinds == ("video.black",)
+    with pytest.raises(ConfigError, match="unknown detector 'blak'; known: freeze, black"):
+        find("blak")
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Makes a package known to importlib.metadata, as pip would: its entry points and its module's code."""
+
+    def installed(entry_points: str, code: str) -> None:
+        info = tmp_path / "their_package-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[gpu_qa.detectors]\n{entry_points}\n")
+        (tmp_path / "their_module.py").write_text(code)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.delitem(sys.modules, "their_module", raising=False)
+
+    return installed
+
+
+def test_example_is_found_and_works(install: Callable[[str, str], None]) -> None:
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())
+    (target,) = project["project"]["entry-points"]["gpu_qa.detectors"].values()
+    module, _, name = target.partition(":")
+    install(f"dim = their_module:{name}", (EXAMPLE / f"{module}.py").read_text())
+    detector = find("dim", all_detectors())
+    (evidence,), _ = detector.weigh(video_series(250, luma=0.12), detector.limits, None)
+    _, (event,) = track(TrackerState("s"), evidence, detector.timing)
+    assert (event.kind, event.start_s, event.message) == (
+        "video.dim",
+        0.0,
+        "picture too dark for 5.0 s: 12% of full scale",
+    )
+
+
+def test_own_detectors_come_first(install: Callable[[str, str], None]) -> None:
+    install("dim = their_module:DIM", (EXAMPLE / "own_detector.py").read_text())
+    assert [detector.name for detector in all_detectors()] == [*NAMES, "dim"]
+
+
+_MAKE = """
+import dataclasses
+from gpu_qa.detectors.black import BLACK
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    {field}: float = 1.0
+OURS = dataclasses.replace(BLACK, name="{name}", limits={limits})
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [
+        ("import nowhere_to_be_found", "cannot be loaded: ModuleNotFoundError"),
+        ("1 / 0", "cannot be loaded: ZeroDivisionError"),
+        ("", "cannot be loaded: AttributeError"),
+        ("OURS = 3", "is a int, not a"),
+        (_MAKE.format(field="luma", name="ours", limits="Limits"), "no instance of a dataclass"),
+        (_MAKE.format(field="luma", name="ours", limits="{'luma': 1}"), "no instance of a dataclass"),
+        (
+            _MAKE.format(field="enabled", name="ours", limits="Limits()"),
+            "named like a setting of every detector: enabled",
+        ),
+        (_MAKE.format(field="raise_after_s", name="ours", limits="Limits()"), "every detector: raise_after_s"),
+        (_MAKE.format(field="luma", name="black", limits="Limits()"), "takes the name 'black', which is in use"),
+    ],
+)
+def test_bad_detector_of_another_package_is_named(
+    install: Callable[[str, str], None], code: str, complaint: str
+) -> None:
+    install("ours = their_module:OURS", code)
+    with pytest.raises(ConfigError, match=re.escape(complaint)) as caught:
+        all_detectors()
+    assert "'ours' of package their-package (their_module:OURS)" in str(caught.value)
