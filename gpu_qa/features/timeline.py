@@ -70,7 +70,7 @@ class Timeline:
         return clock.until_s if clock else None
 
     def locate(self, track: int, raw_s: float | None) -> float:
-        """Stream time in seconds of a timestamp of `track`; without one: how far it has come. Does not move the clock."""
+        """Stream time in seconds of a timestamp of `track`; without one: how far it has come. The clock stays."""
         clock = self._tracks.get(track)
         if raw_s is None or not self.started:
             return clock.until_s if clock else self.until_s
