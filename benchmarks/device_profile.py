@@ -3,7 +3,7 @@
     python benchmarks/device_profile.py --output profile            # CPU
     python benchmarks/device_profile.py --device cuda --output profile
 
-Writes below the folder: `functions.txt` (functions of the measuring thread by their own time), `reader.txt` (of the
+Writes below the folder: `functions.txt` (functions of the measuring thread by their own CPU time), `reader.txt` (of the
 thread that demuxes and decodes), and on a card `kernels.txt` and `trace.json.gz` (for ui.perfetto.dev) by torch's
 profiler, which sees numba's kernels as well. Profiling slows Python down: look here for shares, not for speed.
 """
@@ -17,6 +17,7 @@ import io
 import pstats
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,10 @@ def functions(clip: str, device: Any) -> dict[str, str]:
 
     Python's profiler watches one thread at a time (one in the whole process, from 3.12 on).
     """
-    profile = cProfile.Profile()
+    profile = cProfile.Profile(time.thread_time)
     profile.runcall(analyze, clip, device)
     texts = {"functions.txt": _listed(profile)}
-    reader = cProfile.Profile()
+    reader = cProfile.Profile(time.thread_time)
     run = threading.Thread.run
 
     def profiled(thread: threading.Thread) -> None:
