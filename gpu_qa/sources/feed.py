@@ -13,7 +13,7 @@ import select
 import stat
 import threading
 import time
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from gpu_qa.errors import SourceError, SourceTimeout
 from gpu_qa.sources.transport_stream import ContinuityScanner
@@ -46,7 +46,7 @@ class Feed(Protocol):
 class FileFeed:
     """A Python file object that can seek and whose reads never wait: a file, or bytes in memory."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.failure: BaseException | None = None
         self.scanner: ContinuityScanner | None = ContinuityScanner()
         self._file = file
@@ -175,7 +175,7 @@ class PipeFeed:
 class BlockingFeed:
     """A Python file object of which only `read` is known; only for demuxers that have a thread of their own."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.failure: BaseException | None = None
         self.scanner: ContinuityScanner | None = ContinuityScanner()
         self._name = str(getattr(file, "name", "the file object"))
@@ -210,7 +210,7 @@ class BlockingFeed:
         self._ended = True
 
 
-def feed_of_file(file: BinaryIO, name: str) -> Feed:
+def feed_of_file(file: IO[bytes], name: str) -> Feed:
     """The fitting feed for a Python binary file object.
 
     Raises:

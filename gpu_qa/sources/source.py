@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gpu_qa.errors import SourceError
@@ -87,7 +87,7 @@ class Source:
         self.close()
 
 
-def open_source(url: str | os.PathLike[str] | BinaryIO, settings: SourceSettings = SourceSettings()) -> Source:
+def open_source(url: str | os.PathLike[str] | IO[bytes], settings: SourceSettings = SourceSettings()) -> Source:
     """Open an input: a file's path, a URL, `-` for standard input, or a Python file object opened in binary mode.
 
     Raises:

@@ -200,7 +200,7 @@ def _tag(stream: Any) -> str:
 
 
 def _describe(stream: Any) -> str:
-    codec = stream.codec_context.name if stream.codec_context is not None else _tag(stream)
+    codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else _tag(stream)
     label = f"{stream.type} {codec}".strip()
     language = f" ({stream.language})" if stream.language not in (None, "und") else ""
     return f"track {stream.index} {label}{language}"
@@ -235,5 +235,11 @@ def track_of(stream: Any, *, live: bool, index: int | None = None) -> Track:
     return Track(
         **common,
         sample_rate=context.sample_rate or None,
-        channels=tuple(channel.name for channel in context.layout.channels),
+        channels=_channel_names(context.layout),
     )
+
+
+def _channel_names(layout: Any) -> tuple[str, ...]:
+    """Names such as FL; where the container does not say which channel is which, their numbers from 0."""
+    names = tuple(channel.name for channel in layout.channels)
+    return names if "NONE" not in names and len(set(names)) == len(names) else tuple(map(str, range(len(names))))
