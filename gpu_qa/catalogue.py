@@ -10,6 +10,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from gpu_qa.config import known_detectors, plain
+from gpu_qa.series import EventTiming
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,10 +51,18 @@ def render(entries: list[dict[str, Any]]) -> RenderableType:
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, justify="right")
         table.add_column(style="dim")
-        for item in entry["limits"] + entry["timing"]:
+        for item in entry["limits"]:
             table.add_row(item["name"], _shown(item["default"]), Text(item["description"]))
+        for item in entry["timing"]:
+            table.add_row(item["name"], _shown(item["default"]))
         parts.append(Padding(table, (0, 0, 0, 4)))
         parts.append(Padding(Text(f"Defaults from: {entry['source']}", style="dim"), (0, 0, 1, 2)))
+    meanings = Table.grid(padding=(0, 2))
+    meanings.add_column(no_wrap=True)
+    meanings.add_column(style="dim")
+    for name, description in field_descriptions(EventTiming).items():
+        meanings.add_row(name, Text(description))
+    parts += [Text("Timing, of every detector", style="bold"), Padding(meanings, (0, 0, 1, 4))]
     parts.append(Text("Change them in a file: gpu-qa analyze --config FILE, table [detectors.NAME].", style="dim"))
     return Group(*parts)
 

@@ -25,7 +25,8 @@ DECODERS = ("h264", "hevc", "mpeg2video", "av1", "vp9", "aac", "ac3", "eac3", "m
 """libavcodec's names of what channels and files are mostly made of."""
 PROTOCOLS = ("file", "pipe", "http", "https", "rtmp", "rtp", "udp", "tcp", "tls")
 """libavformat's protocols that inputs come by; SRT comes through its own program."""
-DEMUXERS = ("mpegts", "mov", "matroska", "flv", "hls", "dash", "rtsp")
+DEMUXERS = ("mpegts", "mov", "matroska", "flv", "hls", "rtsp")
+"""libavformat's readers; DASH is read without one."""
 GPU_EXTRA = "pip install 'gpu-qa[gpu]'"
 _AREAS: dict[Area, str] = {
     "machine": "This machine",
@@ -241,16 +242,24 @@ def _make_clip(path: Path) -> None:
 
 
 def _protocols() -> Finding:
-    from av.format import formats_available
-
     spoken = _libav_protocols()
     missing = [name for name in PROTOCOLS if name not in spoken]
-    missing += [name for name in DEMUXERS if name not in formats_available]
+    missing += [name for name in DEMUXERS if not _reads(name)]
     data = {"protocols": sorted(spoken), "missing": missing}
     if missing:
         remedy = "install PyAV's own wheel, which brings them: pip install --force-reinstall --only-binary av av"
         return Finding("inputs", "protocols", "missing", f"FFmpeg was built without {', '.join(missing)}", remedy, data)
     return Finding("inputs", "protocols", "ok", "files, pipes, HTTP, HLS, DASH, RTMP, RTSP, RTP, UDP", data=data)
+
+
+def _reads(name: str) -> bool:
+    """Whether libavformat has a reader of that name; `formats_available` lists writers too."""
+    from av.format import ContainerFormat
+
+    try:
+        return bool(ContainerFormat(name, "r").is_input)
+    except ValueError:
+        return False
 
 
 def _libav_protocols() -> set[str]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from gpu_qa.config import Settings
     from gpu_qa.series import Event
 
-FAILED = 2
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 
@@ -119,7 +118,6 @@ class Session:
         analysis = Analysis(address, self._settings, duration_s=self._wishes.duration_s)
         name = without_credentials(address) if "://" in address else address
         line = ProgressLine(name, lambda: analysis.progress, self._wishes.duration_s)
-        failure: Exception | None = None
         with self._stop.watching(analysis, line), self._display.showing(line):
             try:
                 for event in analysis:
@@ -127,26 +125,23 @@ class Session:
                     self._tell(event, analysis)
                     if output.gone:
                         analysis.stop()
+                report = analysis.report()
             except GpuQaError:
                 raise
+            except _NothingKnownError:
+                report = _failed(name, "stopped before anything was known")
             except Exception as error:  # noqa: BLE001 - a fault in one input must not cost the others
-                failure = error
-        if failure is not None:
-            return self._broken(name, failure), FAILED
-        report = analysis.report()
-        if not self._stop.requested:
-            return report, report.exit_code
-        position_s = analysis.progress.position_s
-        if position_s <= 0:
-            return report, FAILED
-        self._remark(f"{name}: stopped after {s_to_clock(position_s)}; the result covers that much")
+                report = self._broken(name, error)
+        if self._stop.requested and analysis.progress.position_s > 0:
+            at = s_to_clock(analysis.progress.position_s)
+            self._remark(f"{name}: stopped after {at}; the result covers that much")
         return report, report.exit_code
 
     def _broken(self, name: str, error: Exception) -> Report:
         if self._wishes.verbose:
             self._stderr.write("".join(traceback.format_exception(error)))
         reason = f"internal error: {type(error).__name__}: {error}; run with --verbose for the traceback"
-        return Report(name, {}, (), {}, (), {}, {}, error=reason)
+        return _failed(name, reason)
 
     def _tell(self, event: Event, analysis: Analysis) -> None:
         """Of a live input, and for who asks, events are told before the table has them all."""
@@ -158,6 +153,14 @@ class Session:
     def _remark(self, words: str) -> None:
         if not self._wishes.quiet:
             self._stderr.write(f"gpu-qa: {printable(words)}\n")
+
+
+def _failed(name: str, reason: str) -> Report:
+    return Report(name, {}, (), {}, (), {}, {}, error=reason)
+
+
+class _NothingKnownError(BaseException):
+    """Raised by a signal that comes while an input is still being opened, wherever that waits."""
 
 
 class _Stop:
@@ -206,3 +209,6 @@ class _Stop:
             analysis, line = self._watched
             line.stopping = True
             analysis.stop()
+            progress = analysis.progress
+            if not progress.frames and progress.position_s <= 0:
+                raise _NothingKnownError
