@@ -343,7 +343,35 @@ def _nvdec() -> Finding:
                 "NVIDIA_DRIVER_CAPABILITIES=compute,utility,video"
             )
             return Finding("gpu", "NVDEC", "missing", f"{library} is not there", remedy)
-    return Finding("gpu", "NVDEC", "ok", "the driver's video libraries are there")
+    from gpu_qa.decode.driver import load_driver
+    from gpu_qa.errors import DeviceError
+
+    try:
+        driver = load_driver(0)
+    except DeviceError as error:
+        return Finding("gpu", "NVDEC", "broken", str(error), f"{GPU_EXTRA}, and see the other findings")
+    decodes = _nvdec_codecs(driver)
+    words = ", ".join(f"{codec} ({' and '.join(map(str, depths))} bits)" for codec, depths in decodes.items())
+    if not decodes:
+        return Finding("gpu", "NVDEC", "broken", "this card decodes nothing", "see what nvidia-smi says of the card")
+    return Finding("gpu", "NVDEC", "ok", f"decodes {words}", data={"decodes": decodes})
+
+
+def _nvdec_codecs(driver: Any) -> dict[str, list[int]]:
+    """libavcodec's names of what the first card decodes at 1080p and 4:2:0, with the depths in bits."""
+    from gpu_qa.decode.driver import CODECS, check_support
+    from gpu_qa.decode.headers import Header
+    from gpu_qa.errors import DeviceError
+
+    decodes: dict[str, list[int]] = {}
+    for codec in CODECS:
+        for depth in (8, 10):
+            try:
+                check_support(driver, 0, codec, Header(1920, 1080, 1, depth))
+            except DeviceError:
+                continue
+            decodes.setdefault(codec, []).append(depth)
+    return decodes
 
 
 def _package(name: str, why: str) -> Callable[[], Finding]:
@@ -365,8 +393,8 @@ _LOOKS: tuple[tuple[Area, str, Callable[[], Finding]], ...] = (
     ("inputs", "protocols", _protocols),
     ("inputs", "SRT", _srt),
     ("gpu", "card", _gpu),
-    ("gpu", "NVDEC", _nvdec),
     ("gpu", "PyNvVideoCodec", _package("PyNvVideoCodec", "it decodes on the card")),
     ("gpu", "numba-cuda", _package("numba-cuda", "it compiles the kernels for the card")),
     ("gpu", "torch", _package("torch", "it holds pictures in the card's memory")),
+    ("gpu", "NVDEC", _nvdec),
 )
