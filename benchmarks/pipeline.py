@@ -45,6 +45,8 @@ MAX_CPU_RATIO = 1.35
 MIN_FFMPEG_RATIO = 10.0
 MAX_PEAK_MB = 600.0
 MAX_FIRST_RESULT_S = 5.0
+QUIET_PROCESSORS = 0.25
+"""Others keep fewer processors busy than this: quiet enough to begin a run."""
 _TIMEOUT_S = 1800.0
 
 
@@ -143,8 +145,20 @@ def _own_s() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def measure(sides: list[str], rounds: int, clip: dict[str, Any], warm_up: str, short: str, device: str) -> _Runs:
-    """Run the sides in rounds."""
+def wait_for_quiet(limit_s: float) -> None:
+    """Wait until others leave the machine alone for a second, but no longer than `limit_s`."""
+    until_s = time.monotonic() + limit_s
+    while time.monotonic() < until_s:
+        with Elsewhere() as elsewhere:
+            time.sleep(1.0)
+        if elsewhere.processors < QUIET_PROCESSORS:
+            return
+
+
+def measure(
+    sides: list[str], rounds: int, clip: dict[str, Any], warm_up: str, short: str, device: str, wait_s: float = 0.0
+) -> _Runs:
+    """Run the sides in rounds; before each run wait up to `wait_s` for a quiet machine."""
     runs = _Runs()
     path, frames, sound = clip["path"], clip["frames"], clip["audio_codec"] is not None
     environment = result.python_environment()
@@ -154,6 +168,7 @@ def measure(sides: list[str], rounds: int, clip: dict[str, Any], warm_up: str, s
     in_turn = [side for side in sides if side != "cold start"]
     for number in range(rounds):
         for side in in_turn if number % 2 == 0 else in_turn[::-1]:
+            wait_for_quiet(wait_s)
             print(f"round {number + 1} of {rounds}: {side}", file=sys.stderr)
             if side == "first result":
                 for output_format in ("json", "jsonl"):
@@ -240,6 +255,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, print a table and write a result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--wait-s", type=float, default=0.0, help="wait so long for a quiet machine before each run")
     parser.add_argument("--sides", default=",".join(SIDES), help=f"some of: {', '.join(SIDES)}")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what gpu_qa decodes and measures on")
     parser.add_argument("--clip", type=Path, help="a file of your own instead of the synthesised film")
@@ -264,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     warm_up = film(chosen.warm_up, *folder)["path"]
     short = film(chosen.short, *folder)["path"] if {"first result", "cold start"} & set(sides) else ""
     load_before = result.load()
-    runs = measure(sides, chosen.rounds, clip, warm_up, short, chosen.device)
+    runs = measure(sides, chosen.rounds, clip, warm_up, short, chosen.device, chosen.wait_s)
     measured, targets = weigh(runs, clip["frames"])
     del clip["path"]
     document = PipelineResult(
