@@ -1,4 +1,4 @@
-"""Catalogue of the detectors: what each tells, its limits and timing with units, and where the numbers come from."""
+"""Catalogue: what the detectors tell and by which numbers, and every setting with what it means."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import inspect
 import itertools
+import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from gpu_qa.series import EventTiming
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from gpu_qa.config import Settings
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -63,8 +66,34 @@ def render(entries: list[dict[str, Any]]) -> RenderableType:
     for name, description in field_descriptions(EventTiming).items():
         meanings.add_row(name, Text(description))
     parts += [Text("Timing, of every detector", style="bold"), Padding(meanings, (0, 0, 1, 4))]
-    parts.append(Text("Change them in a file: gpu-qa analyze --config FILE, table [detectors.NAME].", style="dim"))
+    parts.append(Text("`gpu-qa settings` writes them as a file to change, for `gpu-qa analyze --config`.", style="dim"))
     return Group(*parts)
+
+
+def settings_toml(settings: Settings) -> str:
+    """The settings as a file that `load_settings` reads, each with what it means; unset ones are commented out."""
+    lines: list[str] = []
+    for table, part in (("source", settings.source), ("decode", settings.decode)):
+        lines += [f"[{table}]", *_toml(part), ""]
+    for name, detector in known_detectors().items():
+        chosen = settings.detectors.get(name)
+        lines += [f"[detectors.{name}]", f"# {detector.summary}"]
+        if chosen is None:
+            lines += ["enabled = false", ""]
+        else:
+            lines += [*_toml(chosen.limits), *_toml(chosen.timing, described=False), ""]
+    return "\n".join(lines)
+
+
+def _toml(settings: Any, *, described: bool = True) -> list[str]:
+    lines: list[str] = []
+    for item in _fields(settings):
+        if described and item["description"]:
+            lines += textwrap.wrap(item["description"], 110, initial_indent="# ", subsequent_indent="# ")
+        value = item["default"]
+        # JSON's text, numbers, truth values and lists are TOML's too.
+        lines.append(f"# {item['name']} =" if value is None else f"{item['name']} = {json.dumps(value)}")
+    return lines
 
 
 def _fields(settings: Any) -> list[dict[str, Any]]:

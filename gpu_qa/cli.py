@@ -26,6 +26,8 @@ Device = Literal["auto", "cuda", "cpu"]
 FAILED = 2
 """Exit code where something could not be analyzed, or the command was used wrongly."""
 
+_COMMANDS = ("analyze", "doctor", "detectors", "settings")
+
 _ANALYZE_EXAMPLES = """
 **Examples**
 
@@ -79,7 +81,7 @@ def _complain_of(error: Exception, arguments: Sequence[str]) -> int:
     # typer's usage errors have this method whether it brings click along or depends on it.
     usage_message = getattr(error, "format_message", None)
     if usage_message is not None:
-        command = " ".join(["gpu-qa", *(word for word in arguments[:1] if word in ("analyze", "doctor", "detectors"))])
+        command = " ".join(["gpu-qa", *(word for word in arguments[:1] if word in _COMMANDS)])
         return complain(f"{usage_message()} See `{command} --help`.")
     if isinstance(error, OSError):
         return complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -298,6 +300,20 @@ def show_detectors(
         from rich.console import Console
 
         Console(highlight=False).print(render(entries))
+    return 0
+
+
+@app.command(name="settings")
+def show_settings(
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Show these settings instead of the defaults.")
+    ] = None,
+) -> int:
+    """Print every setting with its meaning, as a TOML file for `gpu-qa analyze --config`."""
+    from gpu_qa.catalogue import settings_toml
+    from gpu_qa.config import Settings, load_settings
+
+    sys.stdout.write(settings_toml(load_settings(config) if config else Settings()))
     return 0
 
 

@@ -358,7 +358,7 @@ def _nvdec() -> Finding:
 
 
 def _nvdec_codecs(driver: Any) -> dict[str, list[int]]:
-    """libavcodec's names of what the first card decodes at 1080p and 4:2:0, with the depths in bits."""
+    """What the first card decodes at 1080p and 4:2:0 by libavcodec's names, with the depths in bits."""
     from gpu_qa.decode.driver import CODECS, check_support
     from gpu_qa.decode.headers import Header
     from gpu_qa.errors import DeviceError

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gpu_qa.series import Event
 
 REFRESH_HZ = 8.0
+_WORDS_WIDTH = 62
 _RATE_WINDOW_S = 3.0
 """Rates are means over this much wall time, so that they follow a stream that slows down."""
 
@@ -46,7 +47,8 @@ class ProgressLine:
         duration_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name = printable(name)
+        # Of a path the file's name is enough; the result tells it whole.
+        self._name = printable(name if "://" in name else name.rpartition("/")[2] or name)
         self._progress = progress
         self._duration_s = duration_s
         self._clock = clock
@@ -56,12 +58,12 @@ class ProgressLine:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         progress = self._progress()
-        frames_per_s, times_real = self._rates(progress)
         total_s = self._total_s(progress)
         words = Text(no_wrap=True, overflow="ellipsis")
         if progress.position_s <= 0 and not progress.frames:
             words.append("stopping …" if self.stopping else f"opening … {progress.wall_s:.0f} s", style="dim")
         else:
+            frames_per_s, times_real = self._rates(progress)
             words.append(s_to_clock(progress.position_s)[:-2])
             if total_s:
                 words.append(f" / {s_to_clock(total_s)[:-2]}", style="dim")
@@ -75,10 +77,11 @@ class ProgressLine:
                 words.append(f" · {progress.open_events} open", style="bold red")
             if self.stopping:
                 words.append(" · stopping …", style="bold")
+        # What the words may need is set aside for them, so that the bar keeps its width while they change.
+        room = options.max_width - _WORDS_WIDTH
+        bar_width = min(30, room * 3 // 5) if total_s and room >= 16 else 0
         grid = Table.grid(padding=(0, 1))
-        room = max(8, options.max_width - words.cell_len - 1)
-        bar_width = min(30, room // 2) if total_s and room >= 24 else 0
-        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=max(8, room - bar_width - 1))
+        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=max(8, room - bar_width - 2))
         cells: list[Text | ProgressBar] = [Text(self._name, style="bold")]
         if bar_width and total_s:
             grid.add_column(width=bar_width)

@@ -100,7 +100,8 @@ class Session:
             worst = max(worst, code)
             output.report(report)
             if report.error is not None and not self._table_on_terminal:
-                self._complain(f"{report.stream}: {report.error}")
+                named = report.error.startswith(report.stream)
+                self._complain(report.error if named else f"{report.stream}: {report.error}")
             # Of thousands of files, what only the page shows is not kept where there is to be none.
             reports.append(report if self._wishes.report else replace(report, curves=(), thumbnails={}))
             if self._stop.requested or output.gone:
