@@ -1,0 +1,102 @@
+"""NVDEC on a card: the contract's clips against libavcodec, sample by sample."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gpu_qa.decode import DecodeSettings
+from gpu_qa.decode.driver import load_driver
+from gpu_qa.decode.nvdec import NvdecDecoder, open_nvdec
+from gpu_qa.errors import DeviceError
+from gpu_qa.media import Packet, Plane, VideoFrame
+from tests.decode_harness import decode_all, opened, reference, same_pictures
+from tests.test_decode import B_FRAMES, CLIPS, clip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gpu_qa.media import Track
+
+pytestmark = pytest.mark.needs_nvdec
+
+
+@pytest.fixture(autouse=True)
+def _card() -> None:
+    try:
+        load_driver(0)
+    except DeviceError as error:
+        if os.environ.get("GPU_QA_REQUIRE") == "cuda":
+            raise
+        pytest.skip(str(error))
+
+
+def opened_on_card(track: Track, **settings: int) -> NvdecDecoder:
+    """A decoder on the card; skipped where the card does not decode such a track."""
+    try:
+        return open_nvdec(track, DecodeSettings(device="cuda", **settings))
+    except DeviceError as error:
+        pytest.skip(str(error))
+
+
+def on_host(frames: Iterable[VideoFrame]) -> list[VideoFrame]:
+    """The same frames with their planes in host memory."""
+    from dataclasses import replace
+
+    def fetched(plane: Plane) -> Plane:
+        tensor: Any = plane.data
+        return replace(plane, data=tensor.cpu())
+
+    return [
+        replace(
+            frame,
+            luma=fetched(frame.luma),
+            chroma=(fetched(frame.chroma[0]), fetched(frame.chroma[1])) if frame.chroma else None,
+        )
+        for frame in frames
+    ]
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_pictures_are_those_of_the_stream(name: str) -> None:
+    path = clip(**CLIPS[name], size=(192, 144)) if "size" not in CLIPS[name] else clip(**CLIPS[name])
+    with opened(path) as (track, natives):
+        result = decode_all(opened_on_card(track), track, natives)
+    assert result.notes == ()
+    if "mpeg2" in name:
+        # Its inverse transform is not specified to the bit.
+        assert [frame.pts for frame in result.frames] == [pts for pts, _ in reference(path)]
+    else:
+        same_pictures(on_host(result.frames), reference(path))
+
+
+def test_pictures_outlive_the_decoder() -> None:
+    path = clip("a.mp4", size=(320, 240), codec_options=B_FRAMES)
+    with opened(path) as (track, natives):
+        decoder = opened_on_card(track)
+        result = decode_all(decoder, track, natives)
+        decoder.close()
+    same_pictures(on_host(result.frames), reference(path))
+
+
+@pytest.mark.parametrize("sizes", [((320, 240), (192, 144)), ((192, 144), (320, 240))], ids=["smaller", "larger"])
+def test_a_new_size_is_shown_as_it_is(sizes: tuple[tuple[int, int], ...]) -> None:
+    before, after = (clip("a.ts", size=size, start_s=10.0 * at) for at, size in enumerate(sizes))
+    with opened(before) as (track, first), opened(after) as (_, second):
+        result = decode_all(opened_on_card(track, pool_frames=80), track, [*first, *second])
+    same_pictures(on_host(result.frames), [*reference(before), *reference(after)])
+    assert [note.kind for note in result.notes] == ["format_change"]
+
+
+def test_reset_and_drain() -> None:
+    path = clip("a.mp4", size=(320, 240), codec_options=B_FRAMES)
+    with opened(path) as (track, natives):
+        decoder = opened_on_card(track)
+        for native in natives[:9]:
+            decoder.decode(Packet(track, native))
+        decoder.reset()
+        assert decoder.drain().frames == ()
+        for _ in range(2):
+            same_pictures(on_host(decode_all(decoder, track, natives).frames), reference(path))
