@@ -27,7 +27,12 @@ def events(*facts: StreamFact, until_s: float = 60.0, limits: GapLimits | None =
 def test_gap_has_its_ends_and_length() -> None:
     (event,) = events(fact("gap", 10.0, 11.5, usual_interval_s=0.04))
     assert (event.kind, event.start_s, event.end_s, event.value) == ("stream.gap", 10.0, 11.5, 1.5)
-    assert event.details == {"track": "video", "what": "picture", "usual_interval_s": 0.04}
+    assert event.details == {
+        "track": "video",
+        "what": "picture",
+        "usual_interval_s": 0.04,
+        "variable_rate": False,
+    }
     assert (event.message, event.severity) == ("no picture for 1.50 s", "warn")
 
 
@@ -39,6 +44,12 @@ def test_short_gaps_are_ordinary(length_s: float, count: int) -> None:
 def test_slides_come_rarely() -> None:
     assert events(fact("gap", 10.0, 14.0, usual_interval_s=2.0)) == []
     assert len(events(fact("gap", 10.0, 17.0, usual_interval_s=2.0))) == 1
+
+
+@pytest.mark.parametrize(("shortest_s", "severity"), [(0.2, "warn"), (0.1, "warn"), (0.067, "info"), (None, "warn")])
+def test_rests_of_a_variable_frame_rate_are_for_information(shortest_s: float | None, severity: str) -> None:
+    (event,) = events(fact("gap", 10.0, 11.2, usual_interval_s=0.2, shortest_interval_s=shortest_s))
+    assert event.severity == severity
 
 
 def test_sound_has_short_gaps_and_long_ones_are_missing_sound() -> None:

@@ -21,6 +21,9 @@ class GapLimits:
     2.7.4; ETSI TR 101 290, 2.5 "PTS error"), and the picture that stands still for half a second is seen to."""
     usual_intervals: float = 3.0
     """A gap from this many times the stream's own interval between pictures on: slides may come every few seconds."""
+    variable_rate: float = 2.5
+    """Where the longest of the last intervals is more than this many times the shortest, the rate varies: pictures
+    come when something changes, and a gap is for information. Ours: a lost picture in a steady stream doubles one."""
     sound_until_s: float = 2.0
     """Gaps in the sound from this length on are left to the detector `missing`, which tells them while they last."""
 
@@ -38,7 +41,7 @@ def gap(
     Returns:
         Evidence for `video` and `audio`, whose value is the gap's length in seconds, and the carry.
     """
-    judged = [_judged(fact) for fact in series.facts if fact.kind == "gap" and _is_defect(fact, limits)]
+    judged = [_judged(fact, limits) for fact in series.facts if fact.kind == "gap" and _is_defect(fact, limits)]
     return fact_evidence(
         series,
         judged,
@@ -46,7 +49,7 @@ def gap(
         kind="stream.gap",
         limit=limits.gap_s,
         unit="s",
-        details=("what", "usual_interval_s"),
+        details=("what", "usual_interval_s", "variable_rate"),
         message="no {what} for {value:.2f} s",
     )
 
@@ -58,12 +61,15 @@ def _is_defect(fact: StreamFact, limits: GapLimits) -> bool:
     return bool(length_s >= max(limits.gap_s, limits.usual_intervals * fact.details.get("usual_interval_s", 0.0)))
 
 
-def _judged(fact: StreamFact) -> JudgedFact:
+def _judged(fact: StreamFact, limits: GapLimits) -> JudgedFact:
+    usual_s, shortest_s = fact.details.get("usual_interval_s"), fact.details.get("shortest_interval_s")
+    varies = fact.track == "video" and bool(usual_s and shortest_s and usual_s > limits.variable_rate * shortest_s)
     details = {
         "what": "picture" if fact.track == "video" else "sound",
-        "usual_interval_s": fact.details.get("usual_interval_s"),
+        "usual_interval_s": usual_s,
+        "variable_rate": varies,
     }
-    return JudgedFact(fact, fact.end_s - fact.start_s, details)
+    return JudgedFact(fact, fact.end_s - fact.start_s, details, "info" if varies else "critical")
 
 
 GAP = Detector(
