@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpu_qa.features.audio import AudioFeatures
@@ -95,12 +95,14 @@ class StreamFeatures:
         """
         facts, self._facts = sorted(self._facts, key=lambda fact: fact.start_s), []
         video = self._video_track
+        begun = {track.index: self.timeline.track_from_s(track.index) for track in self._audio_tracks}
         return StreamSeries(
             facts=tuple(facts),
             until_s=max(self.timeline.until_s, until_s or 0.0),
             video_until_s=self.timeline.track_until_s(video.index) if video else None,
             audio_until_s={track.index: self.timeline.track_until_s(track.index) for track in self._audio_tracks},
             finished=finished,
+            audio_from_s={index: from_s for index, from_s in begun.items() if from_s is not None},
         )
 
     def _start(self, frame: VideoFrame) -> None:
@@ -119,7 +121,7 @@ class StreamFeatures:
         raw_s = None if sound.pts is None else ticks_to_s(sound.pts, sound.time_base)
         length_s = sound.samples.shape[1] / sound.sample_rate
         start_s, facts = self.timeline.place(sound.track.index, "audio", raw_s, length_s)
-        self._facts += facts
+        self._facts += [replace(fact, details={**fact.details, "track": sound.track.index}) for fact in facts]
         return self._audio[sound.track.index].add(sound, start_s)
 
     def _measure_waiting(self) -> list[AudioSeries]:

@@ -35,6 +35,8 @@ class _TrackClock:
     """Where one track stands."""
 
     offset_s: float
+    from_s: float
+    """Stream time at which the first unit started."""
     until_s: float
     """Stream time at which the last unit ended."""
     start_s: float
@@ -69,6 +71,11 @@ class Timeline:
         clock = self._tracks.get(track)
         return clock.until_s if clock else None
 
+    def track_from_s(self, track: int) -> float | None:
+        """Where `track` began; null before its first unit."""
+        clock = self._tracks.get(track)
+        return clock.from_s if clock else None
+
     def locate(self, track: int, raw_s: float | None) -> float:
         """Stream time in seconds of a timestamp of `track`; without one: how far it has come. The clock stays."""
         clock = self._tracks.get(track)
@@ -98,7 +105,7 @@ class Timeline:
         clock = self._tracks.get(track)
         if clock is None:
             start_s = self._offsets_s[-1] + raw_s if raw_s is not None else 0.0
-            self._tracks[track] = _TrackClock(self._offsets_s[-1], start_s + duration_s, start_s)
+            self._tracks[track] = _TrackClock(self._offsets_s[-1], start_s, start_s + duration_s, start_s)
             return start_s, []
         facts: list[StreamFact] = []
         expected_s = clock.until_s
