@@ -1,9 +1,11 @@
-"""Pipeline: joins the stages for one stream. A reader thread demuxes and decodes; the caller's thread measures, judges
-and tells.
+"""Pipeline: joins the stages for one stream.
+
+A reader thread demuxes and decodes; the caller's thread measures, judges and tells.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sinks.measurements import Counts, media_json
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder
 from gpu_qa.sources import open_source
+from gpu_qa.sources.address import STDIN, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,7 +75,7 @@ class Analysis:
         self._facts: MediaFacts | None = None
         self._features: StreamFeatures | None = None
         self._judges = [_Judge(known_detectors()[name], chosen) for name, chosen in self._settings.detectors.items()]
-        self._tracker = TrackerState(source if isinstance(source, str) else "input")
+        self._tracker = TrackerState(_name_of(source))
         self._curves = CurveRecorder()
         self._thumbnails = ThumbnailRecorder()
         self._events: dict[str, Event] = {}
@@ -254,6 +257,15 @@ class Analysis:
         if self._untold:
             measured["events_not_kept"] = self._untold
         return measured
+
+
+def _name_of(source: str | BinaryIO) -> str:
+    """What an input is called until it is open, and where it does not open: never with credentials."""
+    if isinstance(source, str | os.PathLike):
+        text = os.fspath(source)
+        return without_credentials(text) if "://" in text else "stdin" if text == STDIN else text
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else f"<{type(source).__name__}>"
 
 
 @dataclass(slots=True)

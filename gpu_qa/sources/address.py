@@ -100,6 +100,10 @@ def parse_address(text: str, protocols: Collection[str]) -> Address:
             f"{address.name}: the protocol {protocol} is not known. Known are {', '.join(PROTOCOLS)}; "
             "for a file whose name looks like a URL, write ./ before it."
         )
+    try:
+        urlsplit(text)
+    except ValueError as error:
+        raise SourceError(f"{address.name} is no valid URL: {error}.") from None
     return _allowed(address, protocols)
 
 
