@@ -1,12 +1,14 @@
 """Reader: a thread that demuxes and decodes one source into a bounded mailbox.
 
 Demuxing and decoding release the GIL, so this thread runs beside the one that measures. Files wait for room in the
-mailbox (back-pressure). A live input cannot wait: its oldest pictures are dropped and counted.
+mailbox (back-pressure). A live input cannot wait for long: its segments come in bursts, which may take a moment to
+measure, but when that does not keep up, its oldest pictures are dropped and counted.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 MAILBOX_PACKETS = 8
 """Decoded packets that may wait to be measured: some 25 MB of 1080p pictures."""
+LIVE_PATIENCE_S = 2.0
+"""A live input may wait this long in all for the measuring before pictures are dropped. It has caught up when the
+reader waits for the input again."""
+_CAUGHT_UP_S = 0.005
+"""The reader waits for an input whose next packet takes longer than this."""
 
 
 class Reader:
@@ -39,6 +46,7 @@ class Reader:
         self._changed = threading.Condition()
         self._stopping = False
         self._ended = False
+        self._behind_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"gpu-qa {source.name}", daemon=True)
         self.error: Exception | None = None
         """Why reading ended before the source's end."""
@@ -85,12 +93,16 @@ class Reader:
     def _run(self) -> None:
         decoders: dict[int, Decoder] = {}
         try:
+            asked_s = time.monotonic()
             for packet in self._source.packets():
                 if self._stopping:
                     break
+                if time.monotonic() - asked_s > _CAUGHT_UP_S:
+                    self._behind_s = 0.0
                 decoder = self._decoder(decoders, packet.track)
                 if not self._put(self._decoded(decoder, packet)):
                     break
+                asked_s = time.monotonic()
         except Exception as error:  # noqa: BLE001 - whatever ends this stream is the report's to tell
             if not self._stopping:
                 self.error = error
@@ -126,10 +138,11 @@ class Reader:
     def _put(self, decoded: Decoded) -> bool:
         """Hand over; false where the reader is to stop."""
         with self._changed:
-            if self._live and len(self._mailbox) >= MAILBOX_PACKETS:
+            began_s = time.monotonic()
+            patience_s = max(0.0, LIVE_PATIENCE_S - self._behind_s) if self._live else None
+            if not self._changed.wait_for(lambda: len(self._mailbox) < MAILBOX_PACKETS or self._stopping, patience_s):
                 self._drop_oldest_picture()
-            else:
-                self._changed.wait_for(lambda: len(self._mailbox) < MAILBOX_PACKETS or self._stopping)
+            self._behind_s += time.monotonic() - began_s
             if self._stopping:
                 return False
             self._mailbox.append(decoded)
