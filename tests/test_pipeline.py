@@ -1,0 +1,480 @@
+"""The whole way, from an address to a report, on clips with planted faults."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gpu_qa
+from gpu_qa import config, reader
+from gpu_qa.decode import DecodeSettings
+from gpu_qa.features import audio as audio_features
+from gpu_qa.features import video as video_features
+from gpu_qa.pipeline import MAX_EVENTS
+from gpu_qa.sources import SourceSettings
+from tests.clips import cached_clip, make_clip, moving_picture
+from tests.peers import Answer, HttpServer, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CPU = gpu_qa.Settings(decode=DecodeSettings(device="cpu"))
+SIZE = (160, 90)
+FRAME_S = 0.04
+
+
+def faulty(name: str = "faulty.ts") -> Path:
+    """Twelve seconds: still from 1 to 4, black from 5 to 8, silent from 8.5 to 11."""
+    return cached_clip(name, seconds=12, size=SIZE, gop=12, freeze=(1, 4), black=(5, 8), silence=(8.5, 11))
+
+
+def found(report: gpu_qa.Report) -> dict[str, list[tuple[float, float]]]:
+    """Kind → from, to, of the events that are defects."""
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for event in report.events:
+        assert event.state == "closed"
+        assert event.end_s is not None
+        if event.severity != "info":
+            spans.setdefault(event.kind, []).append((event.start_s, event.end_s))
+    return spans
+
+
+def same_but_for_the_name(report: gpu_qa.Report) -> list[dict[str, Any]]:
+    """The events, bit for bit, without what comes from the name of the input."""
+    events = [dataclasses.asdict(event) for event in report.events]
+    for event in events:
+        assert event["stream"] == report.stream
+        assert event.pop("stream") in event["id"]
+        event["id"] = event["id"].replace(report.stream, "")
+    return events
+
+
+def near(*spans: tuple[float, float], tolerance_s: float = 1.5 * FRAME_S) -> Any:
+    return [pytest.approx(span, abs=tolerance_s) for span in spans]
+
+
+FREEZE = near((1, 4), tolerance_s=0.3)
+"""The encoder goes on refining a picture that has stopped."""
+
+
+@pytest.mark.parametrize("name", ["faulty.ts", "faulty.mp4", "faulty.mkv"])
+def test_planted_faults_are_found_where_they_are(name: str) -> None:
+    report = gpu_qa.analyze(str(faulty(name)), CPU)
+
+    assert report.error is None
+    assert report.exit_code == 1
+    assert found(report) == {
+        "video.freeze": FREEZE,
+        "video.black": near((5, 8)),
+        "audio.silence": near((8.5, 11)),
+    }
+    assert report.measurements["frames_decoded"] == 300
+    assert report.measurements["analyzed_s"] == pytest.approx(12, abs=0.1)
+    assert {len(thumbnail) > 100 for thumbnail in report.thumbnails.values()} == {True}
+    assert set(report.thumbnails) >= {event.id for event in report.events if event.kind.startswith("video")}
+
+
+def test_a_clean_clip_is_clean() -> None:
+    for name, codec, sound in (("clean.mp4", "libx264", "aac"), ("clean.ts", "mpeg2video", "mp2")):
+        report = gpu_qa.analyze(str(cached_clip(name, seconds=4, size=SIZE, codec=codec, audio=sound)), CPU)
+        assert report.events == ()
+        assert report.error is None
+        assert report.exit_code == 0
+
+
+def test_solid_colour_missing_time_and_late_sound(tmp_path: Path) -> None:
+    moving = moving_picture(*SIZE)
+
+    def green_from_one_to_four(index: int) -> Any:
+        if not 25 <= index < 100:
+            return moving(index)
+        return tuple(np.full((SIZE[1], SIZE[0]), code, np.uint8) for code in (120, 60, 60))
+
+    solid = make_clip(tmp_path / "solid.mp4", seconds=5, size=SIZE, picture=green_from_one_to_four)
+    assert found(gpu_qa.analyze(str(solid), CPU)) == {"video.solid_color": near((1, 4))}
+
+    gap = make_clip(tmp_path / "gap.ts", seconds=3, size=SIZE, audio=None, pts_s=lambda i: i / 25 + (i >= 50) * 1.2)
+    assert found(gpu_qa.analyze(str(gap), CPU)) == {"stream.gap": near((2, 3.2))}
+
+    late = make_clip(tmp_path / "late.ts", seconds=6, size=SIZE, audio_start_s=3)
+    assert found(gpu_qa.analyze(str(late), CPU)) == {"audio.missing": near((0, 3), tolerance_s=0.1)}
+
+
+def test_a_change_of_size_is_told_where_it_happens(tmp_path: Path) -> None:
+    first = make_clip(tmp_path / "first.ts", seconds=2, size=SIZE, audio=None)
+    second = make_clip(tmp_path / "second.ts", seconds=2, size=(128, 72), audio=None, start_s=2)
+    both = tmp_path / "both.ts"
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+
+    report = gpu_qa.analyze(str(both), CPU)
+
+    (event,) = (event for event in report.events if event.kind == "stream.format_change")
+    assert event.start_s == pytest.approx(2, abs=FRAME_S)
+    assert (event.details["old"]["width"], event.details["new"]["width"]) == (160, 128)
+    assert report.measurements["frames_decoded"] == 100
+
+
+@pytest.mark.parametrize(("codec", "audio"), [("libx264", None), (None, "aac")])
+def test_picture_alone_and_sound_alone_are_analyzed(codec: str | None, audio: str | None) -> None:
+    spans = {"freeze": (1, 4)} if codec else {"silence": (1, 4)}
+    report = gpu_qa.analyze(str(cached_clip("alone.mp4", seconds=5, size=SIZE, codec=codec, audio=audio, **spans)), CPU)
+    assert found(report) == ({"video.freeze": FREEZE} if codec else {"audio.silence": near((1, 4))})
+    assert report.measurements["integrated_lufs"] is None or audio
+
+
+class _Dripping(io.RawIOBase):
+    """A stream of bytes that cannot seek and gives little at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        piece, self._data = self._data[:997], self._data[997:]
+        return bytes(piece)
+
+
+def test_the_way_in_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = faulty()
+    data = clip.read_bytes()
+    whole = gpu_qa.analyze(str(clip), CPU)
+    expected = same_but_for_the_name(whole)
+    assert len(expected) == 3
+
+    with clip.open("rb") as file:
+        opened = gpu_qa.analyze(file, CPU)
+    dripping = gpu_qa.analyze(_Dripping(data), CPU)  # type: ignore[arg-type]
+    with _piped(data) as fd:
+        monkeypatch.setattr("gpu_qa.sources.source._STDIN_FD", fd)
+        stdin = gpu_qa.analyze("-", CPU)
+    with HttpServer(lambda _: Answer(data)) as server:
+        by_http = gpu_qa.analyze(server.url("clip.ts"), CPU)
+
+    assert opened.stream == whole.stream == str(clip)
+    assert dripping.stream == "<_Dripping>"
+    assert stdin.stream == "stdin"
+    assert by_http.stream.startswith("http://127.0.0.1")
+    for report in (opened, dripping, stdin, by_http):
+        assert report.error is None
+        assert same_but_for_the_name(report) == expected
+
+
+class _piped:  # noqa: N801 - reads as what it is
+    """The reading end of a pipe that a thread fills."""
+
+    def __init__(self, data: bytes) -> None:
+        self._fd, write = os.pipe()
+
+        def fill() -> None:
+            with open(write, "wb") as end:  # noqa: PTH123 - a descriptor has no path
+                end.write(data)
+
+        self._thread = threading.Thread(target=fill)
+
+    def __enter__(self) -> int:
+        self._thread.start()
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        os.close(self._fd)
+
+
+def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.ts"
+    data = bytearray(faulty().read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 40 * 188] = b""  # what the transport and the decoder see, too
+    damaged.write_bytes(data)
+
+    def judged(*, frames: int = 12, series_s: float = 0.4, packets: int = 8, threads: int = 0) -> list[dict[str, Any]]:
+        monkeypatch.setattr(video_features, "FRAMES_PER_SERIES", frames)
+        monkeypatch.setattr(audio_features, "SERIES_S", series_s)
+        monkeypatch.setattr(reader, "MAILBOX_PACKETS", packets)
+        settings = gpu_qa.Settings(decode=DecodeSettings(device="cpu", threads=threads))
+        return same_but_for_the_name(gpu_qa.analyze(str(damaged), settings))
+
+    expected = judged()
+    assert {"video.freeze", "video.black", "audio.silence", "stream.decode_error"} <= {e["kind"] for e in expected}
+    for other in ({"frames": 1}, {"frames": 1000}, {"series_s": 0.01}, {"series_s": 100.0}, {"packets": 1}):
+        assert judged(**other) == expected, other
+    for threads in (1, 3):
+        assert judged(threads=threads) == expected, threads
+    assert judged(frames=7, series_s=0.13, packets=3, threads=2) == expected
+
+
+def test_events_are_told_while_they_last() -> None:
+    """Black begins after 2 s and lasts to the end, which the writer holds back."""
+    data = cached_clip("dark.ts", seconds=8, size=SIZE, gop=12, black=(2, 8)).read_bytes()
+    read, write = os.pipe()
+    told = threading.Event()
+    released_early: list[bool] = []
+
+    def feed() -> None:
+        with open(write, "wb", buffering=0) as end:  # noqa: PTH123 - a descriptor has no path
+            held = len(data) * 9 // 10
+            end.write(data[:held])
+            released_early.append(told.wait(20))
+            end.write(data[held:])
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    states: list[tuple[str, str]] = []
+    with open(read, "rb") as file:  # noqa: PTH123
+        for event in gpu_qa.Analysis(file, CPU):
+            states.append((event.kind, event.state))
+            if event.kind == "video.black":
+                told.set()
+    thread.join()
+
+    assert released_early == [True]
+    assert states[0] == ("video.black", "open")
+    assert states[-1] == ("video.black", "closed")
+
+
+def test_one_event_keeps_its_id_from_open_to_closed() -> None:
+    analysis = gpu_qa.Analysis(str(faulty()), CPU)
+    history: dict[str, list[gpu_qa.Event]] = {}
+    for event in analysis:
+        history.setdefault(event.id, []).append(event)
+        assert analysis.progress.open_events <= 3
+    for events in history.values():
+        assert [event.state for event in events] == ["open"] * (len(events) - 1) + ["closed"]
+        assert all(event.start_s == events[0].start_s for event in events)
+    assert [events[-1] for events in history.values()] == list(analysis.report().events)
+    progress = analysis.progress
+    assert (progress.frames, progress.open_events, progress.live) == (300, 0, False)
+    assert progress.position_s == pytest.approx(12, abs=0.1)
+    assert progress.duration_s == pytest.approx(12, abs=0.1)
+
+
+def test_callbacks_see_what_the_iteration_sees() -> None:
+    events: list[gpu_qa.Event] = []
+    progress: list[gpu_qa.Progress] = []
+    report = gpu_qa.analyze(str(faulty()), CPU, on_event=events.append, on_progress=progress.append)
+    assert events == list(gpu_qa.Analysis(str(faulty()), CPU))
+    assert [event for event in events if event.state == "closed"] == list(report.events)
+    assert len(progress) == len(events) + 1
+    assert progress[-1].frames == 300
+
+
+def test_runs_are_the_same_each_time() -> None:
+    first, second = (gpu_qa.analyze(str(faulty()), CPU) for _ in range(2))
+    assert first.events == second.events
+    assert {**first.measurements, "wall_s": 0, "real_time_factor": 0} == {
+        **second.measurements,
+        "wall_s": 0,
+        "real_time_factor": 0,
+    }
+
+
+def test_stopping_half_way_keeps_what_is_known() -> None:
+    analysis = gpu_qa.Analysis(str(faulty()), CPU)
+    states = []
+    for event in analysis:
+        if event.kind == "video.black":
+            states.append(event.state)
+            analysis.stop()
+            analysis.stop()
+    assert states == ["open", "closed"]
+    report = analysis.report()
+    assert report.error is None
+    assert report.exit_code == 1
+    assert report.measurements["frames_decoded"] < 300
+    assert found(report)["video.freeze"] == FREEZE
+    (black,) = found(report)["video.black"]
+    assert black[0] == pytest.approx(5, abs=0.06)
+    assert black[1] == pytest.approx(report.measurements["analyzed_s"], abs=0.5)
+    assert not _threads_of_ours()
+
+
+def test_stopping_before_the_start_ends_at_once() -> None:
+    analysis = gpu_qa.Analysis(str(faulty()), CPU)
+    analysis.stop()
+    assert list(analysis) == []
+    report = analysis.report()
+    assert (report.error, report.exit_code) == (None, 0)
+    assert report.measurements["frames_decoded"] < 50
+
+
+def test_leaving_the_iteration_ends_the_reader() -> None:
+    for event in gpu_qa.Analysis(str(faulty()), CPU):
+        assert event.state == "open"
+        break
+    assert not _threads_of_ours()
+
+
+def test_a_source_that_waits_can_be_stopped_from_another_thread() -> None:
+    read, write = os.pipe()
+    with open(read, "rb") as file, open(write, "wb", buffering=0) as end:  # noqa: PTH123
+        data = cached_clip("short.ts", seconds=2, size=SIZE, gop=12).read_bytes()
+        threading.Thread(target=lambda: end.write(data)).start()
+        settings = dataclasses.replace(CPU, source=SourceSettings(read_timeout_s=60, analyze_s=0.5))
+        analysis = gpu_qa.Analysis(file, settings)
+        threading.Timer(1.5, analysis.stop).start()
+        began_s = time.monotonic()
+        assert list(analysis) == []
+        assert time.monotonic() - began_s < 10
+    assert analysis.report().error is None
+
+
+def _threads_of_ours() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("gpu-qa ")]
+
+
+def test_an_analysis_runs_once() -> None:
+    analysis = gpu_qa.Analysis(str(cached_clip("short.ts", seconds=2, size=SIZE, gop=12)), CPU)
+    assert list(analysis) == []
+    with pytest.raises(RuntimeError, match="runs once"):
+        list(analysis)
+    failed = gpu_qa.Analysis("/nowhere/film.mp4", CPU)
+    assert list(failed) == []
+    with pytest.raises(RuntimeError, match="runs once"):
+        list(failed)
+
+
+def test_only_so_much_is_analyzed() -> None:
+    report = gpu_qa.analyze(str(faulty()), CPU, duration_s=6)
+    assert report.measurements["analyzed_s"] == pytest.approx(6, abs=1)
+    assert set(found(report)) <= {"video.freeze", "video.black"}
+    assert "video.freeze" in found(report)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _BrightLimits:
+    raise_luma: float = 0.2
+
+
+def _bright(
+    series: gpu_qa.VideoSeries, limits: _BrightLimits, carry: int | None
+) -> tuple[list[gpu_qa.Evidence], int | None]:
+    luma = series.luma.mean(axis=(1, 2))
+    verdict = np.where(luma >= limits.raise_luma, 1, -1).astype(np.int8)
+    evidence = gpu_qa.Evidence(
+        "video.bright", "", series.pts_s, series.end_s, verdict, luma, limits.raise_luma, "full_scale", message="bright"
+    )
+    return [evidence], (carry or 0) + len(series)
+
+
+@pytest.fixture
+def own_detector(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    bright = gpu_qa.Detector(
+        "bright",
+        ("video.bright",),
+        "video",
+        _bright,
+        _BrightLimits(),
+        gpu_qa.EventTiming(raise_after_s=0.5),
+        summary="A bright picture.",
+        source="this test",
+    )
+    monkeypatch.setattr(config, "all_detectors", lambda: (bright,))
+    config.known_detectors.cache_clear()
+    yield bright.name
+    config.known_detectors.cache_clear()
+
+
+def test_a_detector_of_ones_own_is_run_with_its_settings(own_detector: str) -> None:
+    def analyzed(limit: float) -> gpu_qa.Report:
+        chosen = gpu_qa.DetectorSettings(_BrightLimits(limit), gpu_qa.EventTiming(raise_after_s=1.0))
+        settings = gpu_qa.Settings(decode=CPU.decode, detectors={own_detector: chosen})
+        return gpu_qa.analyze(str(faulty()), settings)
+
+    report = analyzed(0.2)
+    assert found(report) == {"video.bright": near((0, 5), (8, 12))}
+    assert report.settings["detectors"]["bright"]["raise_after_s"] == 1.0
+    assert analyzed(0.9).events == ()
+    with pytest.raises(gpu_qa.ConfigError, match="freeze"):
+        gpu_qa.Settings(detectors={"freeze": gpu_qa.DetectorSettings(None, gpu_qa.EventTiming())})
+
+
+def test_only_chosen_detectors_run() -> None:
+    report = gpu_qa.analyze(str(faulty()), CPU.select(["video.black"]))
+    assert set(found(report)) == {"video.black"}
+    assert list(report.settings["detectors"]) == ["black"]
+
+
+def test_exit_codes() -> None:
+    def code(error: str | None, *severities: Any) -> int:
+        events = tuple(
+            gpu_qa.Event(f"a-b-{n}", "a", "b", "closed", severity, 0.0, 1.0, 1.0, 1.0, "s", 1.0, "")
+            for n, severity in enumerate(severities)
+        )
+        return gpu_qa.Report("a", {}, events, {}, (), {}, {}, error).exit_code
+
+    assert code(None) == 0
+    assert code(None, "info") == 0
+    assert code(None, "info", "warn") == 1
+    assert code(None, "critical") == 1
+    assert code("broke off") == 2
+    assert code("broke off", "info") == 2
+    assert code("broke off", "major") == 1
+
+
+_SECRETS = ("hunter2", "t0ps3cret", "deadbeef")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://ada:hunter2@127.0.0.1:{port}/film.ts?token=t0ps3cret&x=1",
+        "rtsp://ada:hunter2@127.0.0.1:{port}/film",
+        "rtmp://ada:hunter2@127.0.0.1:{port}/live/film?auth=t0ps3cret",
+        "srt://127.0.0.1:{port}?passphrase=t0ps3cretpass&mode=caller",
+        "gopher://ada:hunter2@127.0.0.1/film?signature=deadbeef",
+        "http://ada:hunter2@[::bad/film.ts",
+    ],
+)
+def test_credentials_are_never_told(url: str) -> None:
+    kind = socket.SOCK_DGRAM if url.startswith("srt") else socket.SOCK_STREAM
+    address = url.format(port=free_port(kind)) if "{port}" in url else url
+    settings = dataclasses.replace(CPU, source=SourceSettings(open_timeout_s=2))
+    report = gpu_qa.analyze(address, settings)
+
+    assert report.exit_code == 2
+    assert report.error
+    everything = repr(dataclasses.asdict(report))
+    assert not [secret for secret in _SECRETS if secret in everything]
+    assert "127.0.0.1" in report.stream or "bad" in report.stream
+
+
+def test_a_detected_input_keeps_its_name_without_credentials() -> None:
+    data = faulty().read_bytes()
+    with HttpServer(lambda _: Answer(data)) as server:
+        url = server.url("film.ts?token=t0ps3cret").replace("//", "//ada:hunter2@")
+        report = gpu_qa.analyze(url, CPU)
+    assert report.exit_code == 1
+    assert len(report.events) == 3
+    everything = repr(dataclasses.asdict(report))
+    assert not [secret for secret in _SECRETS if secret in everything]
+
+
+def test_what_does_not_open_is_named_as_what_does(tmp_path: Path) -> None:
+    path = tmp_path / "empty.ts"
+    path.touch()
+    with path.open("rb") as file:
+        for given, name in ((str(path), str(path)), (file, str(path)), (io.BytesIO(b""), "<BytesIO>")):
+            report = gpu_qa.analyze(given, CPU)
+            assert report.exit_code == 2
+            assert report.stream == name
+            assert report.media == {}
+
+
+def test_events_that_are_not_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_EVENTS >= 1000
+    monkeypatch.setattr("gpu_qa.pipeline.MAX_EVENTS", 1)
+    told: list[gpu_qa.Event] = []
+    report = gpu_qa.analyze(str(faulty()), CPU, on_event=told.append)
+    assert len({event.id for event in told}) == 3
+    assert [event.kind for event in report.events] == ["video.freeze"]
+    assert report.measurements["events_not_kept"] == 2
