@@ -15,7 +15,7 @@ _TINY = 1e-25
 
 
 @numba.njit(nogil=True, cache=True)  # no fastmath: the order of the filter's sums is part of the definition
-def _measure(  # noqa: PLR0913
+def _measure(
     samples: np.ndarray,
     edges: np.ndarray,
     coefficients: np.ndarray,

@@ -41,7 +41,7 @@ else:
 
 
 @cuda.jit
-def audio_stats_kernel(  # type: ignore[no-untyped-def]  # noqa: ANN201, PLR0913
+def audio_stats_kernel(  # type: ignore[no-untyped-def]
     samples, table, edges, coefficients, state, peak, energy, k_energy, zero_run, clipped, invalid
 ):
     """Measure the channels of `table`: samples float32, the rest flat arrays as in `AudioStats`; `state` is updated."""

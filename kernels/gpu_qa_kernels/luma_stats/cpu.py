@@ -45,80 +45,148 @@ _GROUP = 4
 
 _ACROSS, _DOWN, _LOW, _MIDDLE, _CHANGED, _EDGE, _HIGH, _UNUSED = range(8)
 """Column sums per row of tiles, folded in pairs; squares are summed by their bytes 0, 1 and 2-3."""
+_LEVELS = 8
+"""The first of `_GROUP` column sums per row of cells."""
+_COLUMN_SUMS = _LEVELS + _GROUP
+
+_STRIP = 8
+"""Rows that are taken at once: few enough to stay in the L1 cache, with the column sums, at usual widths."""
 
 _inline = numba.njit(nogil=True, boundscheck=False)
 
 
-def _add_row(row: Any, left: Any, above: Any, before: Any, sums: Any, columns: Any) -> None:
-    """Add a row to the column sums; all of the arrays but the columns' first axis have one element per sample."""
+@_inline
+def _store(width: int, aligned: int) -> Any:
+    """Memory for all column sums, zeroed, in which column `aligned`, 0 or 1, begins a cache line (a quarter faster)."""
+    memory = np.zeros(_COLUMN_SUMS * ((width + 62) // 32 * 32) + 64, np.uint16)
+    return memory[(-memory.ctypes.data) % 64 // 2 + 1 - aligned :]
 
 
-@overload(_add_row, jit_options={"nogil": True, "boundscheck": False})
-def _choose_add_row(row: Any, left: Any, above: Any, before: Any, sums: Any, columns: Any) -> Callable[..., None]:
+@_inline
+def _columns(store: Any, which: int, width: int) -> Any:
+    start = which * ((width + 62) // 32 * 32) + 31
+    return store[start : start + width]
+
+
+def _add_rows(
+    data: Any, start: int, above: int, pitch: int, previous: Any, previous_start: int, previous_pitch: int, rows: int,
+    width: int, sums: Any, store: Any,
+) -> None:  # fmt: skip
+    """Add rows of luma to the column sums; `above` is where the row above the first one starts."""
+
+
+@overload(_add_rows, jit_options={"nogil": True, "boundscheck": False})
+def _choose_add_rows(
+    data: Any, start: int, above: int, pitch: int, previous: Any, previous_start: int, previous_pitch: int, rows: int,
+    width: int, sums: Any, store: Any,
+) -> Callable[..., None]:  # fmt: skip
     # The casts keep the arithmetic in lanes of 8 and 16 bits; without them numba computes in 64 bits and the
     # compiler does not always find its way back.
-    def add_row_8(row: Any, left: Any, above: Any, before: Any, sums: Any, columns: Any) -> None:
-        across, down, low = columns[_ACROSS], columns[_DOWN], columns[_LOW]
-        middle, changed = columns[_MIDDLE], columns[_CHANGED]
-        for x in range(len(row)):
-            v = row[x]
+    def add_rows_8(
+        data: Any, start: int, above: int, pitch: int, previous: Any, previous_start: int, previous_pitch: int,
+        rows: int, width: int, sums: Any, store: Any,
+    ) -> None:  # fmt: skip
+        across, down = _columns(store, _ACROSS, width), _columns(store, _DOWN, width)
+        low, middle = _columns(store, _LOW, width), _columns(store, _MIDDLE, width)
+        changed = _columns(store, _CHANGED, width)
+        for _ in range(rows):
+            row, upper = data[start : start + width], data[above : above + width]
+            before = previous[previous_start : previous_start + width]
+            for x in range(1, width):
+                v = row[x]
+                square = np.uint16(np.uint16(v) * np.uint16(v))
+                sums[x] += v
+                low[x] += square & np.uint16(255)
+                middle[x] += square >> np.uint16(8)
+                changed[x] += np.uint8(max(v, before[x]) - min(v, before[x]))
+                across[x] += np.uint8(max(v, row[x - 1]) - min(v, row[x - 1]))
+                down[x] += np.uint8(max(v, upper[x]) - min(v, upper[x]))
+            v = row[0]
             square = np.uint16(np.uint16(v) * np.uint16(v))
-            sums[x] += v
-            low[x] += square & np.uint16(255)
-            middle[x] += square >> np.uint16(8)
-            changed[x] += np.uint8(max(v, before[x]) - min(v, before[x]))
-            across[x] += np.uint8(max(v, left[x]) - min(v, left[x]))
-            down[x] += np.uint8(max(v, above[x]) - min(v, above[x]))
+            sums[0] += v
+            low[0] += square & np.uint16(255)
+            middle[0] += square >> np.uint16(8)
+            changed[0] += np.uint8(max(v, before[0]) - min(v, before[0]))
+            down[0] += np.uint8(max(v, upper[0]) - min(v, upper[0]))
+            above = start
+            start += pitch
+            previous_start += previous_pitch
 
-    def add_row_16(row: Any, left: Any, above: Any, before: Any, sums: Any, columns: Any) -> None:
-        across, down, low = columns[_ACROSS], columns[_DOWN], columns[_LOW]
-        middle, changed, high = columns[_MIDDLE], columns[_CHANGED], columns[_HIGH]
-        for x in range(len(row)):
-            v = row[x]
+    def add_rows_16(
+        data: Any, start: int, above: int, pitch: int, previous: Any, previous_start: int, previous_pitch: int,
+        rows: int, width: int, sums: Any, store: Any,
+    ) -> None:  # fmt: skip
+        across, down = _columns(store, _ACROSS, width), _columns(store, _DOWN, width)
+        low, middle, high = _columns(store, _LOW, width), _columns(store, _MIDDLE, width), _columns(store, _HIGH, width)
+        changed = _columns(store, _CHANGED, width)
+        for _ in range(rows):
+            row, upper = data[start : start + width], data[above : above + width]
+            before = previous[previous_start : previous_start + width]
+            for x in range(1, width):
+                v = row[x]
+                square = np.uint32(v) * np.uint32(v)
+                sums[x] += v
+                low[x] += np.uint16(square) & np.uint16(255)
+                middle[x] += np.uint16(square) >> np.uint16(8)
+                high[x] += np.uint16(square >> np.uint32(16))
+                changed[x] += np.uint16(max(v, before[x]) - min(v, before[x]))
+                across[x] += np.uint16(max(v, row[x - 1]) - min(v, row[x - 1]))
+                down[x] += np.uint16(max(v, upper[x]) - min(v, upper[x]))
+            v = row[0]
             square = np.uint32(v) * np.uint32(v)
-            product = np.uint16(square)
-            sums[x] += v
-            low[x] += product & np.uint16(255)
-            middle[x] += product >> np.uint16(8)
-            high[x] += np.uint16(square >> np.uint32(16))
-            changed[x] += np.uint16(max(v, before[x]) - min(v, before[x]))
-            across[x] += np.uint16(max(v, left[x]) - min(v, left[x]))
-            down[x] += np.uint16(max(v, above[x]) - min(v, above[x]))
+            sums[0] += v
+            low[0] += np.uint16(square) & np.uint16(255)
+            middle[0] += np.uint16(square) >> np.uint16(8)
+            high[0] += np.uint16(square >> np.uint32(16))
+            changed[0] += np.uint16(max(v, before[0]) - min(v, before[0]))
+            down[0] += np.uint16(max(v, upper[0]) - min(v, upper[0]))
+            above = start
+            start += pitch
+            previous_start += previous_pitch
 
-    return add_row_8 if row.dtype == types.uint8 else add_row_16
-
-
-def _sample(raw: Any, shift: int, mask: int) -> Any:
-    """Code value of what is in memory."""
+    return add_rows_8 if data.dtype == types.uint8 else add_rows_16
 
 
-@overload(_sample, jit_options={"nogil": True, "boundscheck": False})
-def _choose_sample(raw: Any, shift: int, mask: int) -> Callable[..., Any]:
-    def sample_8(raw: Any, shift: int, mask: int) -> Any:
-        return raw
-
-    def sample_16(raw: Any, shift: int, mask: int) -> Any:
-        return np.uint16(np.uint16(raw >> (shift & 15)) & np.uint16(mask))
-
-    return sample_8 if raw == types.uint8 else sample_16
-
-
-def _row(data: Any, start: int, shift: int, mask: int, line: Any) -> Any:
-    """A row of code values: 8-bit data itself, or what is read into `line`."""
-
-
-@overload(_row, jit_options={"nogil": True, "boundscheck": False})
-def _choose_row(data: Any, start: int, shift: int, mask: int, line: Any) -> Callable[..., Any]:
-    def row_8(data: Any, start: int, shift: int, mask: int, line: Any) -> Any:
-        return data[start : start + len(line)]
-
-    def row_16(data: Any, start: int, shift: int, mask: int, line: Any) -> Any:
-        raw = data[start : start + len(line)]
+@_inline
+def _read_row(raw: Any, shift: int, mask: int, line: Any) -> None:
+    """Code values of 16-bit memory. Shifts by constants are vector code: none, P010's, P012's; others take longer."""
+    kept = np.uint16(mask)
+    if shift == 0:
         for x in range(len(line)):
-            line[x] = _sample(raw[x], shift, mask)
-        return line
+            line[x] = raw[x] & kept
+    elif shift == 6:
+        for x in range(len(line)):
+            line[x] = (raw[x] >> np.uint16(6)) & kept
+    elif shift == 4:
+        for x in range(len(line)):
+            line[x] = (raw[x] >> np.uint16(4)) & kept
+    else:
+        for x in range(len(line)):
+            line[x] = (raw[x] >> np.uint16(shift)) & kept
 
-    return row_8 if data.dtype == types.uint8 else row_16
+
+def _rows(data: Any, start: int, pitch: int, rows: int, width: int, shift: int, mask: int, lines: Any) -> Any:
+    """Rows as code values, with where they start and their pitch: 8-bit data itself, or what is read into `lines`."""
+
+
+@overload(_rows, jit_options={"nogil": True, "boundscheck": False})
+def _choose_rows(
+    data: Any, start: int, pitch: int, rows: int, width: int, shift: int, mask: int, lines: Any
+) -> Callable[..., Any]:
+    def rows_8(
+        data: Any, start: int, pitch: int, rows: int, width: int, shift: int, mask: int, lines: Any
+    ) -> tuple[Any, int, int]:
+        return data, start, pitch
+
+    def rows_16(
+        data: Any, start: int, pitch: int, rows: int, width: int, shift: int, mask: int, lines: Any
+    ) -> tuple[Any, int, int]:
+        for i in range(rows):
+            at = start + i * pitch
+            _read_row(data[at : at + width], shift, mask, lines[i * width : (i + 1) * width])
+        return lines, 0, width
+
+    return rows_8 if data.dtype == types.uint8 else rows_16
 
 
 @_inline
@@ -130,7 +198,7 @@ def _add_distance(row: Any, above: Any, sums: Any) -> None:
 @_inline
 def _count(row: Any, shift: int, counts: Any) -> None:
     """Count samples in four interleaved histograms: in flat areas one bin would wait for its own last write."""
-    whole = len(row) & ~3
+    whole = len(row) // 4 * 4
     first, second, third, fourth = counts[0], counts[1], counts[2], counts[3]
     for x in range(0, whole, 4):
         first[row[x] >> shift] += np.uint32(1)
@@ -158,15 +226,16 @@ def _running_pair(a: Any, b: Any, running: Any) -> None:
 
 
 @_inline
-def _fold_tiles(columns: Any, pairs: int, edges: Any, running: Any, tiles: Any) -> None:
+def _fold_tiles(store: Any, width: int, pairs: int, edges: Any, running: Any, tiles: Any) -> None:
     """Add the column sums to a row of tiles and clear them."""
+    across = _columns(store, _ACROSS, width)
     for tile in range(TILE_COLS):
         total = np.int64(0)
         for x in range((edges[tile] + 7) // 8 * 8, edges[tile + 1], 8):
-            total += columns[_ACROSS, x]
+            total += across[x]
         tiles[tile, _EDGE_H] += total
     for pair in range(pairs):
-        _running_pair(columns[2 * pair], columns[2 * pair + 1], running)
+        _running_pair(_columns(store, 2 * pair, width), _columns(store, 2 * pair + 1, width), running)
         for tile in range(TILE_COLS):
             both = running[edges[tile + 1]] - running[edges[tile]]
             even, odd = np.int64(both & np.uint64(0xFFFFFFFF)), np.int64(both >> np.uint64(32))
@@ -180,20 +249,22 @@ def _fold_tiles(columns: Any, pairs: int, edges: Any, running: Any, tiles: Any) 
                 tiles[tile, _EDGE_V] += odd
             else:
                 tiles[tile, _SUM_SQUARES] += even << 16
-    columns[:] = 0
+    for which in range(2 * pairs):
+        _columns(store, which, width)[:] = 0
 
 
 @_inline
-def _fold_cells(sums: Any, totals: Any, edges: Any, running: Any, cells: Any) -> None:
+def _fold_cells(store: Any, width: int, totals: Any, edges: Any, running: Any, cells: Any) -> None:
     """Fold the column sums of a group of rows of cells into cells, and clear them.
 
-    Where a cell's sum may not fit 16 bits `totals` holds the column sums, else `sums` does.
+    Where a cell's sum may not fit 16 bits `totals` holds the column sums, else `store` does.
     """
     count = cells.shape[1]
     if totals.shape[1] == 0:
-        first, second, third, fourth = sums[0], sums[1], sums[2], sums[3]
+        first, second = _columns(store, _LEVELS, width), _columns(store, _LEVELS + 1, width)
+        third, fourth = _columns(store, _LEVELS + 2, width), _columns(store, _LEVELS + 3, width)
         total = np.uint64(0)
-        for x in range(len(first)):
+        for x in range(width):
             total += (
                 np.uint64(first[x])
                 | (np.uint64(second[x]) << np.uint64(16))
@@ -207,11 +278,14 @@ def _fold_cells(sums: Any, totals: Any, edges: Any, running: Any, cells: Any) ->
             cells[1, j] = (packed >> np.uint64(16)) & np.uint64(0xFFFF)
             cells[2, j] = (packed >> np.uint64(32)) & np.uint64(0xFFFF)
             cells[3, j] = packed >> np.uint64(48)
-        sums[:] = 0
+        first[:] = 0
+        second[:] = 0
+        third[:] = 0
+        fourth[:] = 0
     else:
         for i in range(_GROUP):
             total = np.uint64(0)
-            for x in range(totals.shape[1]):
+            for x in range(width):
                 total += totals[i, x]
                 running[x + 1] = total
             for j in range(count):
@@ -220,7 +294,7 @@ def _fold_cells(sums: Any, totals: Any, edges: Any, running: Any, cells: Any) ->
 
 
 @_inline
-def _means(cells: Any, rows: int, edges: Any, scale: int, small: Any) -> None:
+def _means(cells: Any, rows: int, of_columns: Any, scale: int, small: Any) -> None:
     """Means of cells of `rows` rows times 2^scale, rounded down.
 
     floor(a / n) = floor((a + ½) / n) for integers, and (a + ½) / n is at least ½ / n away from one: for a < 2^50 the
@@ -228,8 +302,15 @@ def _means(cells: Any, rows: int, edges: Any, scale: int, small: Any) -> None:
     """
     of_rows = 1.0 / rows
     for j in range(len(small)):
-        of_columns = 1.0 / max(1, edges[j + 1] - edges[j])
-        small[j] = np.uint16(np.int32((np.float64(np.int64(cells[j]) << scale) + 0.5) * (of_rows * of_columns)))
+        small[j] = np.uint16(np.int32((np.float64(np.int64(cells[j]) << scale) + 0.5) * (of_rows * of_columns[j])))
+
+
+@_inline
+def _reciprocals(edges: Any) -> Any:
+    reciprocals = np.empty(len(edges) - 1, np.float64)
+    for j in range(len(reciprocals)):
+        reciprocals[j] = 1.0 / max(1, edges[j + 1] - edges[j])
+    return reciprocals
 
 
 @_inline
@@ -253,6 +334,49 @@ def _totals(rows: Any, columns: Any, limit: int) -> Any:
 
 
 @_inline
+def _add_row(row: Any, sums: Any) -> None:
+    for x in range(len(sums)):
+        sums[x] += row[x]
+
+
+@_inline
+def _gather_row(data: Any, start: int, step: int, line: Any) -> None:
+    if step == 2:
+        raw = data[start : start + 2 * len(line) - 1]
+        for x in range(len(line)):
+            line[x] = raw[2 * x]
+    else:
+        for x in range(len(line)):
+            line[x] = data[start + x * step]
+
+
+def _add_chroma(data: Any, start: int, step: int, shift: int, mask: int, line: Any, sums: Any) -> None:
+    """Add a row of chroma to the column sums; `line` is for what cannot be read in place."""
+
+
+@overload(_add_chroma, jit_options={"nogil": True, "boundscheck": False})
+def _choose_add_chroma(
+    data: Any, start: int, step: int, shift: int, mask: int, line: Any, sums: Any
+) -> Callable[..., None]:
+    def add_chroma_8(data: Any, start: int, step: int, shift: int, mask: int, line: Any, sums: Any) -> None:
+        if step == 1:
+            _add_row(data[start : start + len(sums)], sums)
+        else:
+            _gather_row(data, start, step, line)
+            _add_row(line, sums)
+
+    def add_chroma_16(data: Any, start: int, step: int, shift: int, mask: int, line: Any, sums: Any) -> None:
+        if step == 1:
+            _read_row(data[start : start + len(sums)], shift, mask, line)
+        else:
+            _gather_row(data, start, step, line)
+            _read_row(line, shift, mask, line)
+        _add_row(line, sums)
+
+    return add_chroma_8 if data.dtype == types.uint8 else add_chroma_16
+
+
+@_inline
 def _measure_chroma(
     data: Any, offset: int, pitch: int, step: int, width: int, height: int, shift: int, depth: int,
     tiles: Any, small: Any,
@@ -260,20 +384,23 @@ def _measure_chroma(
     mask = (1 << depth) - 1
     limit = 65535 // mask
     rows, columns = _edges(height, SMALL_CHROMA_ROWS), _edges(width, SMALL_CHROMA_COLS)
-    sums = np.zeros((_GROUP, width), np.uint16)
+    store = _store(width, 0)
+    of_columns = _reciprocals(columns)
     totals = _totals(rows, columns, limit)
     running = np.zeros(width + 1, np.uint64)
     cells = np.empty((_GROUP, SMALL_CHROMA_COLS), np.uint64)
+    line = np.empty(width, data.dtype)
     for band in range(TILE_ROWS):
         for k in range(_GROUP):
             i = _GROUP * band + k
+            sums = _columns(store, _LEVELS + k, width)
             for begin in range(rows[i], rows[i + 1], limit):
                 for y in range(begin, min(begin + limit, rows[i + 1])):
-                    _add_chroma(data, offset + y * pitch, step, shift, mask, sums[k])
+                    _add_chroma(data, offset + y * pitch, step, shift, mask, line, sums)
                 if totals.shape[1] > 0:
-                    totals[k] += sums[k]
-                    sums[k] = 0
-        _fold_cells(sums, totals, columns, running, cells)
+                    totals[k] += sums
+                    sums[:] = 0
+        _fold_cells(store, width, totals, columns, running, cells)
         for tile in range(TILE_COLS):
             total = np.uint64(0)
             for k in range(_GROUP):
@@ -283,23 +410,8 @@ def _measure_chroma(
         for k in range(_GROUP):
             i = _GROUP * band + k
             if rows[i] < rows[i + 1]:
-                _means(cells[k], rows[i + 1] - rows[i], columns, 16 - depth, small[i])
+                _means(cells[k], rows[i + 1] - rows[i], of_columns, 16 - depth, small[i])
     _fill_small(rows, columns, small)
-
-
-@_inline
-def _add_chroma(data: Any, start: int, step: int, shift: int, mask: int, sums: Any) -> None:
-    if step == 1:
-        line = data[start : start + len(sums)]
-        for x in range(len(sums)):
-            sums[x] += _sample(line[x], shift, mask)
-    elif step == 2:
-        line = data[start : start + 2 * len(sums) - 1]
-        for x in range(len(sums)):
-            sums[x] += _sample(line[2 * x], shift, mask)
-    else:
-        for x in range(len(sums)):
-            sums[x] += _sample(data[start + x * step], shift, mask)
 
 
 @_inline
@@ -310,47 +422,55 @@ def _measure_luma(
 ) -> None:  # fmt: skip
     mask = (1 << depth) - 1
     limit = 65535 // mask
+    strip = min(limit, _STRIP)
     pairs = 4 if data.itemsize > 1 else 3
     rows, small_columns = _edges(height, SMALL_ROWS), _edges(width, SMALL_COLS)
     tile_columns = _edges(width, TILE_COLS)
-    lines = np.empty((3, width), data.dtype)
-    sums = np.zeros((_GROUP, width), np.uint16)
-    columns = np.zeros((8, width), np.uint16)
-    first, others, edge = columns[:, :1], columns[:, 1:], columns[_EDGE]
+    copied = (_STRIP + 1) * width if data.itemsize > 1 else 0
+    lines, previous_lines = np.empty(copied, np.uint16), np.empty(copied, np.uint16)
+    store = _store(width, 1)
+    of_columns = _reciprocals(small_columns)
     totals = _totals(rows, small_columns, limit)
     running = np.zeros(width + 1, np.uint64)
     cells = np.empty((_GROUP, SMALL_COLS), np.uint64)
-    counts = np.zeros((4, 1 << min(depth, 8)), np.uint32)
-    above = _row(data, offset, shift, mask, lines[1])
+    counts = np.zeros((4, 256), np.uint32)
     for band in range(TILE_ROWS):
         added = 0
         for k in range(2 * _GROUP):
             i = 2 * _GROUP * band + k
-            total = sums[k % _GROUP]
-            for begin in range(rows[i], rows[i + 1], limit):
-                end = min(begin + limit, rows[i + 1])
-                if added + end - begin > limit:
-                    _fold_tiles(columns, pairs, tile_columns, running, tiles[band])
+            sums = _columns(store, _LEVELS + k % _GROUP, width)
+            for begin in range(rows[i], rows[i + 1], strip):
+                count = min(strip, rows[i + 1] - begin)
+                if added + count > limit:
+                    _fold_tiles(store, width, pairs, tile_columns, running, tiles[band])
                     added = 0
-                added += end - begin
-                for y in range(begin, end):
-                    row = _row(data, offset + y * pitch, shift, mask, lines[y & 1])
-                    before = row
-                    if has_previous:
-                        before = _row(previous, previous_offset + y * previous_pitch, shift, mask, lines[2])
-                    # The first column has no left neighbour: its distance to itself is 0.
-                    _add_row(row[:1], row[:1], above[:1], before[:1], total[:1], first)
-                    _add_row(row[1:], row[:-1], above[1:], before[1:], total[1:], others)
-                    if y % 8 == 0:
-                        _add_distance(row, above, edge)
+                added += count
+                over = min(begin, 1)
+                source, above, stride = _rows(
+                    data, offset + (begin - over) * pitch, pitch, count + over, width, shift, mask, lines
+                )
+                start = above + over * stride
+                before, before_start, before_stride = source, start, stride
+                if has_previous:
+                    before, before_start, before_stride = _rows(
+                        previous, previous_offset + begin * previous_pitch, previous_pitch, count, width, shift, mask,
+                        previous_lines,
+                    )  # fmt: skip
+                _add_rows(source, start, above, stride, before, before_start, before_stride, count, width, sums, store)
+                for y in range(begin, begin + count):
+                    at = start + (y - begin) * stride
+                    if y > 0 and y % 8 == 0:
+                        _add_distance(
+                            source[at : at + width], source[at - stride : at - stride + width],
+                            _columns(store, _EDGE, width),
+                        )  # fmt: skip
                     if y % histogram_rows == 0:
-                        _count(row, depth - 8, counts)
-                    above = row
+                        _count(source[at : at + width], depth - 8, counts)
                 if totals.shape[1] > 0:
-                    totals[k % _GROUP] += total
-                    total[:] = 0
+                    totals[k % _GROUP] += sums
+                    sums[:] = 0
             if k % _GROUP == _GROUP - 1:
-                _fold_cells(sums, totals, small_columns, running, cells)
+                _fold_cells(store, width, totals, small_columns, running, cells)
                 for tile in range(TILE_COLS):
                     amount = np.uint64(0)
                     for m in range(_GROUP):
@@ -360,10 +480,10 @@ def _measure_luma(
                 for m in range(_GROUP):
                     at = i - _GROUP + 1 + m
                     if rows[at] < rows[at + 1]:
-                        _means(cells[m], rows[at + 1] - rows[at], small_columns, 16 - depth, small[at])
-        _fold_tiles(columns, pairs, tile_columns, running, tiles[band])
+                        _means(cells[m], rows[at + 1] - rows[at], of_columns, 16 - depth, small[at])
+        _fold_tiles(store, width, pairs, tile_columns, running, tiles[band])
     _fill_small(rows, small_columns, small)
-    for value in range(len(histogram)):
+    for value in range(256):
         histogram[value] = np.int64(counts[0, value]) + counts[1, value] + counts[2, value] + counts[3, value]
 
 

@@ -1,0 +1,299 @@
+"""`luma_stats` on a CUDA device: frames of any mixture of sizes and depths in one launch.
+
+A block measures one tile of one frame. Its threads read the tile's rows side by side, keep their sums in registers and
+fold them in shared memory; cells of the small pictures lie wholly inside a tile, so the block makes its own and compares
+them with those of the frame before. Only the histogram is added up over blocks, with atomic additions.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import cuda, int32, int64
+
+from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS
+from gpu_qa_kernels.luma_stats.contract import HISTOGRAM_BINS, SMALL_GREY, Feature, histogram_step
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from gpu_qa_kernels import PlaneLike
+
+__all__ = ["BLOCK", "Column", "described", "luma_stats_device", "luma_stats_kernel"]
+
+BLOCK = (32, 4)
+"""Threads of a block along x and y, so that a warp reads neighbouring samples. Any powers of two up to these will do."""
+_MOST_THREADS = BLOCK[0] * BLOCK[1]
+
+_SUM = int(Feature.SUM)
+_SUM_SQUARES = int(Feature.SUM_SQUARES)
+_CHANGE = int(Feature.CHANGE)
+_COARSE_CHANGE = int(Feature.COARSE_CHANGE)
+_GRADIENT_H = int(Feature.GRADIENT_H)
+_GRADIENT_V = int(Feature.GRADIENT_V)
+_EDGE_H = int(Feature.EDGE_H)
+_EDGE_V = int(Feature.EDGE_V)
+_CB = int(Feature.CB)
+_CELLS = 8
+_CHROMA_CELLS = 4
+
+
+class Column(IntEnum):
+    """Columns of the table of frames, int64 [N, 18]. Offsets, pitches and steps are in samples, not bytes."""
+
+    OFFSET = 0
+    """First luma sample, counted in samples from the slab's start."""
+    PITCH = 1
+    WIDTH = 2
+    HEIGHT = 3
+    PREVIOUS = 4
+    """First luma sample of the frame before; −1 where there is none."""
+    PREVIOUS_PITCH = 5
+    PREVIOUS_SMALL = 6
+    """Row of `previous_small` with the small picture of the frame before."""
+    CB = 7
+    """First sample of Cb; −1 without chroma."""
+    CR = 8
+    CHROMA_PITCH = 9
+    CHROMA_STEP = 10
+    CHROMA_WIDTH = 11
+    CHROMA_HEIGHT = 12
+    SAMPLE_BYTES = 13
+    """1 or 2."""
+    SHIFT = 14
+    BIT_DEPTH = 15
+    HISTOGRAM_STEP = 16
+    STEP = 17
+
+
+_OFFSET, _PITCH, _WIDTH, _HEIGHT, _PREVIOUS, _PREVIOUS_PITCH, _PREVIOUS_SMALL = (int(Column(i)) for i in range(7))
+_CB_OFFSET, _CR_OFFSET, _CHROMA_PITCH, _CHROMA_STEP, _CHROMA_WIDTH, _CHROMA_HEIGHT = (
+    int(Column(i)) for i in range(7, 13)
+)
+_SAMPLE_BYTES, _SHIFT, _BIT_DEPTH, _HISTOGRAM_STEP, _STEP = (int(Column(i)) for i in range(13, 18))
+
+
+@cuda.jit(device=True)
+def _code(slab, wide, index, sample_bytes, shift, mask):  # type: ignore[no-untyped-def]
+    """A sample as a code value."""
+    if sample_bytes == 1:
+        return int32(slab[index])
+    return (int32(wide[index]) >> shift) & mask
+
+
+@cuda.jit(device=True)
+def _folded(partial, thread, threads):  # type: ignore[no-untyped-def]
+    """Sum of one number of each thread, known to all; `partial` is shared memory, int64, one a thread."""
+    cuda.syncthreads()
+    width = threads // 2
+    while width > 0:
+        if thread < width:
+            partial[thread] += partial[thread + width]
+        cuda.syncthreads()
+        width //= 2
+    total = partial[0]
+    cuda.syncthreads()
+    return total
+
+
+@cuda.jit(device=True)
+def _cell_mean(slab, wide, first, pitch, step, width, height, i, j, rows, cols, sample_bytes, shift, mask, scale):  # type: ignore[no-untyped-def]
+    """Mean of cell (i, j) of a plane cut into rows × cols cells, times 2^scale, rounded down."""
+    top, left = min(i * height // rows, height - 1), min(j * width // cols, width - 1)
+    bottom, right = max(top + 1, (i + 1) * height // rows), max(left + 1, (j + 1) * width // cols)
+    total = int64(0)
+    for y in range(top, bottom):
+        for x in range(left, right):
+            total += _code(slab, wide, first + y * pitch + x * step, sample_bytes, shift, mask)
+    return (total << scale) // ((bottom - top) * (right - left))
+
+
+@cuda.jit
+def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small, small_chroma):  # type: ignore[no-untyped-def]
+    """Measure the frames of `table`; grid (tiles, frames), block `BLOCK`. `histogram` must be zeros."""
+    frame, tile = cuda.blockIdx.y, cuda.blockIdx.x
+    row, col = tile // TILE_COLS, tile % TILE_COLS
+    lane, line = cuda.threadIdx.x, cuda.threadIdx.y
+    lanes, lines = cuda.blockDim.x, cuda.blockDim.y
+    thread, threads = line * lanes + lane, lanes * lines
+    partial = cuda.shared.array(_MOST_THREADS, int64)
+    counts = cuda.shared.array(HISTOGRAM_BINS, int32)
+
+    offset, pitch, step = table[frame, _OFFSET], table[frame, _PITCH], table[frame, _STEP]
+    width, height = table[frame, _WIDTH], table[frame, _HEIGHT]
+    before, before_pitch = table[frame, _PREVIOUS], table[frame, _PREVIOUS_PITCH]
+    sample_bytes, shift, depth = table[frame, _SAMPLE_BYTES], table[frame, _SHIFT], table[frame, _BIT_DEPTH]
+    histogram_step = table[frame, _HISTOGRAM_STEP]
+    mask = (1 << depth) - 1
+
+    for index in range(thread, HISTOGRAM_BINS, threads):
+        counts[index] = 0
+    cuda.syncthreads()
+
+    top, bottom = row * height // TILE_ROWS, (row + 1) * height // TILE_ROWS
+    left, right = col * width // TILE_COLS, (col + 1) * width // TILE_COLS
+    total, squares, change = int64(0), int64(0), int64(0)
+    across, down, edge_across, edge_down = int64(0), int64(0), int64(0), int64(0)
+    for y in range(top + line, bottom, lines):
+        start = offset + y * pitch
+        for x in range(left + lane, right, lanes):
+            value = _code(slab, wide, start + x * step, sample_bytes, shift, mask)
+            total += value
+            squares += int64(value) * value
+            if x > 0:
+                difference = abs(value - _code(slab, wide, start + (x - 1) * step, sample_bytes, shift, mask))
+                across += difference
+                if x % 8 == 0:
+                    edge_across += difference
+            if y > 0:
+                difference = abs(value - _code(slab, wide, start - pitch + x * step, sample_bytes, shift, mask))
+                down += difference
+                if y % 8 == 0:
+                    edge_down += difference
+            if before >= 0:
+                other = _code(slab, wide, before + y * before_pitch + x * step, sample_bytes, shift, mask)
+                change += abs(value - other)
+            if y % histogram_step == 0:
+                cuda.atomic.add(counts, value >> (depth - 8), 1)
+    partial[thread] = total
+    total = _folded(partial, thread, threads)
+    partial[thread] = squares
+    squares = _folded(partial, thread, threads)
+    partial[thread] = change
+    change = _folded(partial, thread, threads)
+    partial[thread] = across
+    across = _folded(partial, thread, threads)
+    partial[thread] = down
+    down = _folded(partial, thread, threads)
+    partial[thread] = edge_across
+    edge_across = _folded(partial, thread, threads)
+    partial[thread] = edge_down
+    edge_down = _folded(partial, thread, threads)
+
+    for index in range(thread, HISTOGRAM_BINS, threads):
+        if counts[index] > 0:
+            cuda.atomic.add(histogram, (frame, index), int64(counts[index]))
+
+    coarse = int64(0)
+    for index in range(thread, _CELLS * _CELLS, threads):
+        i, j = row * _CELLS + index // _CELLS, col * _CELLS + index % _CELLS
+        mean = _cell_mean(
+            slab,
+            wide,
+            offset,
+            pitch,
+            step,
+            width,
+            height,
+            i,
+            j,
+            SMALL_ROWS,
+            SMALL_COLS,
+            sample_bytes,
+            shift,
+            mask,
+            16 - depth,
+        )
+        small[frame, i, j] = mean
+        if before >= 0:
+            coarse += abs(mean - int64(previous_small[table[frame, _PREVIOUS_SMALL], i, j]))
+    partial[thread] = coarse
+    coarse = _folded(partial, thread, threads)
+
+    if thread == 0:
+        tiles[frame, row, col, _SUM] = total
+        tiles[frame, row, col, _SUM_SQUARES] = squares
+        tiles[frame, row, col, _CHANGE] = change
+        tiles[frame, row, col, _COARSE_CHANGE] = coarse
+        tiles[frame, row, col, _GRADIENT_H] = across
+        tiles[frame, row, col, _GRADIENT_V] = down
+        tiles[frame, row, col, _EDGE_H] = edge_across
+        tiles[frame, row, col, _EDGE_V] = edge_down
+
+    chroma_pitch, chroma_step = table[frame, _CHROMA_PITCH], table[frame, _CHROMA_STEP]
+    chroma_width, chroma_height = table[frame, _CHROMA_WIDTH], table[frame, _CHROMA_HEIGHT]
+    for plane in range(2):
+        first = table[frame, _CB_OFFSET + plane]
+        total = int64(0)
+        if first >= 0:
+            for y in range(row * chroma_height // TILE_ROWS + line, (row + 1) * chroma_height // TILE_ROWS, lines):
+                for x in range(col * chroma_width // TILE_COLS + lane, (col + 1) * chroma_width // TILE_COLS, lanes):
+                    index = first + y * chroma_pitch + x * chroma_step
+                    total += _code(slab, wide, index, sample_bytes, shift, mask)
+        partial[thread] = total
+        total = _folded(partial, thread, threads)
+        if thread == 0:
+            tiles[frame, row, col, _CB + plane] = total
+        for index in range(thread, _CHROMA_CELLS * _CHROMA_CELLS, threads):
+            i, j = row * _CHROMA_CELLS + index // _CHROMA_CELLS, col * _CHROMA_CELLS + index % _CHROMA_CELLS
+            mean = int64(SMALL_GREY)
+            if first >= 0:
+                mean = _cell_mean(
+                    slab, wide, first, chroma_pitch, chroma_step, chroma_width, chroma_height, i, j,
+                    SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS, sample_bytes, shift, mask, 16 - depth,
+                )  # fmt: skip
+            small_chroma[frame, plane, i, j] = mean
+
+
+def described(
+    luma: PlaneLike,
+    chroma: tuple[PlaneLike, PlaneLike] | None,
+    *,
+    bit_depth: int,
+    shift: int,
+    sample_bytes: int,
+    previous: PlaneLike | None = None,
+    previous_small: int = 0,
+) -> np.ndarray:
+    """A row of the kernel's table, int64 [18].
+
+    Args:
+        luma: The picture; offsets, pitches and steps in samples from the slab's start.
+        chroma: Cb and Cr, which have one pitch, step and size; null for a grey picture.
+        bit_depth: Significant bits, 8 to 16.
+        shift: Insignificant low bits below them.
+        sample_bytes: 1 or 2.
+        previous: Luma of the picture before in the same slab; null where there is none.
+        previous_small: Row of `previous_small` that belongs to it.
+    """
+    row = np.zeros(len(Column), np.int64)
+    row[_OFFSET], row[_PITCH], row[_STEP] = luma.offset, luma.pitch, luma.step
+    row[_WIDTH], row[_HEIGHT] = luma.width, luma.height
+    row[_PREVIOUS], row[_PREVIOUS_PITCH] = (previous.offset, previous.pitch) if previous else (-1, 0)
+    row[_PREVIOUS_SMALL] = previous_small
+    row[_CB_OFFSET], row[_CR_OFFSET] = (chroma[0].offset, chroma[1].offset) if chroma else (-1, -1)
+    if chroma:
+        row[_CHROMA_PITCH], row[_CHROMA_STEP] = chroma[0].pitch, chroma[0].step
+        row[_CHROMA_WIDTH], row[_CHROMA_HEIGHT] = chroma[0].width, chroma[0].height
+    row[_SAMPLE_BYTES], row[_SHIFT], row[_BIT_DEPTH] = sample_bytes, shift, bit_depth
+    row[_HISTOGRAM_STEP] = histogram_step(luma.height)
+    return row
+
+
+def luma_stats_device(
+    slab: Any,
+    wide: Any,
+    table: Any,
+    previous_small: Any,
+    tiles: Any,
+    histogram: Any,
+    small: Any,
+    small_chroma: Any,
+) -> None:
+    """Measure N frames in one launch; returns before it has run.
+
+    Args:
+        slab: uint8 [B]: device memory that holds all pictures (anything with the CUDA array interface).
+        wide: uint16 [B / 2]: the same memory.
+        table: int64 [N, 18]: a row per frame as `described` makes them.
+        previous_small: uint16 [P, 192, 336]: small pictures of the frames before.
+        tiles: int64 [N, 24, 42, 10]: written, as `LumaStats.tiles`.
+        histogram: int64 [N, 256]: added to; zeros at first.
+        small: uint16 [N, 192, 336]: written; other memory than `previous_small`'s rows in use.
+        small_chroma: uint16 [N, 2, 96, 168]: written.
+    """
+    luma_stats_kernel[(TILE_ROWS * TILE_COLS, table.shape[0]), BLOCK](
+        slab, wide, table, previous_small, tiles, histogram, small, small_chroma
+    )
