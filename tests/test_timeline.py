@@ -39,7 +39,14 @@ def test_a_gap_passes_time_and_is_told_with_its_length() -> None:
     start_s, (fact,) = timeline.place(VIDEO, "video", 2.4, 0.04)
     assert start_s == pytest.approx(2.4)
     assert (fact.kind, fact.start_s, fact.end_s) == ("gap", pytest.approx(0.4), pytest.approx(2.4))
-    assert fact.details == {"length_s": 2.0, "usual_interval_s": 0.04}
+    assert fact.details == {"length_s": 2.0, "usual_interval_s": 0.04, "shortest_interval_s": 0.04}
+
+
+def test_a_gap_is_told_with_the_intervals_before_it() -> None:
+    timeline = Timeline()
+    run(timeline, [0.0, 0.04, 0.24, 0.28])
+    _, (fact,) = timeline.place(VIDEO, "video", 2.4, 0.04)
+    assert fact.details == {"length_s": 2.08, "usual_interval_s": 0.2, "shortest_interval_s": 0.04}
 
 
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0, -5.0, 50.0])

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gpu_qa.series import StreamFact
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MPEG_WRAP_S = 2**33 / 90_000
 """Seconds after which 33-bit timestamps of 90 kHz start again (ISO/IEC 13818-1, 2.4.3.7)."""
@@ -117,7 +120,7 @@ class Timeline:
             if not known:
                 facts.append(_discontinuity(kind, expected_s, jump_s))
         if start_s - expected_s > self._settings.gap_s:
-            facts.append(_gap(kind, expected_s, start_s, max(clock.intervals_s, default=duration_s)))
+            facts.append(_gap(kind, expected_s, start_s, clock.intervals_s or (duration_s,)))
         if kind == "video":
             start_s = max(start_s, clock.start_s)
         clock.intervals_s.append(start_s - clock.start_s)
@@ -153,7 +156,7 @@ class Timeline:
         self._offsets_s = [*self._offsets_s[-3:], offset_s]
 
 
-def _gap(kind: Literal["video", "audio"], start_s: float, end_s: float, usual_interval_s: float) -> StreamFact:
+def _gap(kind: Literal["video", "audio"], start_s: float, end_s: float, intervals_s: Collection[float]) -> StreamFact:
     length_s = end_s - start_s
     what = "picture" if kind == "video" else "sound"
     return StreamFact(
@@ -162,7 +165,11 @@ def _gap(kind: Literal["video", "audio"], start_s: float, end_s: float, usual_in
         start_s=start_s,
         end_s=end_s,
         message=f"no {what} for {length_s:.2f} s",
-        details={"length_s": round(length_s, 6), "usual_interval_s": round(usual_interval_s, 6)},
+        details={
+            "length_s": round(length_s, 6),
+            "usual_interval_s": round(max(intervals_s), 6),
+            "shortest_interval_s": round(min(intervals_s), 6),
+        },
     )
 
 
