@@ -151,7 +151,7 @@ class Answer:
 class HttpServer:
     """An HTTP server whose answers a function gives: path without its slash → `Answer`, bytes, or null for 404."""
 
-    def __init__(self, answer: Callable[[str], Answer | bytes | None]) -> None:
+    def __init__(self, answer: Callable[[str], Answer | bytes | None], *, serves_parts: bool = True) -> None:
         self.requests: list[str] = []
         self.released = threading.Event()
         outer = self
@@ -163,6 +163,13 @@ class HttpServer:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
                 pass
 
+            def _range(self, size: int) -> tuple[int | None, int]:
+                unit, _, span = self.headers.get("Range", "").partition("=")
+                if unit != "bytes" or not serves_parts:
+                    return None, size - 1
+                first, _, last = span.partition("-")
+                return int(first), int(last) if last else size - 1
+
             def do_GET(self) -> None:
                 outer.requests.append(self.path)
                 given = answer(self.path.lstrip("/").partition("?")[0])
@@ -170,6 +177,11 @@ class HttpServer:
                     self.send_error(404)
                     return
                 reply = given if isinstance(given, Answer) else Answer(given)
+                size = len(reply.body)
+                first, last = self._range(size)
+                if first is not None and isinstance(given, bytes):
+                    headers = {"Content-Range": f"bytes {first}-{last}/{size}"}
+                    reply = Answer(given[first : last + 1], status=206, headers=headers)
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
@@ -246,21 +258,8 @@ def _segmented(clip: Path, kind: str) -> Path:
     how = {
         "hls": ["-f", "hls", "-hls_time", "1", "-hls_list_size", "0", str(folder / "index.m3u8")],
         "dash": ["-f", "dash", "-seg_duration", "1", str(folder / "index.mpd")],
-        "dash-number": [
-            *(
-                "-f",
-                "dash",
-                "-seg_duration",
-                "1",
-                "-use_timeline",
-                "0",
-                "-frag_type",
-                "duration",
-                "-frag_duration",
-                "1",
-            ),
-            str(folder / "index.mpd"),
-        ],
+        "dash-half": ["-f", "dash", "-seg_duration", "0.5", str(folder / "index.mpd")],
+        "dash-number": ["-f", "dash", "-seg_duration", "1", "-use_timeline", "0", str(folder / "index.mpd")],
     }[kind]
     command = [ffmpeg, "-nostdin", "-v", "error", "-y", "-i", str(clip), "-c", "copy", *how]
     subprocess.run(command, check=True, timeout=30)

@@ -287,6 +287,15 @@ def test_a_file_cut_short_ends_with_a_note(name: str, fraction: float, tmp_path:
         assert short[0].details["reached_s"] == pytest.approx(12 * fraction, abs=2)
 
 
+def test_tracks_without_a_packet_are_an_error(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", seconds=1)
+    data = clip.read_bytes()
+    clip.write_bytes(data[: data.index(b"\x1f\x43\xb6\x75") + 8])  # Matroska's first cluster
+    with open_source(clip) as source, pytest.raises(SourceError, match="its tracks are empty"):
+        read(source)
+    assert not source.complete
+
+
 def test_a_short_sound_track_is_not_cut_short(tmp_path: Path) -> None:
     long, short = cached_clip("clip.mkv", seconds=8, audio=None), cached_clip("clip.m4a", seconds=1, codec=None)
     for name in ("both.mkv", "both.mp4"):

@@ -30,7 +30,6 @@ class _Lane:
     shift_s: float
     packets: Iterator[Packet]
     head: Packet | None = None
-    last_pts: int | None = None
 
 
 class DashSource:
@@ -130,7 +129,6 @@ class DashSource:
         notes = tuple(_moved(note, lane) for note in packet.notes)
         if native.pts is not None:
             native.pts = round(native.pts * ratio) + shift
-            lane.last_pts = native.pts
         if native.dts is not None:
             native.dts = round(native.dts * ratio) + shift
         if native.duration:
@@ -144,7 +142,7 @@ class DashSource:
             Note(
                 "transport_error",
                 lane.track.kind,
-                lane.last_pts,
+                round((one.start_s + lane.shift_s) / lane.track.time_base),
                 lane.track.time_base,
                 f"a segment of {one.duration_s:g} s is missing: {one.reason}",
                 {"url": one.url, "duration_s": one.duration_s},

@@ -15,7 +15,7 @@ from gpu_qa.errors import SourceError, SourceTimeout
 from gpu_qa.media import MediaFacts, Note, Packet
 from gpu_qa.sources.address import PROTOCOLS, libav_whitelist
 from gpu_qa.sources.damage import DamageWatch, ShortfallWatch
-from gpu_qa.sources.reason import explain, timed_out
+from gpu_qa.sources.reason import explain, nothing_read, timed_out
 from gpu_qa.sources.track import choose_tracks, stated_duration_s
 from gpu_qa.sources.transport_stream import ContinuityFile, ContinuityScanner
 
@@ -64,6 +64,7 @@ class Demuxer:
         # What comes by a feed is at its end where the feed says so, and reaches for nothing.
         self._is_local = feed is not None or address.protocol == "file"
         self._pending: tuple[Note, ...] = ()
+        self._stalled_at: float | None = None
         self._scan_file: ContinuityFile | None = None
         try:
             self._container = container = self._open()
@@ -100,6 +101,8 @@ class Demuxer:
         if protocol in ("http", "https"):
             # Each request of its own, so that HLS goes on with the next segment when one stalls.
             options["rw_timeout"] = str(round(settings.read_timeout_s * 1e6))
+            # Without it, libavformat 62 seeks back on a connection that some servers have closed, and reads nothing.
+            options["multiple_requests"] = "1"
         elif protocol in ("rtsp", "rtsps"):
             options["rtsp_transport"] = settings.rtsp_transport
         elif protocol in ("udp", "rtp"):
@@ -146,7 +149,12 @@ class Demuxer:
         if self._settings.live is not None:
             return self._settings.live
         known = PROTOCOLS[self._address.protocol].live
-        return known if known is not None else not (container.duration and container.duration > 0)
+        if known is not None:
+            return known
+        # A server that cannot seek leaves a transport stream without a duration; its stated length is an end, too. The
+        # length of a playlist says nothing.
+        has_size = container.format.name not in _SEGMENTED and container.size > 0
+        return not (has_size or (container.duration and container.duration > 0))
 
     def _watch_for_damage(self, container: InputContainer) -> None:
         transport = container.format.name == "mpegts"
@@ -188,10 +196,15 @@ class Demuxer:
             SourceError: The connection broke. Likewise.
         """
         failure: SourceError | None = None
+        is_empty = True
         try:
-            yield from self._read()
+            for packet in self._read():
+                is_empty = False
+                yield packet
         except SourceError as error:
             failure = error
+        if is_empty and not self._stop.is_set():
+            failure = nothing_read(self._address, failure)
         if self._scan_file and not self._stop.is_set():
             self._scan_file.advance(None)
         for number, state in enumerate(self._states.values()):
@@ -210,8 +223,10 @@ class Demuxer:
             started = time.monotonic()
             try:
                 native = next(native_packets)
+                self._note_wait(started)
             except StopIteration:
-                self._judge_end(time.monotonic() - started)
+                self._note_wait(started)
+                self._judge_end()
                 return
             except IndexError:
                 # PyAV trips over tracks that have appeared since the opening, at the end at the latest.
@@ -237,6 +252,12 @@ class Demuxer:
             notes, self._pending = self._pending, ()
             yield Packet(state.track, native, notes + self._see(state, native))
 
+    def _note_wait(self, started: float) -> None:
+        """Remember a read that took as long as reads may take."""
+        now = time.monotonic()
+        if not self._is_local and now - started >= 0.98 * self.limit_s:
+            self._stalled_at = now
+
     def _see(self, state: _TrackState, native: Any) -> tuple[Note, ...]:
         """The notes that come with a packet."""
         notes: tuple[Note, ...] = ()
@@ -249,11 +270,11 @@ class Demuxer:
             state.last_pts = native.pts
         return notes + state.damage.see(native)
 
-    def _judge_end(self, waited_s: float) -> None:
+    def _judge_end(self) -> None:
         """Raise if what looks like the end of the input is none."""
         self._raise_failure_of_feed(self.limit_s, opening=False)
-        if not self._is_local and waited_s >= 0.9 * self.limit_s:
-            # libavformat's HLS takes an interrupted wait for the end.
+        # libavformat's HLS takes a wait that was cut short for the end, and hands out what it has left first.
+        if self._stalled_at is not None and time.monotonic() - self._stalled_at < self.limit_s:
             raise self._late(self.limit_s, opening=False)
 
     def _judge_error(self, error: Exception, waited_s: float, *, told: bool) -> None:

@@ -122,7 +122,7 @@ class PipeFeed:
             return b""
         data = b""
         try:
-            while self._wait():
+            while is_ready := self._wait():
                 with contextlib.suppress(BlockingIOError):
                     data = self._read(size) or b""
                     break
@@ -131,7 +131,8 @@ class PipeFeed:
             self._position += len(data)
             if not data:
                 self._ended = True
-                self._at_end()
+                if is_ready:
+                    self._at_end()
         except (OSError, ValueError) as error:
             self.failure = SourceError(f"{self._name} cannot be read: {error}.")
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised again by the demuxer
@@ -140,7 +141,7 @@ class PipeFeed:
         return b"" if self._ended else data
 
     def _wait(self) -> bool:
-        """Wait until there is something to read, or its end; false where there is nothing to wait for any more."""
+        """Wait until there is something to read, or its end; false after an interruption."""
         until = time.monotonic() + self._timeout_s
         if self._deadline is not None:
             until = min(until, self._deadline)

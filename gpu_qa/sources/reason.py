@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gpu_qa.sources.settings import SourceSettings
 
 _HEAD = 1 << 16
+_MP4_SUFFIXES = (".mp4", ".mov", ".m4v", ".m4a")
 
 _TIMEOUT_HELP = {
     "udp": "is the sender running, and is this the right port, group and interface?",
@@ -47,6 +48,22 @@ def timed_out(name: str, protocol: str, limit_s: float, *, opening: bool) -> Sou
     if opening:
         return SourceTimeout(f"{name} did not open within {limit_s:g} s: {asked} (setting `open_timeout_s`)")
     return SourceTimeout(f"{name}: nothing arrived for {limit_s:g} s: {asked} (setting `read_timeout_s`)")
+
+
+_NO_WAY_BACK = " What has to be read back and forth, such as MP4 with its index at the end, cannot come by a pipe."
+
+
+_NO_PARTS = " An MP4 with its index at the end needs a server that sends parts of a file (Range)."
+
+
+def nothing_read(address: Address, failure: SourceError | None) -> SourceError:
+    """An input that has tracks, but not one packet of them; `failure` is what ended it."""
+    if failure is None:
+        tail = _NO_WAY_BACK if address.protocol == "pipe" else " It is cut short, or nothing was ever written to them."
+        return SourceError(f"{address.name}: its tracks are empty.{tail}")
+    if address.protocol in ("http", "https") and address.url.partition("?")[0].lower().endswith(_MP4_SUFFIXES):
+        return type(failure)(f"{failure}{_NO_PARTS}")
+    return failure
 
 
 def explain(error: Exception, address: Address, settings: SourceSettings) -> SourceError:
@@ -114,7 +131,7 @@ def _why_no_media(address: Address, settings: SourceSettings) -> tuple[type[Sour
         except SourceError:
             head = b""
     elif address.protocol == "pipe":
-        tail = " What needs to be read back and forth, such as MP4 with its index at the end, cannot come by a pipe."
+        tail = _NO_WAY_BACK
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith(b"#EXTM3U"):
         entry = forbidden_entry(text.decode("utf-8", "replace"), address, settings.protocols)

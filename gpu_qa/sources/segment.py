@@ -77,6 +77,8 @@ class LostSegment:
 
     url: str
     reason: str
+    start_s: float
+    """On the representation's own timeline."""
     duration_s: float
 
 
@@ -97,7 +99,8 @@ class SegmentFeed:
         self._at = 0
         self._body: IO[bytes] | None = None
         self._queue = list(chosen.segments)
-        if presentation.manifest.dynamic:
+        self._was_dynamic = presentation.manifest.dynamic
+        if self._was_dynamic:
             self._queue = self._queue[-_LIVE_SEGMENTS:]
         self._last_s = self._queue[0].start_s - 1e-6 if self._queue else -1.0
         self._needs_init = chosen.init is not None
@@ -143,13 +146,23 @@ class SegmentFeed:
                 if late and time.monotonic() < until and not self._stop.wait(_RETRY_S):
                     continue
                 # Half a segment would leave the demuxer in the middle of a box: it is all or nothing.
-                self.lost.append(LostSegment(without_credentials(segment.url), str(error), segment.duration_s))
+                self.lost.append(
+                    LostSegment(without_credentials(segment.url), str(error), segment.start_s, segment.duration_s)
+                )
             return True
 
     def _next(self) -> Segment | None:
         until = time.monotonic() + self._limit_s
+        presentation = self._presentation
         while not self._queue:
-            presentation = self._presentation
+            if presentation.manifest.dynamic or self._was_dynamic:
+                # Another representation's feed may have fetched the manifest meanwhile, for the last time even.
+                self._was_dynamic = presentation.manifest.dynamic
+                now = presentation.current(self._period, self._chosen)
+                if now:
+                    self._queue = [s for s in now.segments if s.start_s > self._last_s + 1e-6]
+                if self._queue:
+                    break
             if not presentation.manifest.dynamic or presentation.period_after(self._period):
                 return None
             if time.monotonic() >= until:
@@ -157,9 +170,6 @@ class SegmentFeed:
             if self._stop.wait(_RETRY_S):
                 return None
             presentation.refresh()
-            now = presentation.current(self._period, self._chosen)
-            if now:
-                self._queue = [s for s in now.segments if s.start_s > self._last_s + 1e-6]
         return self._queue.pop(0)
 
     def _fetch(self, segment: Segment) -> bytes:
