@@ -60,6 +60,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         code = app(args=arguments, prog_name="gpu-qa", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        from gpu_qa.sinks.jsonl import discard_rest
+
+        discard_rest(sys.stdout)
+        code = 0
     except typer.Abort:
         code = FAILED
     except GpuQaError as error:
@@ -242,6 +248,8 @@ def analyze(
             settings = _with_option(settings, option, table, key, value)
     if detectors is not None:
         settings = settings.select(name.strip() for name in detectors.split(",") if name.strip())
+    if duration is not None and not duration > 0:
+        raise ConfigError(f"--duration {duration}: must be more than 0 seconds")
     wishes = Wishes(output_format, output, report, duration, quiet=quiet, verbose=verbose)
     return Session(settings, wishes, sys.stdout, sys.stderr, complain).run(inputs)
 

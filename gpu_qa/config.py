@@ -243,8 +243,10 @@ def _of_type(hint: Any, value: Any, where: str) -> Any:
     try:
         return TypeAdapter(hint).validate_json(text, strict=True)
     except ValidationError as error:
-        reasons = dict.fromkeys(item["msg"].replace("Input should be", "must be") for item in error.errors())
-        raise ConfigError(f"{where} = {_shown(value)}: {' or '.join(reasons)}") from None
+        wanted = dict.fromkeys(
+            item["msg"].removeprefix("Input should be ").replace("valid array", "list") for item in error.errors()
+        )
+        raise ConfigError(f"{where} = {_shown(value)}: must be {' or '.join(wanted)}") from None
 
 
 def _unknown(what: str, name: str, known: Iterable[str], hints: Iterable[str] | None = None) -> str:

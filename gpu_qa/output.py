@@ -35,6 +35,8 @@ class Output:
         from gpu_qa.sinks.jsonl import JsonlWriter
 
         self._stream = stream
+        name = str(getattr(stream, "name", "<"))
+        self._name = "standard output" if name.startswith("<") else name
         self._format = output_format
         self._lines = JsonlWriter(stream)
         self._gone = False
@@ -100,8 +102,14 @@ class Output:
     def _console(self) -> Console:
         from rich.console import Console
 
+        class ReadConsole(Console):
+            """Rich ends the whole program when its reader has gone; we have other inputs, and a report to write."""
+
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError
+
         free = not self._stream.isatty() and "COLUMNS" not in os.environ
-        return Console(file=self._stream, width=_PIPED_COLUMNS if free else None, highlight=False)
+        return ReadConsole(file=self._stream, width=_PIPED_COLUMNS if free else None, highlight=False)
 
     @contextlib.contextmanager
     def _while_read(self) -> Iterator[None]:
@@ -113,8 +121,7 @@ class Output:
             self._gone = True
             discard_rest(self._stream)
         except OSError as error:
-            name = getattr(self._stream, "name", "the result")
-            raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from error
+            raise OutputError(f"{self._name}: cannot be written: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
@@ -127,14 +134,21 @@ def opened(path: str, *, whole: bool) -> Iterator[TextIO]:
             writes it as it grows, for readers that follow it.
 
     Raises:
-        ConfigError: The file cannot be written.
+        ConfigError: The file may not be written.
+        OutputError: Writing failed, such as on a full disk.
     """
     check_writable(path)
     target = Path(path).resolve()
-    if not whole or (target.exists() and not target.is_file()):
-        with target.open("w", encoding="utf-8") as file:
+    grows = not whole or (target.exists() and not target.is_file())
+    try:
+        with target.open("w", encoding="utf-8") if grows else _replacing(target) as file:
             yield file
-        return
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[TextIO]:
     handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
     temporary = Path(name)
     try:
