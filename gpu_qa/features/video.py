@@ -10,6 +10,7 @@ from gpu_qa.series import VideoSeries
 from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts, luma_stats
 
 if TYPE_CHECKING:
+    from gpu_qa.features.device import DevicePictures
     from gpu_qa.media import VideoFormat, VideoFrame
 
 FRAMES_PER_SERIES = 12
@@ -37,6 +38,7 @@ class VideoFeatures:
         self._before: VideoFrame | None = None
         self._small_before: np.ndarray | None = None
         self._measured: list[_Measured] = []
+        self._device: DevicePictures | None = None
 
     def add(self, frame: VideoFrame, start_s: float, duration_s: float) -> list[VideoSeries]:
         """Measure a frame.
@@ -54,14 +56,7 @@ class VideoFeatures:
         if before is not None and before.format != frame.format:
             done = self.flush()
             before = None
-        stats = luma_stats(
-            frame.luma,
-            frame.chroma,
-            bit_depth=frame.format.bit_depth,
-            shift=frame.format.shift,
-            previous=before.luma if before else None,
-            previous_small=self._small_before if before else None,
-        )
+        stats = self._stats(frame, before)
         self._before, self._small_before = frame, stats.small
         self._measured.append(
             _Measured(stats, start_s, start_s + duration_s, before is not None, frame.is_corrupt, frame.is_key)
@@ -69,6 +64,23 @@ class VideoFeatures:
         if len(self._measured) >= FRAMES_PER_SERIES:
             done += self.flush()
         return done
+
+    def _stats(self, frame: VideoFrame, before: VideoFrame | None) -> LumaStats:
+        """Measure where the picture lies."""
+        if not isinstance(frame.luma.data, np.ndarray):
+            if self._device is None:
+                from gpu_qa.features.device import DevicePictures
+
+                self._device = DevicePictures()
+            return self._device.luma_stats(frame, before)
+        return luma_stats(
+            frame.luma,
+            frame.chroma,
+            bit_depth=frame.format.bit_depth,
+            shift=frame.format.shift,
+            previous=before.luma if before else None,
+            previous_small=self._small_before if before else None,
+        )
 
     def flush(self) -> list[VideoSeries]:
         """The series of the frames measured since the last one: one or none."""

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda
+from numba import config, cuda, int64
 
 from gpu_qa_kernels.audio_stats.contract import CLIP_LEVEL, MAX_LEVEL, QUANTUM
 
@@ -52,7 +52,7 @@ def audio_stats_kernel(  # type: ignore[no-untyped-def]
     k, s, out = table[row, 3], table[row, 4], table[row, 5]
     s0, s1, s2, s3 = state[s], state[s + 1], state[s + 2], state[s + 3]
     for t in range(hops):
-        most, total, weighted = _ZERO, np.int64(0), 0.0
+        most, total, weighted = _ZERO, int64(0), 0.0
         run, longest, over, bad = 0, 0, 0, 0
         for i in range(first + edges[edge + t], first + edges[edge + t + 1]):
             x = samples[i]
@@ -66,7 +66,7 @@ def audio_stats_kernel(  # type: ignore[no-untyped-def]
             run = run + 1 if x == _ZERO else 0
             longest = max(longest, run)
             v = float(x)
-            q = int(math.floor(_add(_mul(min(max(v, -MAX_LEVEL), MAX_LEVEL), QUANTUM), 0.5)))
+            q = int64(math.floor(_add(_mul(min(max(v, -MAX_LEVEL), MAX_LEVEL), QUANTUM), 0.5)))
             total += q * q
             y = _add(_mul(coefficients[k], v), s0)
             s0 = _add(_add(_mul(coefficients[k + 1], v), -_mul(coefficients[k + 3], y)), s1)

@@ -1,8 +1,8 @@
 """`luma_stats` on a CUDA device: frames of any mixture of sizes and depths in one launch.
 
-A block measures one tile of one frame. Its threads read the tile's rows side by side, keep their sums in registers and
-fold them in shared memory; cells of the small pictures lie wholly inside a tile, so the block makes its own and compares
-them with those of the frame before. Only the histogram is added up over blocks, with atomic additions.
+A block measures one tile of one frame. Its threads read the tile's rows side by side, keep their sums in registers
+and fold them in shared memory; cells of the small pictures lie wholly inside a tile, so the block makes its own and
+compares them with those of the frame before. Only the histogram is added up over blocks, with atomic additions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK", "Column", "described", "luma_stats_device", "luma_stats_kernel"]
 
 BLOCK = (32, 4)
-"""Threads of a block along x and y, so that a warp reads neighbouring samples. Any powers of two up to these will do."""
+"""Threads of a block along x and y, so that a warp reads neighbouring samples; smaller powers of two do as well."""
 _MOST_THREADS = BLOCK[0] * BLOCK[1]
 
 _SUM = int(Feature.SUM)

@@ -1,0 +1,195 @@
+"""The CUDA kernels against their definitions: on a card, or in numba's simulator (`python -m tests.cuda_cases`).
+
+The simulator needs about 2 ms per thread, so there only the first tiles of small pictures are measured.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numba import config, cuda
+
+from gpu_qa_kernels import Plane
+from gpu_qa_kernels.audio_stats import AudioStats
+from gpu_qa_kernels.audio_stats.reference import audio_stats_reference
+from gpu_qa_kernels.luma_stats import LumaStats
+from gpu_qa_kernels.luma_stats.reference import luma_stats_reference
+
+# Width, height, bit depth, shift, chroma (columns and rows per luma sample, step), with the frame before.
+CASES: dict[str, tuple[int, int, int, int, tuple[int, int, int] | None, bool]] = {
+    "8 bit 4:2:0": (61, 37, 8, 0, (2, 2, 1), True),
+    "8 bit NV12, odd size": (45, 51, 8, 0, (2, 2, 2), True),
+    "10 bit P010": (50, 30, 10, 6, (2, 2, 2), True),
+    "10 bit 4:2:2": (44, 49, 10, 0, (2, 1, 1), False),
+    "12 bit 4:4:4": (30, 26, 12, 0, (1, 1, 1), True),
+    "grey, smaller than the grid": (5, 3, 8, 0, None, True),
+    "1 × 1": (1, 1, 8, 0, (1, 1, 1), False),
+}
+LARGE = {"1080p P010": (1920, 1080, 10, 6, (2, 2, 2), True), "2160p": (3840, 2160, 8, 0, (2, 2, 1), True)}
+
+
+class _Slab:
+    """Device memory filled with noise, in which pictures are placed one behind the other."""
+
+    def __init__(self, size: int) -> None:
+        self.data = np.random.default_rng(1).integers(0, 256, size, dtype=np.uint8)
+        self._end = 0
+
+    def plane(self, width: int, height: int, itemsize: int, step: int, shift_by: int = 0) -> Plane:
+        """A plane with padding behind its rows; `shift_by` samples into an interleaved one."""
+        pitch = width * step + 3
+        first = -(-self._end // itemsize) + shift_by
+        self._end = (first + pitch * height + 2) * itemsize
+        data = self.data if itemsize == 1 else self.data.view(np.uint16)
+        return Plane(data, first, pitch, step, width, height)
+
+
+def luma_case_failures(names: dict[str, Any], *, tiles: int, block: tuple[int, int]) -> list[str]:
+    """Measure all cases in one launch of the first `tiles` tiles each, and compare them with the definition."""
+    from gpu_qa_kernels.luma_stats.cuda import described, luma_stats_kernel
+
+    slab = _Slab(sum(16 * w * h + 20_000 for w, h, *_ in names.values()) // 2 * 2)
+    rng = np.random.default_rng(2)
+    rows, expected = [], []
+    before_small = rng.integers(0, 65_536, (len(names), 192, 336)).astype(np.uint16)
+    for number, (width, height, depth, shift, sampling, has_before) in enumerate(names.values()):
+        itemsize = 1 if depth == 8 else 2
+        luma, before = (slab.plane(width, height, itemsize, 1) for _ in range(2))
+        chroma = None
+        if sampling is not None:
+            columns, lines, step = sampling
+            cb = slab.plane(-(-width // columns), -(-height // lines), itemsize, step)
+            cr = cb._replace(offset=cb.offset + 1) if step == 2 else slab.plane(cb.width, cb.height, itemsize, step)
+            chroma = (cb, cr)
+        previous = before if has_before else None
+        rows.append(
+            described(
+                luma,
+                chroma,
+                bit_depth=depth,
+                shift=shift,
+                sample_bytes=itemsize,
+                previous=previous,
+                previous_small=number,
+            )
+        )
+        expected.append(
+            luma_stats_reference(
+                luma,
+                chroma,
+                bit_depth=depth,
+                shift=shift,
+                previous=previous,
+                previous_small=before_small[number] if has_before else None,
+            )
+        )
+    count = len(names)
+    got = (
+        np.full((count, 24, 42, 10), -1, np.int64),
+        np.zeros((count, 256), np.int64),
+        np.zeros((count, 192, 336), np.uint16),
+        np.zeros((count, 2, 96, 168), np.uint16),
+    )
+    device = [
+        cuda.to_device(array) for array in (slab.data, slab.data.view(np.uint16), np.stack(rows), before_small, *got)
+    ]
+    luma_stats_kernel[(tiles, count), block](*device)
+    results = [array.copy_to_host() for array in device[4:]]
+    failures = []
+    for number, name in enumerate(names):
+        one = LumaStats(*(array[number] for array in results))
+        failures += [f"{name}: {what}" for what in _differences(one, expected[number], tiles)]
+        if tiles < 42 and not np.array_equal(one.histogram, _first_histogram(slab, rows[number], tiles)):
+            failures.append(f"{name}: histogram")
+    return failures
+
+
+def _first_histogram(slab: _Slab, row: np.ndarray, tiles: int) -> np.ndarray:
+    """Histogram of the first `tiles` tiles of the first row of tiles alone."""
+    from gpu_qa_kernels.luma_stats.cuda import Column
+
+    data = slab.data if row[Column.SAMPLE_BYTES] == 1 else slab.data.view(np.uint16)
+    lines = np.arange(0, row[Column.HEIGHT] // 24, row[Column.HISTOGRAM_STEP])[:, None]
+    places = row[Column.OFFSET] + lines * row[Column.PITCH] + np.arange(tiles * row[Column.WIDTH] // 42)
+    depth = int(row[Column.BIT_DEPTH])
+    codes = (data[places].astype(np.int64) >> row[Column.SHIFT]) & ((1 << depth) - 1)
+    return np.bincount((codes >> (depth - 8)).ravel(), minlength=256)
+
+
+def _differences(got: LumaStats, expected: LumaStats, tiles: int) -> list[str]:
+    if tiles == 24 * 42:
+        return [name for name in LumaStats._fields if not np.array_equal(getattr(got, name), getattr(expected, name))]
+    columns = min(tiles, 42)
+    pairs = {
+        "tiles": (got.tiles.reshape(-1, 10)[:tiles], expected.tiles.reshape(-1, 10)[:tiles]),
+        "small": (got.small[:8, : 8 * columns], expected.small[:8, : 8 * columns]),
+        "small chroma": (got.small_chroma[:, :4, : 4 * columns], expected.small_chroma[:, :4, : 4 * columns]),
+    }
+    return [name for name, (one, other) in pairs.items() if not np.array_equal(one, other)]
+
+
+def audio_failures() -> list[str]:
+    """Two tracks of different rates and a broken one in one launch, in two cuts, against the definition."""
+    from gpu_qa_kernels.audio_stats.cuda import THREADS, audio_stats_kernel
+
+    rng = np.random.default_rng(3)
+    coefficients = np.array([[1.5, -2.7, 1.2, -1.69, 0.73], [1.0, -2.0, 1.0, -1.99, 0.99]])
+    tracks = [rng.normal(0, 0.4, (2, 96)).astype(np.float32), rng.normal(0, 2.0, (1, 88)).astype(np.float32)]
+    tracks[0][0, 20:50] = 0.0
+    tracks[1][0, 3], tracks[1][0, 4], tracks[1][0, 5] = np.nan, np.inf, 1.0
+    edges = [np.arange(0, 97, 24, dtype=np.int64), np.array([0, 44, 88], np.int64)]
+    rows, samples, edge_list, out = [], [], [], 0
+    states: list[np.ndarray] = []
+    first = edge = 0
+    for track, track_edges in zip(tracks, edges, strict=True):
+        for channel in track:
+            rows.append([first, edge, len(track_edges) - 1, 0, 4 * len(states), out])
+            samples.append(channel)
+            states.append(np.zeros(4))
+            first += len(channel)
+            out += len(track_edges) - 1
+        edge_list.append(track_edges)
+        edge += len(track_edges)
+    flat = [np.zeros(out, kind) for kind in (np.float32, np.int64, np.float64, np.int32, np.int32, np.int32)]
+    device = [
+        cuda.to_device(array)
+        for array in (
+            np.concatenate(samples),
+            np.array(rows, np.int64),
+            np.concatenate(edge_list),
+            coefficients.ravel(),
+            np.concatenate(states),
+            *flat,
+        )
+    ]
+    audio_stats_kernel[1, THREADS if not config.ENABLE_CUDASIM else len(rows)](*device)
+    results = [array.copy_to_host() for array in device[5:]]
+    state = device[4].copy_to_host().reshape(-1, 4)
+    failures, row = [], 0
+    for number, (track, track_edges) in enumerate(zip(tracks, edges, strict=True)):
+        stats, after = audio_stats_reference(track, track_edges, coefficients, np.zeros((len(track), 4)))
+        for channel in range(len(track)):
+            at = rows[row][5]
+            for name, values in zip(AudioStats._fields, results, strict=True):
+                if not np.array_equal(values[at : at + len(track_edges) - 1], getattr(stats, name)[:, channel]):
+                    failures.append(f"track {number} channel {channel}: {name}")
+            if not np.array_equal(state[row], after[channel]):
+                failures.append(f"track {number} channel {channel}: state")
+            row += 1
+    return failures
+
+
+def main() -> None:
+    """Run what the simulator can; print what fails."""
+    failures = [
+        *luma_case_failures(CASES, tiles=2, block=(2, 2)),
+        *audio_failures(),
+    ]
+    print("\n".join(failures) or "all equal")
+    sys.exit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()
