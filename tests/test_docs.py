@@ -241,6 +241,7 @@ def test_there_are_examples_to_run() -> None:
     assert {"README.md"} <= {page for page, _ in blocks("python")} & {page for page, _ in blocks("toml")}
 
 
+@pytest.mark.timeout(300)  # where no compiled kernels are kept
 @pytest.mark.parametrize(("page", "block"), blocks("python"))
 def test_python_examples_run(page: str, block: str, tmp_path: Path) -> None:
     names = [node.value for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Constant)]
@@ -257,7 +258,7 @@ def test_python_examples_run(page: str, block: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     if "print" in block:
