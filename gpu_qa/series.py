@@ -269,7 +269,13 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 clean, 1 defects found, 2 could not analyze. Events of severity `info` are no defects."""
+        """0 clean, 1 defects found, 2 could not analyze. Events of severity `info` are no defects.
+
+        Defects count even where the input failed afterwards, but not where nothing of it could be analyzed: they then
+        say no more than the error.
+        """
+        if self.error is not None and self.measurements.get("analyzed_s") == 0:
+            return 2
         if any(event.severity != "info" for event in self.events):
             return 1
         return 2 if self.error is not None else 0

@@ -173,6 +173,7 @@ def test_tracks_without_content(tmp_path: Path) -> None:
     nothing = _remuxed(clip, tmp_path / "nothing.mkv", lambda *_: False)
     report = analyzed(str(nothing))
     assert report.exit_code == 2
+    assert report.measurements["frames_decoded"] == 0
     assert report.error
 
 

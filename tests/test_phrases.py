@@ -87,6 +87,7 @@ def test_printable_disarms_what_a_terminal_would_act_upon() -> None:
         (report(event(), event(severity="critical"), event(severity="info")), "defects", "2 defects", "critical"),
         (report(event(severity="major"), error="lost"), "partial", "1 defect", "major"),
         (report(error="No such file"), "failed", "Could not analyze", None),
+        (report(event(), error="empty", measurements={"analyzed_s": 0.0}), "failed", "Could not analyze", None),
         (report(event(severity="info"), error="lost"), "failed", "Could not analyze", None),
         (report(curves=(curve(),), error="lost"), "failed", "Analyzed in part only", None),
     ],

@@ -405,12 +405,12 @@ def test_only_chosen_detectors_run() -> None:
 
 
 def test_exit_codes() -> None:
-    def code(error: str | None, *severities: Any) -> int:
+    def code(error: str | None, *severities: Any, analyzed_s: float = 5.0) -> int:
         events = tuple(
             gpu_qa.Event(f"a-b-{n}", "a", "b", "closed", severity, 0.0, 1.0, 1.0, 1.0, "s", 1.0, "")
             for n, severity in enumerate(severities)
         )
-        return gpu_qa.Report("a", {}, events, {}, (), {}, {}, error).exit_code
+        return gpu_qa.Report("a", {}, events, {"analyzed_s": analyzed_s}, (), {}, {}, error).exit_code
 
     assert code(None) == 0
     assert code(None, "info") == 0
@@ -419,6 +419,7 @@ def test_exit_codes() -> None:
     assert code("broke off") == 2
     assert code("broke off", "info") == 2
     assert code("broke off", "major") == 1
+    assert code("nothing decodes", "major", analyzed_s=0.0) == 2
 
 
 _SECRETS = ("hunter2", "t0ps3cret", "deadbeef")

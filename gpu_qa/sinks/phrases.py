@@ -137,7 +137,7 @@ def verdict(report: Report) -> Verdict:
     defects = [event for event in report.events if event.severity != "info"]
     remarks = len(report.events) - len(defects)
     error = printable(report.error) if report.error is not None else None
-    if defects:
+    if defects and report.exit_code == 1:
         detail = severity_counts(report.events) + "."
         if error is not None:
             detail += f" Analyzed in part only: {error}"
