@@ -328,6 +328,32 @@ def test_a_source_that_waits_can_be_stopped_from_another_thread() -> None:
     assert analysis.report().error is None
 
 
+LIVE = dataclasses.replace(CPU, source=SourceSettings(live=True))
+
+
+def test_a_live_burst_is_measured_whole() -> None:
+    """Segments of HLS come faster than they play, and faster than the first of them is measured."""
+    report = gpu_qa.analyze(str(faulty()), LIVE)
+    assert report.measurements["frames_dropped"] == 0
+    assert same_but_for_the_name(report) == same_but_for_the_name(gpu_qa.analyze(str(faulty()), CPU))
+
+
+def test_a_live_input_that_comes_too_fast_loses_pictures_that_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "LIVE_PATIENCE_S", 0.05)
+    take = reader.Reader.get
+
+    def slowly(self: reader.Reader, timeout_s: float) -> Any:
+        time.sleep(0.005)
+        return take(self, timeout_s)
+
+    monkeypatch.setattr(reader.Reader, "get", slowly)
+    report = gpu_qa.analyze(str(faulty()), LIVE)
+    counted = report.measurements
+    assert counted["frames_dropped"] > 20
+    assert counted["frames_decoded"] + counted["frames_dropped"] == 300
+    assert found(report)["audio.silence"] == near((8.5, 11))
+
+
 def _threads_of_ours() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("gpu-qa ")]
 
