@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gpu_qa.decode import DecodeSettings, driver, nvdec
-from gpu_qa.decode.headers import Header
+from gpu_qa.decode.headers import Header, kept_parameters, probed_header
 from gpu_qa.decode.nvdec import NvdecDecoder
 from gpu_qa.decode.pool import FramePool
 from gpu_qa.errors import DeviceError
@@ -253,7 +253,8 @@ def test_field_pictures_are_no_losses() -> None:
 
 def test_leading_pictures_of_the_first_key_frame_are_left_out() -> None:
     """They are shown before it and need what came before it: after joining in mid-GOP they are garbage."""
-    path = clip("a.ts", codec="libx265", codec_options={"x265-params": "log-level=none:open-gop=1:bframes=3:keyint=10"})
+    options = {"preset": "fast", "x264-params": "open-gop=1:keyint=10:min-keyint=10:bframes=3:b-adapt=0:scenecut=0"}
+    path = clip("a.ts", codec_options=options, gop=10)
     with opened(path) as (track, natives):
         start = next(at for at, native in enumerate(natives) if at and native.is_keyframe)
         decoder = open_back_end("nvdec", track)
@@ -291,7 +292,7 @@ def test_av1_parameters_come_after_the_delimiter(monkeypatch: pytest.MonkeyPatch
     with opened(clip("a.ts")) as (track, natives):
         decoder = open_back_end("nvdec", track)
         assert isinstance(decoder, NvdecDecoder)
-        decoder._codec, decoder._parameters = "av1", nvdec._parameters("av1", b"\x81\x00\x0c\x00" + header)
+        decoder._codec, decoder._parameters = "av1", kept_parameters("av1", b"\x81\x00\x0c\x00" + header)
         decoder.decode(Packet(track, damaged(natives[0], b"\x12\0" + picture)))
     assert fed == [b"\x12\0" + header + picture]
 
@@ -308,7 +309,7 @@ def test_what_the_container_says_of_the_pictures() -> None:
         (None, 1, 8),
     ):
         context = types.SimpleNamespace(pix_fmt=name, width=640, height=360)
-        assert nvdec._probed(context) == Header(640, 360, chroma, depth)
+        assert probed_header(context) == Header(640, 360, chroma, depth)
 
 
 def probe(monkeypatch: pytest.MonkeyPatch, *, code: int = 0, cards: int = 1) -> str:

@@ -100,6 +100,8 @@ def test_formats_that_are_read_as_they_are(
     # Views of the decoder's memory, nothing copied.
     assert isinstance(frame.luma.data, np.ndarray)
     assert not frame.luma.data.flags.owndata
+    # They end with the last sample: what follows may belong to something else.
+    assert len(frame.luma.data) == 17 * frame.luma.pitch + 34
     got = planes(frame)
     assert [plane.shape for plane in got] == [(18, 34)] + ([(chroma[1], chroma[0])] * 2 if chroma else [])
     for plane, code in zip(got, codes, strict=False):
@@ -191,7 +193,7 @@ def test_sample_aspect_ratio_and_interlacing() -> None:
     assert result.notes == ()
 
 
-@pytest.mark.parametrize("name", ["h264 in MP4 with B-frames", "mpeg2video"])
+@pytest.mark.parametrize("name", ["h264 in MPEG-TS", "mpeg2video"])
 def test_mended_pictures_are_flagged_and_told_once(name: str) -> None:
     from tests.test_decode import CLIPS
 
@@ -201,15 +203,38 @@ def test_mended_pictures_are_flagged_and_told_once(name: str) -> None:
         for at in (4, 9, 14):
             content = bytes(natives[at])
             fed[at] = damaged(natives[at], content[: len(content) * 2 // 3])
-        result = decode_all(open_back_end("pyav", track), track, fed)
+        result = decode_all(open_back_end("pyav", track, threads=3), track, fed)
     told = of_kind(result.notes, "decode_error")
     assert told
+    assert any(note.details["cause"] == "concealed" for note in told)
     assert {note.pts for note in told} <= {natives[at].pts for at in (4, 9, 14)}
     assert len({note.pts for note in told}) == len(told)
     assert {note.details["cause"] for note in told} <= {"concealed", "refused"}
     assert {frame.pts for frame in result.frames if frame.is_corrupt} == {
         note.pts for note in told if note.details["cause"] == "concealed"
     }
+
+
+def test_mpeg4_is_decoded_by_one_thread() -> None:
+    """Its frame threads flag damage when they get to it: run by run, other pictures would be told."""
+    with opened(cached_clip("b.avi", codec="mpeg4", seconds=1.0, audio=None)) as (track, _):
+        assert PyavDecoder(track, threads=4)._context.thread_count == 1
+    with opened(clip("a.ts")) as (track, _):
+        assert PyavDecoder(track, threads=4)._context.thread_count == 4
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_lost_slice_is_noticed(threads: int) -> None:
+    """What arrived is flawless; only what is missing tells. With slice threads the H.264 decoder would not look."""
+    with opened(clip("a.ts", codec_options={"x264-params": "slices=4"})) as (track, natives):
+        fed = list(natives)
+        first, *rest = bytes(natives[9]).split(b"\0\0\1\x41")
+        assert len(rest) == 4
+        fed[9] = damaged(natives[9], b"\0\0\1\x41".join([first, *rest[:2], rest[3]]))
+        result = decode_all(open_back_end("pyav", track, threads=threads), track, fed)
+    (note,) = result.notes
+    assert (note.pts, note.details["cause"]) == (natives[9].pts, "concealed")
+    assert [frame.pts for frame in result.frames if frame.is_corrupt] == [natives[9].pts]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

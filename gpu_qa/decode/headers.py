@@ -6,7 +6,8 @@ sequence headers tell in time that it must be made anew.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpu_qa.decode.bits import BitReader
 
@@ -19,6 +20,8 @@ _H264_PICTURES = frozenset({1, 2, 3, 4, 5, 20})
 """nal_unit_type of slices (ITU-T H.264, table 7-1)."""
 _H264_CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 """profile_idc of those whose SPS tells chroma format and depth (ITU-T H.264, 7.3.2.1.1)."""
+_DEPTH = re.compile(r"(?:p|gray|p0|p2|p4)(9|10|12|14|16)(?:le|be)?$")
+"""Bits at the end of a pixel format's name."""
 _SUBSAMPLING = {0: (1, 1), 1: (2, 2), 2: (2, 1), 3: (1, 1)}
 """chroma_format_idc → SubWidthC, SubHeightC."""
 
@@ -70,6 +73,24 @@ def has_picture(codec: str, data: bytes, length_size: int) -> bool:
     if codec == "hevc":
         return any(nal[0] >> 1 & 63 < 32 for nal in _nals(data, length_size))
     return True
+
+
+def probed_header(context: Any) -> Header:
+    """What the container says of the pictures, until a header tells better."""
+    name = context.pix_fmt or "yuv420p"
+    depth = _DEPTH.search(name)
+    chroma = (
+        0 if name.startswith("gray") else 3 if "444" in name or name.startswith("gbr") else 2 if "422" in name else 1
+    )
+    return Header(context.width or 1280, context.height or 720, chroma, int(depth[1]) if depth else 8)
+
+
+def kept_parameters(codec: str, extradata: bytes) -> bytes:
+    """The parameter sets that a container keeps, as they would stand before a key frame; empty where there are none."""
+    if codec == "av1":
+        # configOBUs of the av1C record (AV1 codec ISO media file format binding, 2.3).
+        return extradata[4:] if extradata[:1] == b"\x81" else b""
+    return extradata if extradata.startswith((b"\0\0\1", b"\0\0\0\1")) else b""
 
 
 def _nals(data: bytes, length_size: int) -> Iterator[bytes]:

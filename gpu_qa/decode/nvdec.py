@@ -14,14 +14,13 @@ What this library does that its caller must know, and what is done about it here
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 
 from gpu_qa.decode.driver import CODECS, check_support, load_driver
-from gpu_qa.decode.headers import Header, length_size, picture_header
+from gpu_qa.decode.headers import kept_parameters, length_size, picture_header, probed_header
 from gpu_qa.decode.notes import KEYLESS_PICTURES, DamageNotes, Rarity, format_change, why
 from gpu_qa.decode.planes import color_of
 from gpu_qa.decode.pool import CudaDevice, FramePool, first_line
@@ -39,7 +38,6 @@ _HEADER_BYTES = 4096
 """Sequence headers come within the first bytes of a key frame."""
 _REMEMBERED = 256
 """Packets remembered until their pictures come out."""
-_DEPTH = re.compile(r"(?:p|gray|p0|p2|p4)(9|10|12|14|16)(?:le|be)?$")
 _AV1_DELIMITER = b"\x12\0"
 """A temporal delimiter, which comes before all else (AV1 bitstream specification, 7.5)."""
 _INTERLACED = frozenset({2, 3, 4, 5})
@@ -103,14 +101,14 @@ class NvdecDecoder:
         self._codec: str = context.codec.canonical_name
         if self._codec not in CODECS:
             raise DeviceError(f"NVDEC is not used for {self._codec}")
-        self._header = _probed(context)
+        self._header = probed_header(context)
         check_support(driver, settings.gpu, self._codec, self._header)
         self._color_range, self._color_space = color_of(context.pix_fmt or "", context.color_range, context.colorspace)
         self._aspect: Fraction = context.sample_aspect_ratio or Fraction(1)
         self._deinterlaced = context.field_order in _INTERLACED
         self._prefixed = length_size(self._codec, context.extradata) > 0
         self._filter = self._new_filter()
-        self._parameters = _parameters(self._codec, context.extradata or b"")
+        self._parameters = kept_parameters(self._codec, context.extradata or b"")
         self.name = f"nvdec {self._codec}"
         self.reason = ""
         self._decoder: Any = None
@@ -400,21 +398,3 @@ class NvdecDecoder:
         if self._format == shown:
             shown = self._format
         return _Surface(shown, pitch, itemsize, size, chroma)
-
-
-def _probed(context: Any) -> Header:
-    """What the container says of the pictures, until a header tells better."""
-    name = context.pix_fmt or "yuv420p"
-    depth = _DEPTH.search(name)
-    chroma = (
-        0 if name.startswith("gray") else 3 if "444" in name or name.startswith("gbr") else 2 if "422" in name else 1
-    )
-    return Header(context.width or 1280, context.height or 720, chroma, int(depth[1]) if depth else 8)
-
-
-def _parameters(codec: str, extradata: bytes) -> bytes:
-    """The parameter sets that a container keeps, as they would stand before a key frame; empty where there are none."""
-    if codec == "av1":
-        # configOBUs of the av1C record (AV1 codec ISO media file format binding, 2.3).
-        return extradata[4:] if extradata[:1] == b"\x81" else b""
-    return extradata if extradata.startswith((b"\0\0\1", b"\0\0\0\1")) else b""

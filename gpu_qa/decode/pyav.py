@@ -29,6 +29,8 @@ _FRAME_THREADS = 1 << 12
 _MENDING = frozenset({"h264", "mpeg1video", "mpeg2video", "mpeg4", "h263", "flv1", "msmpeg4v2", "msmpeg4v3"})
 """Codecs whose decoder finds what is missing from a picture, mends it and flags the picture (libavcodec's
 error_resilience.c). For these its word is final; for others a packet marked as damaged counts as well."""
+_ONE_THREAD = frozenset({"mpeg4"})
+"""Codecs whose frame threads flag damage after the picture has been handed out, so that chance decides what is told."""
 _STRICT = {"hevc": "explode"}
 """Codec → libavcodec's `err_detect`. The HEVC decoder shows a damaged picture without a word unless told to fail; it
 shows it then too, and the failure tells which one."""
@@ -104,7 +106,7 @@ class PyavDecoder:
         try:
             if not context.is_open:
                 context.thread_type = "AUTO"
-                context.thread_count = self._threads
+                context.thread_count = 1 if self._codec in _ONE_THREAD else self._threads
                 context.open()
             else:
                 context.flush_buffers()
