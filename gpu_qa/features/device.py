@@ -33,7 +33,7 @@ class DevicePictures:
         """Measure a picture; the results are in host memory and the picture is no longer read when this returns.
 
         Args:
-            frame: A picture whose planes are torch tensors on a CUDA device.
+            frame: A picture whose planes are torch tensors.
             before: The picture that the last call measured, in the same memory; null where there is none.
         """
         import torch
@@ -46,30 +46,22 @@ class DevicePictures:
             self._results = tuple(torch.empty(size, dtype=torch.uint8, device=memory.device) for _ in range(2))
         now, then = self._results[self._turn], self._results[1 - self._turn]
         self._turn = 1 - self._turn
-        memory_before: Any = before.luma.data if before is not None else None
-        comparable = memory_before is not None and memory_before.data_ptr() == memory.data_ptr()
         row = described(
             frame.luma,
             frame.chroma,
             bit_depth=frame.format.bit_depth,
             shift=frame.format.shift,
             sample_bytes=memory.element_size(),
-            previous=before.luma if before is not None and comparable else None,
+            previous=before.luma if before is not None else None,
         )
         table = torch.from_numpy(row[None]).to(memory.device)
         tiles, histogram, small, small_chroma = _views(now)
         histogram.zero_()
-        torch.cuda.current_stream(memory.device).synchronize()
-        luma_stats_device(
-            memory.view(torch.uint8),
-            memory.view(torch.uint16),
-            table,
-            _views(then)[2][None],
-            tiles[None],
-            histogram[None],
-            small[None],
-            small_chroma[None],
-        )
+        if memory.is_cuda:
+            # numba launches on a stream of its own: what torch has begun must be done before.
+            torch.cuda.current_stream(memory.device).synchronize()
+        batch = (_views(then)[2], tiles, histogram, small, small_chroma)
+        luma_stats_device(memory.view(torch.uint8), memory.view(torch.uint16), table, *(one[None] for one in batch))
         return LumaStats(*_host_views(now))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts, luma_s
 
 if TYPE_CHECKING:
     from gpu_qa.features.device import DevicePictures
-    from gpu_qa.media import VideoFormat, VideoFrame
+    from gpu_qa.media import Plane, VideoFormat, VideoFrame
 
 FRAMES_PER_SERIES = 12
 """Frames after which a series is complete: short enough to tell soon, long enough to judge cheaply."""
@@ -53,7 +54,7 @@ class VideoFeatures:
         """
         done: list[VideoSeries] = []
         before = self._before
-        if before is not None and before.format != frame.format:
+        if before is not None and not _is_comparable(before, frame):
             done = self.flush()
             before = None
         stats = self._stats(frame, before)
@@ -67,18 +68,18 @@ class VideoFeatures:
 
     def _stats(self, frame: VideoFrame, before: VideoFrame | None) -> LumaStats:
         """Measure where the picture lies."""
-        if not isinstance(frame.luma.data, np.ndarray):
+        if getattr(frame.luma.data, "is_cuda", False):
             if self._device is None:
                 from gpu_qa.features.device import DevicePictures
 
                 self._device = DevicePictures()
             return self._device.luma_stats(frame, before)
         return luma_stats(
-            frame.luma,
-            frame.chroma,
+            _on_host(frame.luma),
+            (_on_host(frame.chroma[0]), _on_host(frame.chroma[1])) if frame.chroma else None,
             bit_depth=frame.format.bit_depth,
             shift=frame.format.shift,
-            previous=before.luma if before else None,
+            previous=_on_host(before.luma) if before else None,
             previous_small=self._small_before if before else None,
         )
 
@@ -89,6 +90,19 @@ class VideoFeatures:
         series = _series(self._before, self._measured)
         self._measured = []
         return [series]
+
+
+def _is_comparable(before: VideoFrame, frame: VideoFrame) -> bool:
+    """Equal format and, on a device, in the same block of memory."""
+    memory: Any = frame.luma.data
+    other: Any = before.luma.data
+    on_device = getattr(memory, "is_cuda", False)
+    return before.format == frame.format and (not on_device or bool(memory.data_ptr() == other.data_ptr()))
+
+
+def _on_host(plane: Plane) -> Plane:
+    """The plane with its memory as a NumPy array; torch tensors in host memory are viewed, not copied."""
+    return plane if isinstance(plane.data, np.ndarray) else replace(plane, data=plane.data.numpy())
 
 
 def _series(frame: VideoFrame, measured: list[_Measured]) -> VideoSeries:
