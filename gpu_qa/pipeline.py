@@ -221,8 +221,8 @@ class Analysis:
     def report(self) -> Report:
         """What is known so far; complete once the iteration has ended."""
         error = self._error
-        if error is None and not self._counts.any and self._ended_s is not None and not self._stopped.is_set():
-            error = self._nothing_decoded()
+        if error is None and self._ended_s is not None and not self._stopped.is_set():
+            error = self._not_decoded()
         return Report(
             stream=self._tracker.stream,
             media=media_json(self._facts),
@@ -234,9 +234,13 @@ class Analysis:
             error=error,
         )
 
-    def _nothing_decoded(self) -> str:
-        reasons = list(self._reader.undecodable.values()) if self._reader else []
-        return "; ".join(reasons) or "no picture and no sound could be decoded"
+    def _not_decoded(self) -> str | None:
+        """Why the input, or a track of it, gave nothing to judge; null where all of them did."""
+        undecodable = self._reader.undecodable if self._reader else {}
+        reasons = "; ".join(f"track {index} was not analyzed: {reason}" for index, reason in undecodable.items())
+        if self._counts.any:
+            return reasons or None
+        return reasons or "no picture and no sound could be decoded"
 
     def _measurements(self) -> dict[str, Any]:
         progress, reader = self.progress, self._reader

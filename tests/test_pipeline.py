@@ -15,7 +15,7 @@ import pytest
 
 import gpu_qa
 from gpu_qa import config, reader
-from gpu_qa.decode import DecodeSettings
+from gpu_qa.decode import DecodeSettings, open_decoder
 from gpu_qa.features import audio as audio_features
 from gpu_qa.features import video as video_features
 from gpu_qa.pipeline import MAX_EVENTS
@@ -374,6 +374,26 @@ def test_only_so_much_is_analyzed() -> None:
     assert report.measurements["analyzed_s"] == pytest.approx(6, abs=1)
     assert set(found(report)) <= {"video.freeze", "video.black"}
     assert "video.freeze" in found(report)
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+def test_a_track_that_nothing_decodes_is_not_called_clean(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = open_decoder
+
+    def refusing(track: Any, settings: DecodeSettings) -> Any:
+        if track.kind == kind:
+            raise gpu_qa.DecodeError(f"no decoder for {track.codec}")
+        return opened(track, settings)
+
+    monkeypatch.setattr(reader, "open_decoder", refusing)
+    report = gpu_qa.analyze(str(cached_clip("short.ts", seconds=1, size=SIZE)), CPU)
+    index = 0 if kind == "video" else 1
+    codec = "h264" if kind == "video" else "aac"
+    assert report.events == ()
+    assert report.error == f"track {index} was not analyzed: no decoder for {codec}"
+    assert report.exit_code == 2
+    assert report.measurements["analyzed_s"] > 0.9
+    assert (report.measurements["frames_decoded"] > 0) == (kind == "audio")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
