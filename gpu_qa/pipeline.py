@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpu_qa.config import Settings, known_detectors, settings_json
@@ -192,6 +192,10 @@ class Analysis:
     def _judge_stream(self, *, until_s: float | None = None, finished: bool = False) -> Iterator[Event]:
         if self._features is not None:
             series = self._features.stream_series(finished=finished, until_s=until_s)
+            if self._reader is not None and self._reader.undecodable:
+                # Of a track that nothing decodes, nothing is known: that it delivers no sound is not its fault.
+                known = {i: end_s for i, end_s in series.audio_until_s.items() if i not in self._reader.undecodable}
+                series = replace(series, audio_until_s=known)
             yield from self._weigh("stream", series)
 
     def _weigh(self, consumes: str, series: Any) -> Iterator[Event]:
