@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gpu_qa.media import Note, Packet
     from gpu_qa.sources import Source
 
-QUICK = SourceSettings(open_timeout_s=5, read_timeout_s=1, segment_timeout_s=2)
+QUICK = SourceSettings(open_timeout_s=5, read_timeout_s=0.8, segment_timeout_s=1.6, analyze_s=0.5)
 IMPATIENT = SourceSettings(open_timeout_s=0.8, read_timeout_s=0.8, segment_timeout_s=0.8)
 PATIENT = SourceSettings(open_timeout_s=5, read_timeout_s=4, segment_timeout_s=4)
 

@@ -50,7 +50,7 @@ def test_udp_transport_stream() -> None:
     with publisher(transport_clip(), f"{url}?pkt_size=1316", "mpegts") as peer, open_source(url, QUICK) as source:
         assert source.facts.live
         assert source.facts.duration_s is None
-        packets, error, waited_s = read_until_stall(source, peer.pause, after=100)
+        packets, error, waited_s = read_until_stall(source, peer.pause, after=40)
         assert_both_tracks(source, packets)
         assert "is the sender running" in str(error)
         assert waited_s < 3
@@ -70,7 +70,7 @@ def test_lost_datagrams_are_told() -> None:
                 with contextlib.suppress(TimeoutError):
                     data = listener.recv(2000)
                     number += 1
-                    if number % 60 != 45:
+                    if number % 20 != 15:
                         listener.sendto(data, ("127.0.0.1", port))
 
     thread = threading.Thread(target=relay)
@@ -80,7 +80,7 @@ def test_lost_datagrams_are_told() -> None:
             publisher(transport_clip(), f"udp://127.0.0.1:{inner}?pkt_size=1316", "mpegts"),
             open_source(f"udp://127.0.0.1:{port}", QUICK) as source,
         ):
-            packets = some(source, 250)
+            packets = some(source, 160)
     finally:
         stop.set()
         thread.join()
@@ -95,7 +95,7 @@ def test_rtp() -> None:
     url = f"rtp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
     with publisher(transport_clip(), url, "rtp_mpegts"), open_source(url, QUICK) as source:
         assert source.facts.live
-        assert_both_tracks(source, some(source, 60))
+        assert_both_tracks(source, some(source, 30))
 
 
 @pytest.mark.needs_ffmpeg
@@ -104,7 +104,7 @@ def test_rtmp() -> None:
     clip = cached_clip("clip.flv", seconds=4, size=(96, 64))
     with publisher(clip, url, "flv", options=("-listen", "1")) as peer, open_when_up(url, QUICK) as source:
         assert source.facts.live
-        packets, _, waited_s = read_until_stall(source, peer.pause, after=150)
+        packets, _, waited_s = read_until_stall(source, peer.pause, after=40)
         assert_both_tracks(source, packets)
         assert waited_s < 3
 
@@ -115,7 +115,7 @@ def test_rtsp(transport: Any) -> None:
     settings = SourceSettings(open_timeout_s=5, read_timeout_s=1, rtsp_transport=transport)
     with server, open_source(url, settings) as source:
         assert source.facts.live
-        packets, _, waited_s = read_until_stall(source, server.pause, after=50)
+        packets, _, waited_s = read_until_stall(source, server.pause, after=20)
         assert_both_tracks(source, packets)
         assert waited_s < 3
 
@@ -139,7 +139,7 @@ def test_srt(listens: str) -> None:
     with peer, open_source(url, QUICK) as source:
         assert source.name == f"srt://127.0.0.1:{port}?mode={ours}&passphrase=…"
         assert source.facts.live
-        packets, _, waited_s = read_until_stall(source, peer.pause, after=100)
+        packets, _, waited_s = read_until_stall(source, peer.pause, after=40)
         assert_both_tracks(source, packets)
         assert waited_s < 3
 

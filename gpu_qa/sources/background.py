@@ -70,6 +70,7 @@ class BackgroundSource:
         self._changed = threading.Condition()
         self._stopped = False
         self._done = False
+        self._closed = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
         self._thread.start()
@@ -107,7 +108,9 @@ class BackgroundSource:
             with self._changed:
                 self._done = True
                 self._changed.notify_all()
-            if inner:
+                is_abandoned = self._closed
+            # Until `close` is called, the tracks' handles into the container stay good.
+            if inner and is_abandoned:
                 inner.close()
 
     def packets(self) -> Iterator[Packet]:
@@ -145,6 +148,11 @@ class BackgroundSource:
             self._inner.interrupt()
 
     def close(self) -> None:
-        """Let go of the thread, which closes what it opened as soon as its read returns."""
+        """Release everything; what a read under way still needs, its thread releases once the read returns."""
         self.interrupt()
         self._thread.join(_PARTING_S)
+        with self._changed:
+            is_ours = self._done and not self._closed
+            self._closed = True
+        if is_ours and self._inner:
+            self._inner.close()

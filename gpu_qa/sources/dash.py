@@ -46,6 +46,7 @@ class DashSource:
         self._presentation = Presentation(address, settings)
         self._stop = threading.Event()
         self._lanes: list[_Lane] = []
+        self._retired: list[_Lane] = []
         self.limit_s = max(settings.read_timeout_s, settings.segment_timeout_s)
         manifest = self._presentation.manifest
         # What goes on is joined where it is now.
@@ -156,7 +157,12 @@ class DashSource:
         if following is None:
             return False
         before = self._tracks
-        self._close_lanes()
+        # What was opened first is what decoders were made from: it stays open.
+        lanes, self._lanes = self._lanes, []
+        if self._retired:
+            _close(lanes)
+        else:
+            self._retired = lanes
         self._period = following
         chosen, _ = choose_representations(following, self._settings, self._address.name)
         lanes = self._open_lanes(chosen)
@@ -176,15 +182,16 @@ class DashSource:
         for lane in list(self._lanes):
             lane.demuxer.interrupt()
 
-    def _close_lanes(self) -> None:
-        lanes, self._lanes = self._lanes, []
-        for lane in lanes:
-            lane.demuxer.close()
-
     def close(self) -> None:
         """Close everything."""
         self._stop.set()
-        self._close_lanes()
+        _close(self._lanes + self._retired)
+        self._lanes, self._retired = [], []
+
+
+def _close(lanes: list[_Lane]) -> None:
+    for lane in lanes:
+        lane.demuxer.close()
 
 
 def choose_representations(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from dataclasses import dataclass
@@ -118,7 +117,8 @@ class Demuxer:
         try:
             opened: InputContainer = av.open(
                 target,
-                options=options,
+                # Not `options`, which the decoders that probe the tracks would be given too.
+                container_options=options,
                 timeout=None if feed else (settings.open_timeout_s, read_s),
                 buffer_size=_FEED_BUFFER,
                 metadata_errors="replace",
@@ -185,8 +185,7 @@ class Demuxer:
         for stream in container.streams:
             if stream.index not in self._states:
                 # Spares the demuxer their parsing, and HLS the download of variants that nobody looks at.
-                with contextlib.suppress(AttributeError):
-                    stream.discard = Discard.all
+                stream.discard = Discard.all
 
     def packets(self) -> Iterator[Packet]:
         """The packets in the container's order; then, for every track, one that marks its end.

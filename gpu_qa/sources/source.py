@@ -169,7 +169,12 @@ def _open_file(address: Address, settings: SourceSettings) -> PacketSource:
         fd = os.open(address.path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise SourceError(f"{address.name}: {error.strerror}.") from None
-    return _open_feed(feed_of_fd(fd, address.name, owns_fd=True), address, settings)
+    try:
+        feed = feed_of_fd(fd, address.name, owns_fd=True)
+    except SourceError:
+        os.close(fd)
+        raise
+    return _open_feed(feed, address, settings)
 
 
 def _hint(address: Address) -> str:

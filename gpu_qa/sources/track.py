@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _VARIANT_FORMATS = ("hls",)
 """Formats whose programmes are the same content at several qualities."""
 _PROGRAM_FORMATS = ("mpegts", "hls")
 
+# What other threads' decoders have to say in that moment goes to the logger `libav`, and nowhere else.
+logging.getLogger("libav").addHandler(logging.NullHandler())
 # PyAV's log level is the process's, so only one thread at a time may turn it up for a moment.
 _log_lock = threading.Lock()
 
