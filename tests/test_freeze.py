@@ -166,6 +166,15 @@ def test_black_and_one_colour_are_not_frozen() -> None:
     assert events_of(video_series(100, luma=0.3, luma_std=0.001, change=0.0)) == []
 
 
+def test_one_colour_under_a_ticker_is_not_frozen() -> None:
+    luma = moving_luma(250)
+    luma[100:200] = 0.3
+    luma = with_overlay(luma, slice(21, 24), slice(0, 42))
+    deviation = np.full((250, *TILES), 0.1)
+    deviation[100:200, :21] = 0.001
+    assert events_of(series_of(luma, luma_std=deviation)) == []
+
+
 def test_a_new_format_begins_anew() -> None:
     series = series_of(np.repeat(moving_luma(1), 100, axis=0))
     series.comparable[50] = False

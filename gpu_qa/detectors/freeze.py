@@ -98,7 +98,6 @@ def freeze(
     if not count:
         return [], carry
     history = _History(series, limits, carry)
-    flat = _is_flat(series)
     verdict = np.full(count, -1, np.int8)
     start_s = series.pts_s.copy()
     cap = np.full(count, len(SEVERITIES) - 1, np.int8)
@@ -107,7 +106,7 @@ def freeze(
     onset, opinion = np.full(count, "", object), np.full(count, "", object)
     for i in range(count):
         history.advance(i, limits)
-        verdict[i], found = (-1, None) if flat[i] else _frozen_since(history, i, limits)
+        verdict[i], found = _frozen_since(history, i, limits)
         history.frozen_since = history.frozen_since or found if found else None
         if history.frozen_since is None:
             continue
@@ -144,6 +143,7 @@ class _History:
         self.luma = series.luma.reshape(count, -1)
         self.coarse = series.coarse_change.reshape(count, -1)
         self.comparable = series.comparable
+        self.plain = _plain(series)
         quiet = np.partition(self.coarse, self.coarse.shape[1] // 4, axis=1)[:, self.coarse.shape[1] // 4]
         floor = np.clip(2.5 * quiet, limits.noise_floor, limits.noise_ceiling)
         moving = self.coarse > floor[:, None]
@@ -207,22 +207,23 @@ class _History:
         )
 
 
-def _is_flat(series: VideoSeries) -> np.ndarray:
-    """Frames without content, bool [T]."""
+def _plain(series: VideoSeries) -> np.ndarray:
+    """Tiles without content that look like the middle of the picture's, bool [T, N]."""
     luma = series.luma.reshape(len(series), -1)
     spread = np.abs(luma - np.median(luma, axis=1, keepdims=True))
-    plain = (series.luma_std.reshape(luma.shape) < _FLAT_STD) & (spread < _FLAT_SPREAD)
-    return np.asarray(plain.mean(axis=1) >= _FLAT_AREA)
+    return np.asarray((series.luma_std.reshape(luma.shape) < _FLAT_STD) & (spread < _FLAT_SPREAD))
 
 
 def _frozen_since(history: _History, i: int, limits: FreezeLimits) -> tuple[int, tuple[float, str] | None]:
     """Verdict at step `i` of the series, and where it is not −1 the freeze's start in seconds and its onset."""
+    if history.plain[i].mean() >= _FLAT_AREA:
+        return -1, None
     since_s = float(history.since_s.max())
     verdict = _stillness(history, i, since_s, history.activity, limits)
     if verdict >= 0:
         return verdict, (since_s, _onset(history, i, since_s))
     overlay = _overlay(history, i) if limits.partial else None
-    if overlay is None:
+    if overlay is None or history.plain[i][~overlay].mean() >= _FLAT_AREA:
         return -1, None
     rest = ~overlay
     since_s = float(history.since_s[rest].max())
