@@ -31,7 +31,7 @@ SMALL_GREY = 128 * 256
 
 
 class Feature(IntEnum):
-    """What is summed over each tile; v(y, x) is a luma code value. Terms that would leave the picture are not summed."""
+    """What is summed over each tile; v(y, x) is a luma code value. Terms that reach out of the picture are left out."""
 
     SUM = 0
     """Σ v."""

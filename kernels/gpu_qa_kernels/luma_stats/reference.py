@@ -27,7 +27,7 @@ def _samples(plane: PlaneLike, shift: int, bit_depth: int) -> np.ndarray:
     y = np.arange(plane.height)[:, None]
     x = np.arange(plane.width)[None, :]
     raw = np.asarray(plane.data)[plane.offset + y * plane.pitch + x * plane.step].astype(np.int64)
-    return (raw >> shift) & ((1 << bit_depth) - 1)
+    return np.asarray((raw >> shift) & ((1 << bit_depth) - 1))
 
 
 def _tile_sums(values: np.ndarray) -> np.ndarray:
