@@ -51,6 +51,15 @@ def test_silence_is_told_with_its_exact_ends() -> None:
     assert told[1].message == "silence for 3.0 s in the main channels of audio track 1, down to −∞ dBFS"
 
 
+def test_clicks_do_not_end_a_silence_and_short_beats_do() -> None:
+    def struck(beat_s: float) -> AudioSeries:
+        return levels((1.0, -20.0), *[(0.7, -90.0), (beat_s, -20.0)] * 5, (1.0, -20.0))
+
+    (event,) = closed(struck(0.02))
+    assert (event.start_s, event.end_s) == pytest.approx((1.0, 4.58))
+    assert closed(struck(0.08)) == []
+
+
 def test_quiet_but_not_digital_silence_has_a_level() -> None:
     (event,) = closed(levels((1.0, -20.0), (3.0, -72.0), (1.0, -20.0)))
     assert event.value == pytest.approx(-72.0, abs=0.01)

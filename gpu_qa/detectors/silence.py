@@ -118,7 +118,7 @@ SILENCE = Detector(
     consumes="audio",
     weigh=silence,
     limits=SilenceLimits(),
-    timing=EventTiming(raise_after_s=2.0, clear_after_s=0.2, major_after_s=5.0, critical_after_s=15.0),
+    timing=EventTiming(raise_after_s=2.0, clear_after_s=0.07, major_after_s=5.0, critical_after_s=15.0),
     summary="No sound in any channel of a group: main, or front and surround.",
     source="FFmpeg silencedetect: −60 dB for 2 s (AWS Elemental MediaLive: −50 dBFS)",
 )
