@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -12,20 +16,34 @@ if TYPE_CHECKING:
 __all__ = ["compiled"]
 
 
-def compiled(function: Callable[..., None], *argument_types: Any) -> Callable[..., None]:
+@cache
+def _sources() -> bytes:
+    """Digest of the sources of all kernels; of nothing where they cannot be read (a frozen program)."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def compiled(function: FunctionType, *argument_types: Any) -> Callable[..., None]:
     """Machine code of a function for these numba types, without the GIL, from numba's cache where it is there.
 
-    Numba writes the cache beside the source file, else to the user's cache directory, else to `NUMBA_CACHE_DIR`; where
-    none can be written the function is compiled anew in every process.
+    Numba keeps the cache beside the source file, else in the user's cache directory, or in `NUMBA_CACHE_DIR` where
+    that is set; where none can be written the function is compiled anew in every process. Numba itself would compile
+    again only when the function's own file changes, and two processes that add different types of one function at
+    the same time would spoil its index: so the sources and the types are made part of the name that it files by.
     """
-    options: dict[str, Any] = {"nogil": True, "boundscheck": False}
     signature = numba.void(*argument_types)
+    name = hashlib.sha256(_sources() + str(signature).encode()).hexdigest()[:16]
+    function = FunctionType(function.__code__, function.__globals__, function.__name__)
+    function.__qualname__ = f"{function.__name__}_{name}"
+    options: dict[str, Any] = {"nogil": True, "boundscheck": False}
     try:
         return _jit(function, signature, {**options, "cache": True})
     except (RuntimeError, OSError):  # No directory to cache in (RuntimeError), or its disk is full.
         return _jit(function, signature, options)
 
 
-def _jit(function: Callable[..., None], signature: Any, options: dict[str, Any]) -> Callable[..., None]:
+def _jit(function: FunctionType, signature: Any, options: dict[str, Any]) -> Callable[..., None]:
     kernel: Callable[..., None] = numba.njit(signature, **options)(function)
     return kernel

@@ -21,7 +21,7 @@ __all__ = [
     "check_picture",
     "empty_luma_stats",
     "feature_counts",
-    "histogram_step",
+    "histogram_steps",
     "part_edges",
 ]
 
@@ -61,7 +61,7 @@ class LumaStats(NamedTuple):
     tiles: np.ndarray
     """int64 [24, 42, 10]: sums per tile, last axis by `Feature`."""
     histogram: np.ndarray
-    """int64 [256]: luma samples per 1/256 of the code range, of every `histogram_step`-th row."""
+    """int64 [256]: luma samples per 1/256 of the code range, of those that `histogram_steps` picks."""
     small: np.ndarray
     """uint16 [192, 336]: mean luma per cell in 1/256 of an 8-bit code, rounded down."""
     small_chroma: np.ndarray
@@ -78,9 +78,9 @@ def empty_luma_stats() -> LumaStats:
     )
 
 
-def histogram_step(height: int) -> int:
-    """Rows from one that the histogram counts to the next; the first counted is row 0."""
-    return max(1, height // 135)
+def histogram_steps(width: int, height: int) -> tuple[int, int]:
+    """Rows, and samples of a row, from one that the histogram counts to the next; the first counted is (0, 0)."""
+    return max(1, height // 270), max(1, width // 480)
 
 
 def part_edges(samples: int, parts: int) -> np.ndarray:

@@ -1,12 +1,8 @@
 """`luma_stats` on the CPU: one thread, one picture, numba without the GIL.
 
-Every measure is first summed per column in uint16, in loops over contiguous x that the compiler turns into vector
-code: each picture row is read from memory once. Columns are folded into cells and tiles afterwards, several measures
-at a time: their sums are packed into one uint64, a running sum over x is formed, and the sum over columns a…b is the
-difference of two of its values, exact modulo 2^64 whatever overflowed on the way as long as each packed sum fits its
-own lane.
-
-Numba's cache sees changes to this file only: what is compiled stays in it.
+Rows are taken in strips of a row of cells or a part of it. A strip is read once, a vector of columns at a time, and
+every measure summed over its rows in a register (`lanes`); the column sums, in 16 bits, are folded into cells after
+every row of cells and into tiles after every row of tiles, before they could overflow.
 """
 
 from __future__ import annotations
@@ -17,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 from numba import types
-from numba.extending import overload
 
-from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS
+from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS, lanes
 from gpu_qa_kernels.compiled import compiled
-from gpu_qa_kernels.luma_stats.contract import SMALL_GREY, Feature, LumaStats, histogram_step
+from gpu_qa_kernels.luma_stats.contract import SMALL_GREY, Feature, LumaStats, histogram_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,173 +35,19 @@ _EDGE_H = int(Feature.EDGE_H)
 _EDGE_V = int(Feature.EDGE_V)
 _CB = int(Feature.CB)
 
-_GROUP = 4
-"""Rows of cells that are folded at once: four sums of 16 bits in a uint64."""
-
-_ACROSS, _DOWN, _LOW, _MIDDLE, _CHANGED, _EDGE, _HIGH, _UNUSED = range(8)
-"""Column sums per row of tiles, folded in pairs; squares are summed by their bytes 0, 1 and 2-3."""
-_LEVELS = 8
-"""The first of `_GROUP` column sums per row of cells."""
-_COLUMN_SUMS = _LEVELS + _GROUP
+_LEVELS, _LOW, _MIDDLE, _HIGH, _CHANGED, _ACROSS, _DOWN, _EDGE = range(8)
+"""Column sums in the order that they are stored in; squares are summed by their bytes 0, 1 and 2-3."""
 
 _STRIP = 8
-"""Rows that are taken at once: few enough to stay in the L1 cache, with the column sums, at usual widths."""
+"""Rows of a strip at most: then one of them at most has a y divisible by 8."""
+_PAD = 64
+"""Elements after a line of column sums that a vector may reach into."""
+
+_add, _add_to, _distance, _level = lanes.add, lanes.add_to, lanes.distance, lanes.level
+_load, _put, _read_only, _square_byte = lanes.load, lanes.put, lanes.read_only, lanes.square_byte
+_total, _zero, _LANES_8, _LANES_16 = lanes.total, lanes.zero, lanes.LANES_8, lanes.LANES_16
 
 _inline = numba.njit(nogil=True, boundscheck=False)
-
-
-@_inline
-def _store(width: int, aligned: int) -> Any:
-    """Memory for all column sums, zeroed, in which column `aligned`, 0 or 1, begins a cache line (a quarter faster)."""
-    memory = np.zeros(_COLUMN_SUMS * ((width + 62) // 32 * 32) + 64, np.uint16)
-    return memory[(-memory.ctypes.data) % 64 // 2 + 1 - aligned :]
-
-
-@_inline
-def _columns(store: Any, which: int, width: int) -> Any:
-    start = which * ((width + 62) // 32 * 32) + 31
-    return store[start : start + width]
-
-
-def _add_rows(
-    data: Any, start: int, above: int, pitch: int, previous: Any, previous_start: int, previous_pitch: int, rows: int,
-    width: int, sums: Any, store: Any,
-) -> None:  # fmt: skip
-    """Add rows of luma to the column sums; `above` is where the row above the first one starts."""
-
-
-@overload(_add_rows, jit_options={"nogil": True, "boundscheck": False})
-def _choose_add_rows(
-    data: Any, start: int, above: int, pitch: int, previous: Any, previous_start: int, previous_pitch: int, rows: int,
-    width: int, sums: Any, store: Any,
-) -> Callable[..., None]:  # fmt: skip
-    # The casts keep the arithmetic in lanes of 8 and 16 bits; without them numba computes in 64 bits and the
-    # compiler does not always find its way back.
-    def add_rows_8(
-        data: Any, start: int, above: int, pitch: int, previous: Any, previous_start: int, previous_pitch: int,
-        rows: int, width: int, sums: Any, store: Any,
-    ) -> None:  # fmt: skip
-        across, down = _columns(store, _ACROSS, width), _columns(store, _DOWN, width)
-        low, middle = _columns(store, _LOW, width), _columns(store, _MIDDLE, width)
-        changed = _columns(store, _CHANGED, width)
-        for _ in range(rows):
-            row, upper = data[start : start + width], data[above : above + width]
-            before = previous[previous_start : previous_start + width]
-            for x in range(1, width):
-                v = row[x]
-                square = np.uint16(np.uint16(v) * np.uint16(v))
-                sums[x] += v
-                low[x] += square & np.uint16(255)
-                middle[x] += square >> np.uint16(8)
-                changed[x] += np.uint8(max(v, before[x]) - min(v, before[x]))
-                across[x] += np.uint8(max(v, row[x - 1]) - min(v, row[x - 1]))
-                down[x] += np.uint8(max(v, upper[x]) - min(v, upper[x]))
-            v = row[0]
-            square = np.uint16(np.uint16(v) * np.uint16(v))
-            sums[0] += v
-            low[0] += square & np.uint16(255)
-            middle[0] += square >> np.uint16(8)
-            changed[0] += np.uint8(max(v, before[0]) - min(v, before[0]))
-            down[0] += np.uint8(max(v, upper[0]) - min(v, upper[0]))
-            above = start
-            start += pitch
-            previous_start += previous_pitch
-
-    def add_rows_16(
-        data: Any, start: int, above: int, pitch: int, previous: Any, previous_start: int, previous_pitch: int,
-        rows: int, width: int, sums: Any, store: Any,
-    ) -> None:  # fmt: skip
-        across, down = _columns(store, _ACROSS, width), _columns(store, _DOWN, width)
-        low, middle, high = _columns(store, _LOW, width), _columns(store, _MIDDLE, width), _columns(store, _HIGH, width)
-        changed = _columns(store, _CHANGED, width)
-        for _ in range(rows):
-            row, upper = data[start : start + width], data[above : above + width]
-            before = previous[previous_start : previous_start + width]
-            for x in range(1, width):
-                v = row[x]
-                square = np.uint32(v) * np.uint32(v)
-                sums[x] += v
-                low[x] += np.uint16(square) & np.uint16(255)
-                middle[x] += np.uint16(square) >> np.uint16(8)
-                high[x] += np.uint16(square >> np.uint32(16))
-                changed[x] += np.uint16(max(v, before[x]) - min(v, before[x]))
-                across[x] += np.uint16(max(v, row[x - 1]) - min(v, row[x - 1]))
-                down[x] += np.uint16(max(v, upper[x]) - min(v, upper[x]))
-            v = row[0]
-            square = np.uint32(v) * np.uint32(v)
-            sums[0] += v
-            low[0] += np.uint16(square) & np.uint16(255)
-            middle[0] += np.uint16(square) >> np.uint16(8)
-            high[0] += np.uint16(square >> np.uint32(16))
-            changed[0] += np.uint16(max(v, before[0]) - min(v, before[0]))
-            down[0] += np.uint16(max(v, upper[0]) - min(v, upper[0]))
-            above = start
-            start += pitch
-            previous_start += previous_pitch
-
-    return add_rows_8 if data.dtype == types.uint8 else add_rows_16
-
-
-@_inline
-def _read_row(raw: Any, shift: int, mask: int, line: Any) -> None:
-    """Code values of 16-bit memory. Shifts by constants are vector code: none, P010's, P012's; others take longer."""
-    kept = np.uint16(mask)
-    if shift == 0:
-        for x in range(len(line)):
-            line[x] = raw[x] & kept
-    elif shift == 6:
-        for x in range(len(line)):
-            line[x] = (raw[x] >> np.uint16(6)) & kept
-    elif shift == 4:
-        for x in range(len(line)):
-            line[x] = (raw[x] >> np.uint16(4)) & kept
-    else:
-        for x in range(len(line)):
-            line[x] = (raw[x] >> np.uint16(shift)) & kept
-
-
-def _rows(data: Any, start: int, pitch: int, rows: int, width: int, shift: int, mask: int, lines: Any) -> Any:
-    """Rows as code values, with where they start and their pitch: 8-bit data itself, or what is read into `lines`."""
-
-
-@overload(_rows, jit_options={"nogil": True, "boundscheck": False})
-def _choose_rows(
-    data: Any, start: int, pitch: int, rows: int, width: int, shift: int, mask: int, lines: Any
-) -> Callable[..., Any]:
-    def rows_8(
-        data: Any, start: int, pitch: int, rows: int, width: int, shift: int, mask: int, lines: Any
-    ) -> tuple[Any, int, int]:
-        return data, start, pitch
-
-    def rows_16(
-        data: Any, start: int, pitch: int, rows: int, width: int, shift: int, mask: int, lines: Any
-    ) -> tuple[Any, int, int]:
-        for i in range(rows):
-            at = start + i * pitch
-            _read_row(data[at : at + width], shift, mask, lines[i * width : (i + 1) * width])
-        return lines, 0, width
-
-    return rows_8 if data.dtype == types.uint8 else rows_16
-
-
-@_inline
-def _add_distance(row: Any, above: Any, sums: Any) -> None:
-    for x in range(len(row)):
-        sums[x] += max(row[x], above[x]) - min(row[x], above[x])
-
-
-@_inline
-def _count(row: Any, shift: int, counts: Any) -> None:
-    """Count samples in four interleaved histograms: in flat areas one bin would wait for its own last write."""
-    whole = len(row) // 4 * 4
-    first, second, third, fourth = counts[0], counts[1], counts[2], counts[3]
-    for x in range(0, whole, 4):
-        first[row[x] >> shift] += np.uint32(1)
-        second[row[x + 1] >> shift] += np.uint32(1)
-        third[row[x + 2] >> shift] += np.uint32(1)
-        fourth[row[x + 3] >> shift] += np.uint32(1)
-    for x in range(whole, len(row)):
-        first[row[x] >> shift] += np.uint32(1)
 
 
 @_inline
@@ -218,91 +59,182 @@ def _edges(samples: int, parts: int) -> Any:
 
 
 @_inline
-def _running_pair(a: Any, b: Any, running: Any) -> None:
-    total = np.uint64(0)
-    for x in range(len(a)):
-        total += np.uint64(a[x]) | (np.uint64(b[x]) << np.uint64(32))
-        running[x + 1] = total
+def _add_luma(
+    data: Any, start: int, above: int, pitch: int, previous: Any, previous_start: int, previous_pitch: int,
+    rows: int, edge_row: int, shift: int, mask: int, count: int, sums: Any, at: int, line: int,
+) -> None:  # fmt: skip
+    """Add vectors of `count` columns, of rows from `start` on, to the column sums from `at` on.
 
-
-@_inline
-def _fold_tiles(store: Any, width: int, pairs: int, edges: Any, running: Any, tiles: Any) -> None:
-    """Add the column sums to a row of tiles and clear them."""
-    across = _columns(store, _ACROSS, width)
-    for tile in range(TILE_COLS):
-        total = np.int64(0)
-        for x in range((edges[tile] + 7) // 8 * 8, edges[tile + 1], 8):
-            total += across[x]
-        tiles[tile, _EDGE_H] += total
-    for pair in range(pairs):
-        _running_pair(_columns(store, 2 * pair, width), _columns(store, 2 * pair + 1, width), running)
-        for tile in range(TILE_COLS):
-            both = running[edges[tile + 1]] - running[edges[tile]]
-            even, odd = np.int64(both & np.uint64(0xFFFFFFFF)), np.int64(both >> np.uint64(32))
-            if 2 * pair == _ACROSS:
-                tiles[tile, _GRADIENT_H] += even
-                tiles[tile, _GRADIENT_V] += odd
-            elif 2 * pair == _LOW:
-                tiles[tile, _SUM_SQUARES] += even + (odd << 8)
-            elif 2 * pair == _CHANGED:
-                tiles[tile, _CHANGE] += even
-                tiles[tile, _EDGE_V] += odd
-            else:
-                tiles[tile, _SUM_SQUARES] += even << 16
-    for which in range(2 * pairs):
-        _columns(store, which, width)[:] = 0
-
-
-@_inline
-def _fold_cells(store: Any, width: int, totals: Any, edges: Any, running: Any, cells: Any) -> None:
-    """Fold the column sums of a group of rows of cells into cells, and clear them.
-
-    Where a cell's sum may not fit 16 bits `totals` holds the column sums, else `store` does.
+    `above` is where the row above the first one is, `edge_row` the one with a y divisible by 8, `line` the distance
+    between column sums of one kind and the next. What is left of the first column must be readable.
     """
-    count = cells.shape[1]
-    if totals.shape[1] == 0:
-        first, second = _columns(store, _LEVELS, width), _columns(store, _LEVELS + 1, width)
-        third, fourth = _columns(store, _LEVELS + 2, width), _columns(store, _LEVELS + 3, width)
-        total = np.uint64(0)
-        for x in range(width):
-            total += (
-                np.uint64(first[x])
-                | (np.uint64(second[x]) << np.uint64(16))
-                | (np.uint64(third[x]) << np.uint64(32))
-                | (np.uint64(fourth[x]) << np.uint64(48))
-            )
-            running[x + 1] = total
-        for j in range(count):
-            packed = running[edges[j + 1]] - running[edges[j]]
-            cells[0, j] = packed & np.uint64(0xFFFF)
-            cells[1, j] = (packed >> np.uint64(16)) & np.uint64(0xFFFF)
-            cells[2, j] = (packed >> np.uint64(32)) & np.uint64(0xFFFF)
-            cells[3, j] = packed >> np.uint64(48)
-        first[:] = 0
-        second[:] = 0
-        third[:] = 0
-        fourth[:] = 0
-    else:
-        for i in range(_GROUP):
-            total = np.uint64(0)
-            for x in range(width):
-                total += totals[i, x]
-                running[x + 1] = total
-            for j in range(count):
-                cells[i, j] = running[edges[j + 1]] - running[edges[j]]
-        totals[:] = 0
+    step = _LANES_8 if data.itemsize == 1 else _LANES_16
+    for x in range(0, count, step):
+        levels = low = middle = high = changed = across = down = _zero(data)
+        upper = _load(data, above + x, shift, mask)
+        here, before = start + x, previous_start + x
+        for row in range(rows):
+            v = _load(data, here, shift, mask)
+            levels = _add(levels, _level(v))
+            low = _add(low, _square_byte(v, 0))
+            middle = _add(middle, _square_byte(v, 1))
+            high = _add(high, _square_byte(v, 2))
+            changed = _add(changed, _distance(v, _load(previous, before, shift, mask)))
+            across = _add(across, _distance(v, _load(data, here - 1, shift, mask)))
+            step_down = _distance(v, upper)
+            down = _add(down, step_down)
+            if row == edge_row:
+                _add_to(sums, at + x + _EDGE * line, step_down)
+            upper = v
+            here += pitch
+            before += previous_pitch
+        _add_to(sums, at + x + _LEVELS * line, levels)
+        _add_to(sums, at + x + _LOW * line, low)
+        _add_to(sums, at + x + _MIDDLE * line, middle)
+        _add_to(sums, at + x + _HIGH * line, high)
+        _add_to(sums, at + x + _CHANGED * line, changed)
+        _add_to(sums, at + x + _ACROSS * line, across)
+        _add_to(sums, at + x + _DOWN * line, down)
 
 
 @_inline
-def _means(cells: Any, rows: int, of_columns: Any, scale: int, small: Any) -> None:
-    """Means of cells of `rows` rows times 2^scale, rounded down.
+def _add_chroma(data: Any, start: int, pitch: int, rows: int, shift: int, mask: int, count: int, sums: Any) -> None:
+    step = _LANES_8 if data.itemsize == 1 else _LANES_16
+    for x in range(0, count, step):
+        levels = _zero(data)
+        here = start + x
+        for _ in range(rows):
+            levels = _add(levels, _level(_load(data, here, shift, mask)))
+            here += pitch
+        _add_to(sums, x, levels)
+
+
+@_inline
+def _copy_block(data: Any, start: int, pitch: int, rows: int, x: int, width: int, block: Any, room: int) -> None:
+    """Copy up to `room` − 1 columns from x on to rows of `room`, with the one to their left and zeros to their right.
+
+    The first column of a picture stands for what is left of it.
+    """
+    count = min(room - 1, width - x)
+    for row in range(rows):
+        line, source = block[row * room : (row + 1) * room], start + row * pitch
+        line[0] = data[source + max(x - 1, 0)]
+        line[1 : 1 + count] = data[source + x : source + x + count]
+        line[1 + count :] = 0
+
+
+@_inline
+def _add_strip(
+    data: Any, offset: int, pitch: int, previous: Any, previous_offset: int, previous_pitch: int, width: int,
+    begin: int, rows: int, shift: int, mask: int, sums: Any, line: int, block: Any, previous_block: Any,
+) -> None:  # fmt: skip
+    """Add the rows of luma from y = `begin` on to the column sums."""
+    step = _LANES_8 if data.itemsize == 1 else _LANES_16
+    edge_row = (-begin) % 8 if begin > 0 else -1
+    over = min(begin, 1)
+    start, before = offset + begin * pitch, previous_offset + begin * previous_pitch
+    # Whole vectors are read in place, but at the very start of the memory, which nothing is left of.
+    whole = width // step * step
+    first = min(step, whole) if min(start, start + (rows - 1) * pitch) == 0 else 0
+    _add_luma(
+        data, start + first, start + first - over * pitch, pitch, previous, before + first, previous_pitch,
+        rows, edge_row, shift, mask, whole - first, sums, first, line,
+    )  # fmt: skip
+    room = step + 1
+    for x, is_left in ((0, first > 0), (whole, whole < width)):
+        if is_left:
+            _copy_block(data, start - over * pitch, pitch, rows + over, x, width, block, room)
+            _copy_block(previous, before, previous_pitch, rows, x, width, previous_block, room)
+            _add_luma(
+                _read_only(block), over * room + 1, 1, room, _read_only(previous_block), 1, room,
+                rows, edge_row, shift, mask, step, sums, x, line,
+            )  # fmt: skip
+
+
+@_inline
+def _count(data: Any, start: int, width: int, step: int, shift: int, mask: int, drop: int, counts: Any) -> None:
+    """Count samples in four histograms by turns: in flat areas one bin would wait for its own last write."""
+    first, second, third, fourth = counts[0], counts[1], counts[2], counts[3]
+    whole = width - 3 * step
+    x = 0
+    while x < whole:
+        at = start + x
+        first[((data[at] >> shift) & mask) >> drop] += np.uint32(1)
+        second[((data[at + step] >> shift) & mask) >> drop] += np.uint32(1)
+        third[((data[at + 2 * step] >> shift) & mask) >> drop] += np.uint32(1)
+        fourth[((data[at + 3 * step] >> shift) & mask) >> drop] += np.uint32(1)
+        x += 4 * step
+    while x < width:
+        first[((data[start + x] >> shift) & mask) >> drop] += np.uint32(1)
+        x += step
+
+
+@_inline
+def _fold_tiles(sums: Any, line: int, edges: Any, tiles: Any) -> None:
+    """Add the column sums to a row of tiles and clear them."""
+    # Column 0 has no left neighbour; what was summed there is its distance to whatever lies before it in memory.
+    sums[_ACROSS * line] = 0
+    for tile in range(TILE_COLS):
+        low = middle = high = changed = across = down = edge = np.int64(0)
+        for x in range(edges[tile], edges[tile + 1], _LANES_16):
+            count = min(_LANES_16, edges[tile + 1] - x)
+            low += _total(sums, x + _LOW * line, count)
+            middle += _total(sums, x + _MIDDLE * line, count)
+            high += _total(sums, x + _HIGH * line, count)
+            changed += _total(sums, x + _CHANGED * line, count)
+            across += _total(sums, x + _ACROSS * line, count)
+            down += _total(sums, x + _DOWN * line, count)
+            edge += _total(sums, x + _EDGE * line, count)
+        tiles[tile, _SUM_SQUARES] += low + (middle << 8) + (high << 16)
+        tiles[tile, _CHANGE] += changed
+        tiles[tile, _GRADIENT_H] += across
+        tiles[tile, _GRADIENT_V] += down
+        tiles[tile, _EDGE_V] += edge
+        for x in range((edges[tile] + 7) // 8 * 8, edges[tile + 1], 8):
+            tiles[tile, _EDGE_H] += sums[x + _ACROSS * line]
+    sums[_LOW * line :] = 0
+
+
+@_inline
+def _fold_cells(sums: Any, totals: Any, edges: Any, windows: Any, cells: Any) -> None:
+    """Fold column sums into a row of cells and clear them.
+
+    Where a cell's sum may not fit 16 bits, `totals` holds the column sums and `sums` nothing. Else all cells are w or
+    w + 1 columns wide: a cell is the sum over w columns, taken for all x at once, and perhaps one more column.
+    """
+    width, count = edges[-1], len(cells)
+    if len(totals) > 0:
+        for j in range(count):
+            cell = np.int64(0)
+            for x in range(edges[j], edges[j + 1]):
+                cell += totals[x]
+            cells[j] = cell
+        totals[:] = 0
+        return
+    narrow = width // count
+    for x in range(0, width, _LANES_16):
+        window = _zero(sums)
+        for k in range(narrow):
+            window = _add(window, _load(sums, x + k, 0, 65535))
+        _put(windows, x, window)
+    for j in range(count):
+        cell = np.int64(windows[edges[j]])
+        if edges[j + 1] - edges[j] > narrow:
+            cell += sums[edges[j] + narrow]
+        cells[j] = cell
+    sums[:width] = 0
+
+
+@_inline
+def _means(cells: Any, rows: int, reciprocals: Any, scale: int, small: Any) -> None:
+    """Means of cells of `rows` rows times 2^scale, rounded down; `reciprocals` of their widths.
 
     floor(a / n) = floor((a + ½) / n) for integers, and (a + ½) / n is at least ½ / n away from one: for a < 2^50 the
-    roundings of the two reciprocals and of the product cannot reach it.
+    roundings of the two reciprocals and of the products cannot reach it.
     """
     of_rows = 1.0 / rows
     for j in range(len(small)):
-        small[j] = np.uint16(np.int32((np.float64(np.int64(cells[j]) << scale) + 0.5) * (of_rows * of_columns[j])))
+        small[j] = np.uint16(np.int32((np.float64(cells[j] << scale) + 0.5) * (of_rows * reciprocals[j])))
 
 
 @_inline
@@ -321,59 +253,18 @@ def _fill_small(rows: Any, columns: Any, small: Any) -> None:
             if rows[i] == rows[i + 1]:
                 small[i] = small[i + 1]
     if columns[-1] < small.shape[1]:
-        for j in range(small.shape[1] - 1, -1, -1):
-            if columns[j] == columns[j + 1]:
-                small[:, j] = small[:, j + 1]
+        for i in range(small.shape[0]):
+            for j in range(small.shape[1] - 1, -1, -1):
+                if columns[j] == columns[j + 1]:
+                    small[i, j] = small[i, j + 1]
 
 
 @_inline
-def _totals(rows: Any, columns: Any, limit: int) -> Any:
-    """Wide column sums where the cells may have more than `limit` samples, whose sum fits 16 bits; else nothing."""
-    largest = ((rows[-1] + len(rows) - 2) // (len(rows) - 1)) * ((columns[-1] + len(columns) - 2) // (len(columns) - 1))
-    return np.zeros((_GROUP, 0 if largest <= limit else columns[-1]), np.uint64)
-
-
-@_inline
-def _add_row(row: Any, sums: Any) -> None:
-    for x in range(len(sums)):
-        sums[x] += row[x]
-
-
-@_inline
-def _gather_row(data: Any, start: int, step: int, line: Any) -> None:
-    if step == 2:
-        raw = data[start : start + 2 * len(line) - 1]
-        for x in range(len(line)):
-            line[x] = raw[2 * x]
-    else:
-        for x in range(len(line)):
-            line[x] = data[start + x * step]
-
-
-def _add_chroma(data: Any, start: int, step: int, shift: int, mask: int, line: Any, sums: Any) -> None:
-    """Add a row of chroma to the column sums; `line` is for what cannot be read in place."""
-
-
-@overload(_add_chroma, jit_options={"nogil": True, "boundscheck": False})
-def _choose_add_chroma(
-    data: Any, start: int, step: int, shift: int, mask: int, line: Any, sums: Any
-) -> Callable[..., None]:
-    def add_chroma_8(data: Any, start: int, step: int, shift: int, mask: int, line: Any, sums: Any) -> None:
-        if step == 1:
-            _add_row(data[start : start + len(sums)], sums)
-        else:
-            _gather_row(data, start, step, line)
-            _add_row(line, sums)
-
-    def add_chroma_16(data: Any, start: int, step: int, shift: int, mask: int, line: Any, sums: Any) -> None:
-        if step == 1:
-            _read_row(data[start : start + len(sums)], shift, mask, line)
-        else:
-            _gather_row(data, start, step, line)
-            _read_row(line, shift, mask, line)
-        _add_row(line, sums)
-
-    return add_chroma_8 if data.dtype == types.uint8 else add_chroma_16
+def _wide_totals(rows: Any, columns: Any, mask: int) -> Any:
+    """Wide column sums where the sum of a cell may not fit 16 bits; else nothing."""
+    height = (rows[-1] + len(rows) - 2) // (len(rows) - 1)
+    width = (columns[-1] + len(columns) - 2) // (len(columns) - 1)
+    return np.zeros(columns[-1] if height * width * mask > 65535 else 0, np.int64)
 
 
 @_inline
@@ -383,106 +274,91 @@ def _measure_chroma(
 ) -> None:  # fmt: skip
     mask = (1 << depth) - 1
     limit = 65535 // mask
+    lane_count = _LANES_8 if data.itemsize == 1 else _LANES_16
+    whole = width // lane_count * lane_count if step == 1 else 0
     rows, columns = _edges(height, SMALL_CHROMA_ROWS), _edges(width, SMALL_CHROMA_COLS)
-    store = _store(width, 0)
-    of_columns = _reciprocals(columns)
-    totals = _totals(rows, columns, limit)
-    running = np.zeros(width + 1, np.uint64)
-    cells = np.empty((_GROUP, SMALL_CHROMA_COLS), np.uint64)
-    line = np.empty(width, data.dtype)
-    for band in range(TILE_ROWS):
-        for k in range(_GROUP):
-            i = _GROUP * band + k
-            sums = _columns(store, _LEVELS + k, width)
+    reciprocals, totals = _reciprocals(columns), _wide_totals(rows, columns, mask)
+    sums, windows = np.zeros(width + _PAD, np.uint16), np.zeros(width + _PAD, np.uint16)
+    band, cells = np.empty(SMALL_CHROMA_COLS, np.int64), np.empty(SMALL_CHROMA_COLS, np.int64)
+    for i in range(SMALL_CHROMA_ROWS):
+        if i % 4 == 0:
+            band[:] = 0
+        if rows[i] < rows[i + 1]:
             for begin in range(rows[i], rows[i + 1], limit):
-                for y in range(begin, min(begin + limit, rows[i + 1])):
-                    _add_chroma(data, offset + y * pitch, step, shift, mask, line, sums)
-                if totals.shape[1] > 0:
-                    totals[k] += sums
+                count = min(limit, rows[i + 1] - begin)
+                start = offset + begin * pitch
+                _add_chroma(data, start, pitch, count, shift, mask, whole, sums)
+                for y in range(count):
+                    _add_rest(data, start + y * pitch, step, whole, width, shift, mask, sums)
+                if len(totals) > 0:
+                    totals += sums[:width]
                     sums[:] = 0
-        _fold_cells(store, width, totals, columns, running, cells)
-        for tile in range(TILE_COLS):
-            total = np.uint64(0)
-            for k in range(_GROUP):
-                for j in range(_GROUP * tile, _GROUP * tile + _GROUP):
-                    total += cells[k, j]
-            tiles[band, tile] = total
-        for k in range(_GROUP):
-            i = _GROUP * band + k
-            if rows[i] < rows[i + 1]:
-                _means(cells[k], rows[i + 1] - rows[i], of_columns, 16 - depth, small[i])
+            _fold_cells(sums, totals, columns, windows, cells)
+            band += cells
+            _means(cells, rows[i + 1] - rows[i], reciprocals, 16 - depth, small[i])
+        if i % 4 == 3:
+            for tile in range(TILE_COLS):
+                tiles[i // 4, tile] = band[4 * tile : 4 * tile + 4].sum()
     _fill_small(rows, columns, small)
+
+
+@_inline
+def _add_rest(data: Any, start: int, step: int, begin: int, end: int, shift: int, mask: int, sums: Any) -> None:
+    if step == 2:
+        pairs = data[start : start + 2 * end - 1]
+        for x in range(begin, end):
+            sums[x] += (pairs[2 * x] >> shift) & mask
+    else:
+        for x in range(begin, end):
+            sums[x] += (data[start + x * step] >> shift) & mask
 
 
 @_inline
 def _measure_luma(
     data: Any, offset: int, pitch: int, width: int, height: int, shift: int, depth: int,
-    previous: Any, previous_offset: int, previous_pitch: int, has_previous: int,
-    histogram_rows: int, tiles: Any, histogram: Any, small: Any,
+    previous: Any, previous_offset: int, previous_pitch: int, histogram_row_step: int, histogram_step: int,
+    tiles: Any, histogram: Any, small: Any,
 ) -> None:  # fmt: skip
     mask = (1 << depth) - 1
     limit = 65535 // mask
     strip = min(limit, _STRIP)
-    pairs = 4 if data.itemsize > 1 else 3
-    rows, small_columns = _edges(height, SMALL_ROWS), _edges(width, SMALL_COLS)
-    tile_columns = _edges(width, TILE_COLS)
-    copied = (_STRIP + 1) * width if data.itemsize > 1 else 0
-    lines, previous_lines = np.empty(copied, np.uint16), np.empty(copied, np.uint16)
-    store = _store(width, 1)
-    of_columns = _reciprocals(small_columns)
-    totals = _totals(rows, small_columns, limit)
-    running = np.zeros(width + 1, np.uint64)
-    cells = np.empty((_GROUP, SMALL_COLS), np.uint64)
+    rows, columns, tile_columns = _edges(height, SMALL_ROWS), _edges(width, SMALL_COLS), _edges(width, TILE_COLS)
+    reciprocals, totals = _reciprocals(columns), _wide_totals(rows, columns, mask)
+    line = width + _PAD
+    sums, windows = np.zeros(8 * line, np.uint16), np.zeros(line, np.uint16)
+    block, previous_block = np.empty((_STRIP + 1) * (_PAD + 1), data.dtype), np.empty(_STRIP * (_PAD + 1), data.dtype)
+    band, cells = np.empty(SMALL_COLS, np.int64), np.empty(SMALL_COLS, np.int64)
     counts = np.zeros((4, 256), np.uint32)
-    for band in range(TILE_ROWS):
-        added = 0
-        for k in range(2 * _GROUP):
-            i = 2 * _GROUP * band + k
-            sums = _columns(store, _LEVELS + k % _GROUP, width)
+    added = 0
+    for i in range(SMALL_ROWS):
+        if i % 8 == 0:
+            band[:] = 0
+        if rows[i] < rows[i + 1]:
             for begin in range(rows[i], rows[i + 1], strip):
                 count = min(strip, rows[i + 1] - begin)
                 if added + count > limit:
-                    _fold_tiles(store, width, pairs, tile_columns, running, tiles[band])
+                    _fold_tiles(sums, line, tile_columns, tiles[i // 8])
                     added = 0
                 added += count
-                over = min(begin, 1)
-                source, above, stride = _rows(
-                    data, offset + (begin - over) * pitch, pitch, count + over, width, shift, mask, lines
-                )
-                start = above + over * stride
-                before, before_start, before_stride = source, start, stride
-                if has_previous:
-                    before, before_start, before_stride = _rows(
-                        previous, previous_offset + begin * previous_pitch, previous_pitch, count, width, shift, mask,
-                        previous_lines,
-                    )  # fmt: skip
-                _add_rows(source, start, above, stride, before, before_start, before_stride, count, width, sums, store)
+                _add_strip(
+                    data, offset, pitch, previous, previous_offset, previous_pitch, width, begin, count, shift, mask,
+                    sums, line, block, previous_block,
+                )  # fmt: skip
                 for y in range(begin, begin + count):
-                    at = start + (y - begin) * stride
-                    if y > 0 and y % 8 == 0:
-                        _add_distance(
-                            source[at : at + width], source[at - stride : at - stride + width],
-                            _columns(store, _EDGE, width),
-                        )  # fmt: skip
-                    if y % histogram_rows == 0:
-                        _count(source[at : at + width], depth - 8, counts)
-                if totals.shape[1] > 0:
-                    totals[k % _GROUP] += sums
-                    sums[:] = 0
-            if k % _GROUP == _GROUP - 1:
-                _fold_cells(store, width, totals, small_columns, running, cells)
-                for tile in range(TILE_COLS):
-                    amount = np.uint64(0)
-                    for m in range(_GROUP):
-                        for j in range(8 * tile, 8 * tile + 8):
-                            amount += cells[m, j]
-                    tiles[band, tile, _SUM] += amount
-                for m in range(_GROUP):
-                    at = i - _GROUP + 1 + m
-                    if rows[at] < rows[at + 1]:
-                        _means(cells[m], rows[at + 1] - rows[at], of_columns, 16 - depth, small[at])
-        _fold_tiles(store, width, pairs, tile_columns, running, tiles[band])
-    _fill_small(rows, small_columns, small)
+                    if y % histogram_row_step == 0:
+                        _count(data, offset + y * pitch, width, histogram_step, shift, mask, depth - 8, counts)
+                if len(totals) > 0:
+                    totals += sums[:width]
+                    sums[:width] = 0
+            _fold_cells(sums, totals, columns, windows, cells)
+            band += cells
+            _means(cells, rows[i + 1] - rows[i], reciprocals, 16 - depth, small[i])
+        if i % 8 == 7:
+            _fold_tiles(sums, line, tile_columns, tiles[i // 8])
+            added = 0
+            for tile in range(TILE_COLS):
+                tiles[i // 8, tile, _SUM] = band[8 * tile : 8 * tile + 8].sum()
+    _fill_small(rows, columns, small)
     for value in range(256):
         histogram[value] = np.int64(counts[0, value]) + counts[1, value] + counts[2, value] + counts[3, value]
 
@@ -493,53 +369,50 @@ def _coarse_change(small: Any, previous_small: Any, tiles: Any) -> None:
     for band in range(TILE_ROWS):
         columns[:] = 0
         for i in range(8 * band, 8 * band + 8):
-            _add_distance(small[i], previous_small[i], columns)
+            now, then = small[i], previous_small[i]
+            for j in range(SMALL_COLS):
+                columns[j] += max(now[j], then[j]) - min(now[j], then[j])
         for tile in range(TILE_COLS):
-            total = np.uint32(0)
-            for j in range(8 * tile, 8 * tile + 8):
-                total += columns[j]
-            tiles[band, tile, _COARSE_CHANGE] = total
+            tiles[band, tile, _COARSE_CHANGE] = columns[8 * tile : 8 * tile + 8].sum()
 
 
 def _luma_stats(
     data: Any, offset: int, pitch: int, width: int, height: int, shift: int, depth: int,
     previous: Any, previous_offset: int, previous_pitch: int, previous_small: Any, has_previous: int,
     cb: Any, cb_offset: int, cb_pitch: int, cb_step: int, cr: Any, cr_offset: int, cr_pitch: int, cr_step: int,
-    chroma_width: int, chroma_height: int, histogram_rows: int,
+    chroma_width: int, chroma_height: int, histogram_row_step: int, histogram_step: int,
     tiles: Any, histogram: Any, small: Any, small_chroma: Any,
 ) -> None:  # fmt: skip
     tiles[:] = 0
     _measure_luma(
-        data, offset, pitch, width, height, shift, depth,
-        previous, previous_offset, previous_pitch, has_previous, histogram_rows, tiles, histogram, small,
+        data, offset, pitch, width, height, shift, depth, previous, previous_offset, previous_pitch,
+        histogram_row_step, histogram_step, tiles, histogram, small,
     )  # fmt: skip
     if has_previous:
         _coarse_change(small, previous_small, tiles)
     if chroma_width == 0:
         small_chroma[:] = SMALL_GREY
-    else:
-        _measure_chroma(
-            cb, cb_offset, cb_pitch, cb_step, chroma_width, chroma_height, shift, depth,
-            tiles[:, :, _CB], small_chroma[0],
-        )  # fmt: skip
-        _measure_chroma(
-            cr, cr_offset, cr_pitch, cr_step, chroma_width, chroma_height, shift, depth,
-            tiles[:, :, _CB + 1], small_chroma[1],
-        )  # fmt: skip
+        return
+    _measure_chroma(
+        cb, cb_offset, cb_pitch, cb_step, chroma_width, chroma_height, shift, depth, tiles[:, :, _CB], small_chroma[0]
+    )
+    _measure_chroma(
+        cr, cr_offset, cr_pitch, cr_step, chroma_width, chroma_height, shift, depth,
+        tiles[:, :, _CB + 1], small_chroma[1],
+    )  # fmt: skip
 
 
 @cache
 def _kernel(itemsize: int) -> Callable[..., None]:
     data = types.Array(types.uint8 if itemsize == 1 else types.uint16, 1, "C", readonly=True)
-    n = types.int64
-    pictures = types.Array(types.uint16, 2, "C")
+    n, small = types.int64, types.Array(types.uint16, 2, "C")
     return compiled(
         _luma_stats,
         data, n, n, n, n, n, n,
         data, n, n, types.Array(types.uint16, 2, "C", readonly=True), n,
         data, n, n, n, data, n, n, n,
-        n, n, n,
-        types.Array(types.int64, 3, "C"), types.Array(types.int64, 1, "C"), pictures, types.Array(types.uint16, 3, "C"),
+        n, n, n, n,
+        types.Array(types.int64, 3, "C"), types.Array(types.int64, 1, "C"), small, types.Array(types.uint16, 3, "C"),
     )  # fmt: skip
 
 
@@ -548,7 +421,7 @@ def prepare_cpu(bit_depth: int) -> None:
     _kernel(1 if bit_depth == 8 else 2)
 
 
-def _contiguous(plane: PlaneLike) -> tuple[np.ndarray, int, int]:
+def _planar(plane: PlaneLike) -> tuple[np.ndarray, int, int]:
     """Data, offset and pitch of a plane with step 1, copied where it has another (packed formats)."""
     if plane.step == 1:
         return plane.data, plane.offset, plane.pitch
@@ -570,20 +443,18 @@ def luma_stats_cpu(
     out: LumaStats,
 ) -> LumaStats:
     """Measure one picture into `out`; arguments as `gpu_qa_kernels.luma_stats.luma_stats`, already checked."""
-    data, offset, pitch = _contiguous(luma)
-    if previous is None or previous_small is None:
-        before = (data, 0, 0, out.small, 0)
-    else:
-        before = (*_contiguous(previous), previous_small, 1)
-    if chroma is None:
-        colors = (data, 0, 0, 0, data, 0, 0, 0, 0, 0)
-    else:
+    data, offset, pitch = _planar(luma)
+    before: tuple[Any, ...] = (data, offset, pitch, out.small, 0)
+    if previous is not None and previous_small is not None:
+        before = (*_planar(previous), previous_small, 1)
+    colors: tuple[Any, ...] = (data, 0, 0, 0, data, 0, 0, 0, 0, 0)
+    if chroma is not None:
         cb, cr = chroma
         colors = (
             cb.data, cb.offset, cb.pitch, cb.step, cr.data, cr.offset, cr.pitch, cr.step, cb.width, cb.height,
         )  # fmt: skip
     _kernel(data.itemsize)(
         data, offset, pitch, luma.width, luma.height, shift, bit_depth,
-        *before, *colors, histogram_step(luma.height), *out,
+        *before, *colors, *histogram_steps(luma.width, luma.height), *out,
     )  # fmt: skip
     return out

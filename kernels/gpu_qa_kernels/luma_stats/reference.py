@@ -12,7 +12,7 @@ from gpu_qa_kernels.luma_stats.contract import (
     SMALL_GREY,
     Feature,
     LumaStats,
-    histogram_step,
+    histogram_steps,
     part_edges,
 )
 
@@ -94,6 +94,7 @@ def luma_stats_reference(
         tiles[..., Feature.CB + i] = _tile_sums(c)
         small_chroma[i] = _small(c, SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS, bit_depth)
 
-    bins = v[:: histogram_step(luma.height)] >> (bit_depth - 8)
+    row_step, step = histogram_steps(luma.width, luma.height)
+    bins = v[::row_step, ::step] >> (bit_depth - 8)
     histogram = np.bincount(bins.ravel(), minlength=HISTOGRAM_BINS).astype(np.int64)
     return LumaStats(tiles, histogram, small, small_chroma)
