@@ -25,6 +25,7 @@ CASES: dict[str, tuple[int, int, int, int, tuple[int, int, int] | None, bool]] =
     "10 bit 4:2:2": (44, 49, 10, 0, (2, 1, 1), False),
     "12 bit 4:4:4": (30, 26, 12, 0, (1, 1, 1), True),
     "grey, smaller than the grid": (5, 3, 8, 0, None, True),
+    "wide, every second sample counted": (961, 30, 8, 0, None, False),
     "1 × 1": (1, 1, 8, 0, (1, 1, 1), False),
 }
 LARGE = {"1080p P010": (1920, 1080, 10, 6, (2, 2, 2), True), "2160p": (3840, 2160, 8, 0, (2, 2, 1), True)}
@@ -111,8 +112,9 @@ def _first_histogram(slab: _Slab, row: np.ndarray, tiles: int) -> np.ndarray:
     from gpu_qa_kernels.luma_stats.cuda import Column
 
     data = slab.data if row[Column.SAMPLE_BYTES] == 1 else slab.data.view(np.uint16)
-    lines = np.arange(0, row[Column.HEIGHT] // 24, row[Column.HISTOGRAM_STEP])[:, None]
-    places = row[Column.OFFSET] + lines * row[Column.PITCH] + np.arange(tiles * row[Column.WIDTH] // 42)
+    lines = np.arange(0, row[Column.HEIGHT] // 24, row[Column.HISTOGRAM_ROWS])[:, None]
+    columns = np.arange(0, tiles * row[Column.WIDTH] // 42, row[Column.HISTOGRAM_STEP])
+    places = row[Column.OFFSET] + lines * row[Column.PITCH] + columns
     depth = int(row[Column.BIT_DEPTH])
     codes = (data[places].astype(np.int64) >> row[Column.SHIFT]) & ((1 << depth) - 1)
     return np.bincount((codes >> (depth - 8)).ravel(), minlength=256)

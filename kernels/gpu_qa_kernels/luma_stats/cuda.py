@@ -14,7 +14,7 @@ import numpy as np
 from numba import cuda, int32, int64
 
 from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS
-from gpu_qa_kernels.luma_stats.contract import HISTOGRAM_BINS, SMALL_GREY, Feature, histogram_step
+from gpu_qa_kernels.luma_stats.contract import HISTOGRAM_BINS, SMALL_GREY, Feature, histogram_steps
 
 if TYPE_CHECKING:
     from typing import Any
@@ -41,7 +41,7 @@ _CHROMA_CELLS = 4
 
 
 class Column(IntEnum):
-    """Columns of the table of frames, int64 [N, 18]. Offsets, pitches and steps are in samples, not bytes."""
+    """Columns of the table of frames, int64 [N, 19]. Offsets, pitches and steps are in samples, not bytes."""
 
     OFFSET = 0
     """First luma sample, counted in samples from the slab's start."""
@@ -64,15 +64,18 @@ class Column(IntEnum):
     """1 or 2."""
     SHIFT = 14
     BIT_DEPTH = 15
-    HISTOGRAM_STEP = 16
+    HISTOGRAM_ROWS = 16
+    """Rows from one that the histogram counts to the next."""
     STEP = 17
+    HISTOGRAM_STEP = 18
+    """Samples of a row likewise."""
 
 
 _OFFSET, _PITCH, _WIDTH, _HEIGHT, _PREVIOUS, _PREVIOUS_PITCH, _PREVIOUS_SMALL = (int(Column(i)) for i in range(7))
 _CB_OFFSET, _CR_OFFSET, _CHROMA_PITCH, _CHROMA_STEP, _CHROMA_WIDTH, _CHROMA_HEIGHT = (
     int(Column(i)) for i in range(7, 13)
 )
-_SAMPLE_BYTES, _SHIFT, _BIT_DEPTH, _HISTOGRAM_STEP, _STEP = (int(Column(i)) for i in range(13, 18))
+_SAMPLE_BYTES, _SHIFT, _BIT_DEPTH, _HISTOGRAM_ROWS, _STEP, _HISTOGRAM_STEP = (int(Column(i)) for i in range(13, 19))
 
 
 @cuda.jit(device=True)
@@ -125,7 +128,7 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
     width, height = table[frame, _WIDTH], table[frame, _HEIGHT]
     before, before_pitch = table[frame, _PREVIOUS], table[frame, _PREVIOUS_PITCH]
     sample_bytes, shift, depth = table[frame, _SAMPLE_BYTES], table[frame, _SHIFT], table[frame, _BIT_DEPTH]
-    histogram_step = table[frame, _HISTOGRAM_STEP]
+    histogram_rows, histogram_step = table[frame, _HISTOGRAM_ROWS], table[frame, _HISTOGRAM_STEP]
     mask = (1 << depth) - 1
 
     for index in range(thread, HISTOGRAM_BINS, threads):
@@ -155,7 +158,7 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
             if before >= 0:
                 other = _code(slab, wide, before + y * before_pitch + x * step, sample_bytes, shift, mask)
                 change += abs(value - other)
-            if y % histogram_step == 0:
+            if y % histogram_rows == 0 and x % histogram_step == 0:
                 cuda.atomic.add(counts, value >> (depth - 8), 1)
     partial[thread] = total
     total = _folded(partial, thread, threads)
@@ -247,7 +250,7 @@ def described(
     previous: PlaneLike | None = None,
     previous_small: int = 0,
 ) -> np.ndarray:
-    """A row of the kernel's table, int64 [18].
+    """A row of the kernel's table, int64 [19].
 
     Args:
         luma: The picture; offsets, pitches and steps in samples from the slab's start.
@@ -268,7 +271,7 @@ def described(
         row[_CHROMA_PITCH], row[_CHROMA_STEP] = chroma[0].pitch, chroma[0].step
         row[_CHROMA_WIDTH], row[_CHROMA_HEIGHT] = chroma[0].width, chroma[0].height
     row[_SAMPLE_BYTES], row[_SHIFT], row[_BIT_DEPTH] = sample_bytes, shift, bit_depth
-    row[_HISTOGRAM_STEP] = histogram_step(luma.height)
+    row[_HISTOGRAM_ROWS], row[_HISTOGRAM_STEP] = histogram_steps(luma.width, luma.height)
     return row
 
 
@@ -287,7 +290,7 @@ def luma_stats_device(
     Args:
         slab: uint8 [B]: device memory that holds all pictures (anything with the CUDA array interface).
         wide: uint16 [B / 2]: the same memory.
-        table: int64 [N, 18]: a row per frame as `described` makes them.
+        table: int64 [N, 19]: a row per frame as `described` makes them.
         previous_small: uint16 [P, 192, 336]: small pictures of the frames before.
         tiles: int64 [N, 24, 42, 10]: written, as `LumaStats.tiles`.
         histogram: int64 [N, 256]: added to; zeros at first.
