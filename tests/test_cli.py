@@ -106,6 +106,14 @@ def test_a_defect_exits_1_and_stands_in_the_table(gpu_qa_command: Any) -> None:
     assert "1 defect" in ran.out
 
 
+def test_verbose_tells_events_and_decoders_and_quiet_nothing(gpu_qa_command: Any) -> None:
+    lines = gpu_qa_command("analyze", frozen_clip(), "--verbose", "--device", "cpu").err.splitlines()
+    assert lines[0].startswith("gpu-qa: 0:00:01.000 open warn video.freeze: picture unchanged")
+    assert lines[1].startswith("gpu-qa: 0:00:01.000 closed warn video.freeze")
+    assert lines[2:] == [f"gpu-qa: {frozen_clip()}: decoded by pyav aac, pyav h264"]
+    assert gpu_qa_command("analyze", frozen_clip(), "--quiet").err == ""
+
+
 def test_json_is_one_document_per_input(gpu_qa_command: Any) -> None:
     ran = gpu_qa_command("analyze", frozen_clip(), clean_clip(), "--format", "json")
     assert ran.code == 1
