@@ -168,9 +168,22 @@ class AudioSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedFrame:
+    """When a picture was shown that is not measured, because pictures came faster than they could be."""
+
+    pts: int | None
+    """Ticks of `time_base`."""
+    duration: int
+    """Ticks; 0 where unknown."""
+    time_base: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one call of a decoder gave: any of the three may be empty."""
+    """What one call of a decoder gave: any of these may be empty."""
 
     frames: tuple[VideoFrame, ...] = ()
     sound: tuple[AudioSamples, ...] = ()
     notes: tuple[Note, ...] = ()
+    skipped: tuple[SkippedFrame, ...] = ()
+    """Pictures in the place of `frames`."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gpu_qa.config import Settings, known_detectors, settings_json
 from gpu_qa.errors import GpuQaError
 from gpu_qa.events import TrackerState, finish, track
-from gpu_qa.features import Measured, StreamFeatures
+from gpu_qa.features import Measured, StreamFeatures, prepare
 from gpu_qa.reader import Reader
 from gpu_qa.series import Report, StreamFact
 from gpu_qa.sinks.curves import CurveRecorder
@@ -84,6 +84,8 @@ class Analysis:
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
         self._error: str | None = None
+        self.failure: Exception | None = None
+        """What ended the analysis that should not have happened; the report's error names it."""
 
     def stop(self) -> None:
         """End soon, with what is known. May be called from any thread or a signal handler."""
@@ -116,10 +118,15 @@ class Analysis:
         except GpuQaError as error:
             self._error = str(error)
             yield from self._finish()
+        except Exception as error:  # noqa: BLE001 - what was found until then is worth more than the reason why it ends
+            self._error = f"internal error: {type(error).__name__}: {error}"
+            self.failure = error
+            yield from self._close_events()
         finally:
             self._ended_s = time.monotonic()
 
     def _run(self) -> Iterator[Event]:
+        prepare()
         with open_source(self._input, self._settings.source) as source:
             self._facts = source.facts
             self._tracker = TrackerState(source.name)
@@ -132,7 +139,7 @@ class Analysis:
                 yield from self._follow(reader, features)
             finally:
                 reader.close()
-            yield from self._judge(features.flush())
+            yield from self._judge(features.flush(ended=True))
             if isinstance(reader.error, GpuQaError):
                 self._error = str(reader.error)
             elif reader.error is not None:
@@ -142,16 +149,17 @@ class Analysis:
     def _follow(self, reader: Reader, features: StreamFeatures) -> Iterator[Event]:
         """Measure and judge until nothing more comes or enough has."""
         live = self._facts is not None and self._facts.live
-        heard_s = time.monotonic()
+        waited_s = 0.0
         while not reader.ended:
+            asked_s = time.monotonic()
             decoded = reader.get(TICK_S)
-            now_s = time.monotonic()
-            if live and now_s - heard_s >= QUIET_S:
-                yield from self._quiet(now_s - heard_s)
+            waited_s += time.monotonic() - asked_s  # only this is the input's silence, measuring is ours
+            if live and waited_s >= QUIET_S:
+                yield from self._quiet(waited_s)
             if decoded is None:
                 yield from self._judge(features.flush())
                 continue
-            heard_s = now_s
+            waited_s = 0.0
             self._counts.count(decoded)
             yield from self._judge(features.measure(decoded))
             if self._duration_s is not None and features.timeline.until_s >= self._duration_s:
@@ -186,7 +194,8 @@ class Analysis:
             self._counts.audio(audio)
             self._curves.add_audio(audio)
             yield from self._weigh("audio", audio)
-        if measured.video or measured.audio:
+        has_facts = self._features is not None and self._features.has_facts
+        if measured.video or measured.audio or has_facts:
             yield from self._judge_stream()
 
     def _judge_stream(self, *, until_s: float | None = None, finished: bool = False) -> Iterator[Event]:
@@ -217,6 +226,9 @@ class Analysis:
 
     def _finish(self) -> Iterator[Event]:
         yield from self._judge_stream(finished=True)
+        yield from self._close_events()
+
+    def _close_events(self) -> Iterator[Event]:
         end_s = self._features.timeline.until_s if self._features else 0.0
         self._tracker, events = finish(self._tracker, end_s)
         for event in events:
@@ -255,6 +267,7 @@ class Analysis:
             **self._counts.measurements(),
             "frames_dropped": reader.dropped if reader else 0,
             "decoders": list(reader.decoders.values()) if reader else [],
+            "decoder_fallbacks": list(reader.fallbacks.values()) if reader else [],
             **self._curves.loudness.measurements(),
             "av_offset_s": None,
             "av_offset_s_reason": "A/V offset is not measured by this version",

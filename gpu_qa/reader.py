@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpu_qa.decode import open_decoder
 from gpu_qa.errors import DecodeError
-from gpu_qa.media import Decoded
+from gpu_qa.media import Decoded, SkippedFrame
 
 if TYPE_CHECKING:
     from gpu_qa.decode import Decoder, DecodeSettings
@@ -54,6 +55,8 @@ class Reader:
         """Pictures that were not measured because they came faster than they could be."""
         self.decoders: dict[int, str] = {}
         """Track index → the decoder's name."""
+        self.fallbacks: dict[int, str] = {}
+        """Track index → why it is not decoded on the device that would be preferred."""
         self.undecodable: dict[int, str] = {}
         """Track index → why nothing decodes it."""
 
@@ -122,6 +125,8 @@ class Reader:
             self.undecodable[track.index] = str(error)
             return None
         self.decoders[track.index] = decoder.name
+        if decoder.reason:
+            self.fallbacks[track.index] = decoder.reason
         return decoder
 
     def _decoded(self, decoder: Decoder | None, packet: Packet) -> Decoded:
@@ -132,7 +137,7 @@ class Reader:
         else:
             decoded = decoder.decode(packet)
         if packet.notes:
-            decoded = Decoded(decoded.frames, decoded.sound, (*packet.notes, *decoded.notes))
+            decoded = replace(decoded, notes=(*packet.notes, *decoded.notes))
         return decoded
 
     def _put(self, decoded: Decoded) -> bool:
@@ -150,12 +155,10 @@ class Reader:
             return True
 
     def _drop_oldest_picture(self) -> None:
-        """Take the pictures out of the oldest packet that has any; its sound and notes stay."""
+        """Take the pictures out of the oldest packet that has any; their times, its sound and its notes stay."""
         for i, waiting in enumerate(self._mailbox):
             if waiting.frames:
                 self.dropped += len(waiting.frames)
-                if waiting.sound or waiting.notes:
-                    self._mailbox[i] = Decoded((), waiting.sound, waiting.notes)
-                else:
-                    del self._mailbox[i]
+                skipped = tuple(SkippedFrame(frame.pts, frame.duration, frame.time_base) for frame in waiting.frames)
+                self._mailbox[i] = Decoded((), waiting.sound, waiting.notes, skipped)
                 return

@@ -1,6 +1,7 @@
 """Features: frames and samples → series. The only stage that calls the kernels."""
 
+from gpu_qa.features.prepare import prepare
 from gpu_qa.features.stream import Measured, StreamFeatures
 from gpu_qa.features.timeline import Timeline, TimelineSettings
 
-__all__ = ["Measured", "StreamFeatures", "Timeline", "TimelineSettings"]
+__all__ = ["Measured", "StreamFeatures", "Timeline", "TimelineSettings", "prepare"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gpu_qa.features.audio import AudioFeatures
 from gpu_qa.features.timeline import Timeline, TimelineSettings
 from gpu_qa.features.video import VideoFeatures
+from gpu_qa.media import SkippedFrame
 from gpu_qa.series import StreamFact, StreamSeries
 from gpu_qa.units import ticks_to_s
 
@@ -53,7 +54,7 @@ class StreamFeatures:
         """Measure what a decoder gave; series come out once they are long enough to be worth judging."""
         video: list[VideoSeries] = []
         audio: list[AudioSeries] = []
-        for frame in decoded.frames:
+        for frame in decoded.frames or decoded.skipped:
             if not self.timeline.started:
                 self._start(frame)
                 audio += self._measure_waiting()
@@ -79,9 +80,14 @@ class StreamFeatures:
         raw_s = None if note.pts is None else ticks_to_s(note.pts, note.time_base)
         return self.timeline.locate(track, raw_s)
 
-    def flush(self) -> Measured:
-        """Series of all that has been measured so far, however short."""
-        audio = self._measure_waiting()
+    @property
+    def has_facts(self) -> bool:
+        """True where something happened to the stream since the last `stream_series`."""
+        return bool(self._facts)
+
+    def flush(self, *, ended: bool = False) -> Measured:
+        """Series of all that has been measured so far, however short; at the stream's end also sound without picture."""
+        audio = self._measure_waiting() if ended else []
         for features in self._audio.values():
             audio += features.flush()
         return Measured(tuple(self._video.flush()), tuple(audio))
@@ -105,16 +111,18 @@ class StreamFeatures:
             audio_from_s={index: from_s for index, from_s in begun.items() if from_s is not None},
         )
 
-    def _start(self, frame: VideoFrame) -> None:
+    def _start(self, frame: VideoFrame | SkippedFrame) -> None:
         self.timeline.start(0.0 if frame.pts is None else ticks_to_s(frame.pts, frame.time_base))
 
-    def _measure_frame(self, frame: VideoFrame) -> list[VideoSeries]:
+    def _measure_frame(self, frame: VideoFrame | SkippedFrame) -> list[VideoSeries]:
         if self._video_track is None:
             raise ValueError("a frame of a stream without a video track")
         raw_s = None if frame.pts is None else ticks_to_s(frame.pts, frame.time_base)
         duration_s = ticks_to_s(frame.duration, frame.time_base) or self._frame_s()
         start_s, facts = self.timeline.place(self._video_track.index, "video", raw_s, duration_s)
         self._facts += facts
+        if isinstance(frame, SkippedFrame):
+            return self._video.skip()
         return self._video.add(frame, start_s, duration_s)
 
     def _measure_sound(self, sound: AudioSamples) -> list[AudioSeries]:

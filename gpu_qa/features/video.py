@@ -66,6 +66,12 @@ class VideoFeatures:
             done += self.flush()
         return done
 
+    def skip(self) -> list[VideoSeries]:
+        """Leave a picture out: the next one has none to be compared with. Gives the series that this ends."""
+        done = self.flush()
+        self._before = self._small_before = None
+        return done
+
     def _measure(self, frame: VideoFrame, before: VideoFrame | None, out: LumaStats) -> None:
         """Measure where the picture lies."""
         if getattr(frame.luma.data, "is_cuda", False):
