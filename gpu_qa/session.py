@@ -127,6 +127,8 @@ class Session:
                     if output.gone:
                         analysis.stop()
                 report = analysis.report()
+                if analysis.failure is not None and self._wishes.verbose:
+                    self._stderr.write("".join(traceback.format_exception(analysis.failure)))
                 if self._wishes.verbose and report.measurements.get("decoders"):
                     self._remark(f"{name}: decoded by {', '.join(sorted(report.measurements['decoders']))}")
             except GpuQaError:

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 import gpu_qa
-from gpu_qa import config, reader
+from gpu_qa import config, pipeline, reader
 from gpu_qa.decode import DecodeSettings, open_decoder
 from gpu_qa.features import audio as audio_features
 from gpu_qa.features import video as video_features
 from gpu_qa.pipeline import MAX_EVENTS
+from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sources import SourceSettings
 from tests.clips import cached_clip, make_clip, moving_picture
 from tests.peers import Answer, HttpServer, free_port
@@ -351,7 +352,54 @@ def test_a_live_input_that_comes_too_fast_loses_pictures_that_are_counted(monkey
     counted = report.measurements
     assert counted["frames_dropped"] > 20
     assert counted["frames_decoded"] + counted["frames_dropped"] == 300
-    assert found(report)["audio.silence"] == near((8.5, 11))
+    events = found(report)
+    assert events["audio.silence"] == near((8.5, 11))
+    assert not {kind for kind in events if kind.startswith("stream.")}, "our slowness is no fault of the stream's"
+
+
+def test_a_slow_consumer_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "QUIET_S", 0.2)
+    settings = dataclasses.replace(LIVE, detectors=CPU.select(["stalled", "silence"]).detectors)
+    analysis = gpu_qa.Analysis(str(faulty()), settings)
+    kinds = []
+    for event in analysis:
+        kinds.append(event.kind)
+        time.sleep(0.5)
+    assert set(kinds) == {"audio.silence"}
+
+
+@pytest.mark.parametrize("breaks_after", [0, 10])
+def test_what_is_known_outlives_a_fault_of_ours(breaks_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = CurveRecorder.add_video
+    calls = iter(range(10_000))
+
+    def breaking(self: CurveRecorder, series: gpu_qa.VideoSeries) -> None:
+        if next(calls) >= breaks_after:
+            raise ZeroDivisionError("of ours")
+        add(self, series)
+
+    monkeypatch.setattr(CurveRecorder, "add_video", breaking)
+    analysis = gpu_qa.Analysis(str(faulty()), CPU)
+    told = list(analysis)
+    report = analysis.report()
+    assert report.error == "internal error: ZeroDivisionError: of ours"
+    assert isinstance(analysis.failure, ZeroDivisionError)
+    assert {event.state for event in report.events} <= {"closed"}
+    assert {event.id for event in told} == {event.id for event in report.events}
+    assert bool(report.events) == (breaks_after > 0)
+    assert _threads_of_ours() == []
+
+
+def test_sound_waits_for_the_first_picture_however_long_its_decoder_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = open_decoder
+
+    def slowly(track: Any, settings: Any) -> Any:
+        time.sleep(0.6 if track.kind == "video" else 0.0)
+        return opened(track, settings)
+
+    expected = same_but_for_the_name(gpu_qa.analyze(str(faulty()), CPU))
+    monkeypatch.setattr(reader, "open_decoder", slowly)
+    assert same_but_for_the_name(gpu_qa.analyze(str(faulty()), CPU)) == expected
 
 
 def _threads_of_ours() -> list[str]:

@@ -86,7 +86,7 @@ class StreamFeatures:
         return bool(self._facts)
 
     def flush(self, *, ended: bool = False) -> Measured:
-        """Series of all that has been measured so far, however short; at the stream's end also sound without picture."""
+        """Series of all that was measured so far, however short; once it has `ended`, also of sound without picture."""
         audio = self._measure_waiting() if ended else []
         for features in self._audio.values():
             audio += features.flush()
