@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import http.server
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gpu_qa.errors import SourceError
 from gpu_qa.sources import SourceSettings, open_source
+from gpu_qa.sources.fetch import Fetcher
 from tests.clips import cached_clip
 from tests.peers import (
     Answer,
@@ -31,6 +36,7 @@ from tests.source_checks import (  # noqa: F401 - fixtures are found by their na
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gpu_qa.media import Packet
@@ -202,3 +208,71 @@ def test_interrupting_http() -> None:
     server = HttpServer(lambda _: Answer(body, stall_after=len(body) * 2 // 3))
     with server, open_source(server.url("clip.ts"), PATIENT) as source:
         assert interrupted_after(source, 20) < 1
+
+
+_BASIC = "Basic " + base64.b64encode(b"user:secret").decode()
+
+
+@contextmanager
+def guarded_server(redirects: dict[str, str]) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
+    """A server that wants a user and a password: its host and port, and path and `Authorization` of every request."""
+    seen: list[tuple[str, str | None]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            given = self.headers["Authorization"]
+            seen.append((self.path, given))
+            if given is None:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="all"')
+            elif self.path in redirects:
+                self.send_response(302)
+                self.send_header("Location", redirects[self.path])
+            else:
+                self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.send_header("Connection", "close")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}", seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_credentials_go_along_with_a_redirect_only_to_the_same_server() -> None:
+    with (
+        guarded_server({}) as (other, seen_there),
+        guarded_server({"/near": "/end", "/far": f"http://{other}/a"}) as (
+            own,
+            seen,
+        ),
+    ):
+        fetcher = Fetcher(["http"], 2.0)
+        assert fetcher.get(f"http://user:secret@{own}/near", 10) == b""
+        assert seen == [("/near", _BASIC), ("/end", _BASIC)]
+        with pytest.raises(SourceError, match="401"):
+            fetcher.get(f"http://user:secret@{own}/far", 10)
+        assert seen_there == [("/a", None)]
+
+
+def test_credentials_in_a_redirect_are_for_its_target() -> None:
+    with guarded_server({}) as (other, seen_there), guarded_server({"/far": f"http://me:too@{other}/a"}) as (own, _):
+        assert Fetcher(["http"], 2.0).get(f"http://user:secret@{own}/far", 10) == b""
+        assert seen_there == [("/a", "Basic " + base64.b64encode(b"me:too").decode())]
+
+
+def test_libavformat_keeps_credentials_from_other_servers() -> None:
+    with guarded_server({}) as (other, seen_there), guarded_server({"/far.ts": f"http://{other}/a.ts"}) as (own, seen):
+        with pytest.raises(SourceError):
+            open_source(f"http://user:secret@{own}/far.ts", QUICK)
+        assert ("/far.ts", _BASIC) in seen
+        assert seen_there
+        assert {given for _, given in seen_there} == {None}

@@ -45,7 +45,30 @@ class _NoForeignRedirect(urllib.request.HTTPRedirectHandler):
         address = parse_address(newurl, self._protocols)
         if address.protocol not in _SCHEMES:
             raise SourceError(f"{without_credentials(req.full_url)} redirects to {address.name}, which is not allowed.")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        plain, credentials = _split_credentials(newurl)
+        request = super().redirect_request(req, fp, code, msg, headers, plain)
+        if request is None:
+            return None
+        # What was meant for one server is nobody else's to see.
+        if credentials is None and _origin(plain) == _origin(req.full_url):
+            credentials = req.unredirected_hdrs.get("Authorization")
+        if credentials is not None:
+            request.add_unredirected_header("Authorization", credentials)
+        return request
+
+
+def _split_credentials(url: str) -> tuple[str, str | None]:
+    """The URL without user and password (and fragment), and the `Authorization` header they make."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    plain = urlunsplit(parts._replace(netloc=host, fragment=""))
+    return plain, f"Basic {base64.b64encode(unquote(user).encode()).decode()}" if at else None
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Protocol, host and port: what a user and a password are for (RFC 6454)."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 class Fetcher:
@@ -78,13 +101,11 @@ class Fetcher:
             raise SourceError(f"{address.name}: cannot be fetched by {address.protocol}.")
         if address.protocol == "file":
             return _open_file(address, byte_range)
-        parts = urlsplit(address.url)
-        user, at, host = parts.netloc.rpartition("@")
-        request = urllib.request.Request(urlunsplit(parts._replace(netloc=host, fragment="")))  # noqa: S310 - checked
+        plain, credentials = _split_credentials(address.url)
+        request = urllib.request.Request(plain)  # noqa: S310 - checked
         request.add_header("User-Agent", "gpu-qa")
-        if at:
-            token = base64.b64encode(unquote(user).encode()).decode()
-            request.add_header("Authorization", f"Basic {token}")
+        if credentials is not None:
+            request.add_unredirected_header("Authorization", credentials)
         if byte_range:
             last = "" if byte_range[1] is None else str(byte_range[1])
             request.add_header("Range", f"bytes={byte_range[0]}-{last}")
