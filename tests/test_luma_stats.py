@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpu_qa_kernels import Plane
+from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts, luma_stats
+from gpu_qa_kernels.luma_stats.reference import luma_stats_reference
+
+DEPTHS = [(8, 0), (10, 0), (10, 6), (12, 0), (16, 0)]
+SIZES = [(1, 1), (5, 3), (23, 41), (64, 36), (333, 200), (43, 2200)]
+
+
+def plane(
+    rng: np.random.Generator,
+    width: int,
+    height: int,
+    bits: int,
+    *,
+    step: int = 1,
+    pad: int = 3,
+    fill: int | None = None,
+) -> Plane:
+    """A plane of noise in a larger block of noise: what lies between its rows must not be read."""
+    kind = np.uint8 if bits == 8 else np.uint16
+    pitch = width * step + 3
+    data = rng.integers(0, np.iinfo(kind).max, 5 + pitch * height + 9, endpoint=True).astype(kind)
+    if fill is not None:
+        data[:] = fill
+    return Plane(data, 5, pitch, step, width, height)
+
+
+def assert_equal(got: LumaStats, expected: LumaStats) -> None:
+    for feature in Feature:
+        np.testing.assert_array_equal(got.tiles[..., feature], expected.tiles[..., feature], err_msg=feature.name)
+    for name in ("histogram", "small", "small_chroma"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
+
+
+def both(luma: Plane, chroma: tuple[Plane, Plane] | None, **how: Any) -> tuple[LumaStats, LumaStats]:
+    return luma_stats(luma, chroma, **how), luma_stats_reference(luma, chroma, **how)
+
+
+@pytest.mark.parametrize(("bits", "shift"), DEPTHS)
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_cpu_version_equals_the_definition(width: int, height: int, bits: int, shift: int) -> None:
+    rng = np.random.default_rng(width * height + bits)
+    small = rng.integers(0, 65_536, (192, 336)).astype(np.uint16)
+    for sampling, step, has_before in (((2, 2), 1, True), ((2, 2), 2, True), ((2, 1), 1, False), ((1, 1), 1, True)):
+        luma, before = (plane(rng, width, height, bits) for _ in range(2))
+        size = (-(-width // sampling[0]), -(-height // sampling[1]))
+        chroma = (plane(rng, *size, bits, step=step), plane(rng, *size, bits, step=step))
+        how: dict[str, Any] = {"bit_depth": bits, "shift": shift}
+        if has_before:
+            how |= {"previous": before, "previous_small": small}
+        assert_equal(*both(luma, chroma, **how))
+    assert_equal(*both(plane(rng, width, height, bits), None, bit_depth=bits, shift=shift))
+
+
+@pytest.mark.parametrize(("bits", "shift"), DEPTHS)
+def test_sums_of_the_brightest_samples_do_not_overflow(bits: int, shift: int) -> None:
+    """A tall narrow picture: tiles of thousands of rows, white against black in every step."""
+    rng = np.random.default_rng(1)
+    most = 255 if bits == 8 else 65_535
+    white, black = plane(rng, 50, 9000, bits, fill=most), plane(rng, 50, 9000, bits, fill=0)
+    white.data[5 :: 2 * white.pitch] = 0
+    small = np.zeros((192, 336), np.uint16)
+    assert_equal(*both(white, (white, black), bit_depth=bits, shift=shift, previous=black, previous_small=small))
+
+
+def test_a_picture_stored_bottom_up_is_read_as_any_other() -> None:
+    rng = np.random.default_rng(2)
+    luma = plane(rng, 60, 40, 8)
+    flipped = luma._replace(offset=luma.offset + 39 * luma.pitch, pitch=-luma.pitch)
+    assert_equal(*both(flipped, None, bit_depth=8, shift=0))
+
+
+def test_known_numbers() -> None:
+    """42 × 24 samples are one a tile: every sum is a sample, a square, a difference."""
+    codes = np.arange(42 * 24, dtype=np.uint8).reshape(24, 42) % 200
+    before = np.zeros_like(codes)
+    luma, previous = (Plane(array.ravel(), 0, 42, 1, 42, 24) for array in (codes, before))
+    stats = luma_stats(
+        luma, None, bit_depth=8, shift=0, previous=previous, previous_small=np.zeros((192, 336), np.uint16)
+    )
+    wide = codes.astype(np.int64)
+    np.testing.assert_array_equal(stats.tiles[..., Feature.SUM], wide)
+    np.testing.assert_array_equal(stats.tiles[..., Feature.SUM_SQUARES], wide**2)
+    np.testing.assert_array_equal(stats.tiles[..., Feature.CHANGE], wide)
+    np.testing.assert_array_equal(stats.tiles[..., Feature.COARSE_CHANGE], wide * 256 * 64)
+    np.testing.assert_array_equal(stats.tiles[:, 1:, Feature.GRADIENT_H], np.abs(np.diff(wide, axis=1)))
+    np.testing.assert_array_equal(stats.tiles[1:, :, Feature.GRADIENT_V], np.abs(np.diff(wide, axis=0)))
+    assert not stats.tiles[:, 0, Feature.GRADIENT_H].any()
+    assert set(np.flatnonzero(stats.tiles[..., Feature.EDGE_H].any(axis=0))) <= {8, 16, 24, 32, 40}
+    np.testing.assert_array_equal(stats.small[::8, ::8], codes.astype(np.uint16) * 256)
+    np.testing.assert_array_equal(stats.small_chroma, 128 * 256)
+
+
+def test_means_are_what_a_plain_formula_gives() -> None:
+    rng = np.random.default_rng(3)
+    luma = plane(rng, 640, 360, 8)
+    rows = 5 + np.arange(360)[:, None] * luma.pitch + np.arange(640)
+    picture = luma.data[rows].astype(float)
+    stats = luma_stats(luma, None, bit_depth=8, shift=0)
+    counts = feature_counts(640, 360)
+    mean = stats.tiles[..., Feature.SUM].sum() / counts[..., Feature.SUM].sum()
+    assert mean == pytest.approx(picture.mean(), abs=1e-9)
+    across = stats.tiles[..., Feature.GRADIENT_H].sum() / counts[..., Feature.GRADIENT_H].sum()
+    assert across == pytest.approx(np.abs(np.diff(picture, axis=1)).mean(), abs=1e-9)
+    edge = stats.tiles[..., Feature.EDGE_V].sum() / counts[..., Feature.EDGE_V].sum()
+    assert edge == pytest.approx(np.abs(np.diff(picture, axis=0))[7::8].mean(), abs=1e-9)
+    assert stats.small.mean() / 256 == pytest.approx(picture.mean(), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 61}, "reaches out"),
+        ({"offset": -1}, "reaches out"),
+        ({"height": 0}, "no picture"),
+        ({"data": np.zeros(4000, np.int32)}, "cannot read"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
+    data = np.zeros(60 * 40, np.uint8)
+    luma = Plane(data, 0, 60, 1, 60, 40)._replace(**change)
+    with pytest.raises(ValueError, match=message):
+        luma_stats(luma, None, bit_depth=8, shift=0)
