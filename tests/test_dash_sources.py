@@ -149,8 +149,58 @@ def test_periods_follow_one_another() -> None:
     ],
 )
 def test_bad_manifests(text: str, told: str) -> None:
+    def segments() -> list[Any]:
+        found = parse_manifest(text.encode(), URL, 0.0)
+        return [r.segments for period in found.periods for r in period.representations]
+
     with pytest.raises(SourceError, match=told):
-        parse_manifest(text.encode(), URL, 0.0)
+        segments()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_declaration_is_refused_in_every_encoding(encoding: str) -> None:
+    entities = '<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">'
+    text = f'<?xml version="1.0"?><!DOCTYPE MPD [{entities}]><MPD><Period id="&b;"/></MPD>'
+    with pytest.raises(SourceError, match="document type declaration"):
+        parse_manifest(text.encode(encoding), URL, 0.0)
+
+
+def test_manifests_in_utf_16_are_read() -> None:
+    text = '<?xml version="1.0" encoding="utf-16"?><MPD><Period id="é"/></MPD>'
+    assert parse_manifest(text.encode("utf-16"), URL, 0.0).periods[0].identity == "é"
+    with pytest.raises(SourceError, match="cannot be understood"):
+        parse_manifest(text.replace("utf-16", "no-such").encode(), URL, 0.0)
+
+
+def test_numbers_are_padded_to_two_digits_of_width_at_most() -> None:
+    found = manifest(video('<SegmentTemplate duration="10" media="$Number%09d$-$Number%050000000d$"/>'))
+    assert spans(found) == [("000000001-$Number%050000000d$", 0, 10)]
+
+
+def test_segments_are_listed_only_where_they_are_asked_for() -> None:
+    template = '<SegmentTemplate duration="1" timescale="100" media="$Number$.m4s"/>'
+    many = "".join(f'<Representation id="{n}">{template}</Representation>' for n in range(200))
+    body = f'<Period><AdaptationSet contentType="video">{many}</AdaptationSet></Period>'
+    before = time.monotonic()
+    found = manifest(body, 'mediaPresentationDuration="PT1900S"')
+    assert all(r.has_segments for r in found.periods[0].representations)
+    # Forty million of them would take minutes, and more memory than there is.
+    assert time.monotonic() - before < 1
+    assert len(spans(found)) == 190_000
+
+
+def test_addresses_have_a_limit_together() -> None:
+    body = video(f'<SegmentTemplate duration="1" timescale="100" media="{"a" * 1000}$Number$"/>')
+    found = manifest(body, 'mediaPresentationDuration="PT1900S"')
+    with pytest.raises(SourceError, match="longer addresses"):
+        spans(found)
+
+
+@pytest.mark.parametrize("depth", ["", 'timeShiftBufferDepth="PT10S"'])
+def test_a_live_template_that_has_been_on_for_decades(depth: str) -> None:
+    attributes = f'type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z" {depth}'
+    found = manifest(video('<SegmentTemplate duration="2" media="$Number$"/>'), attributes, 1_800_000_001.0)
+    assert spans(found)[-1] == ("900000000", 1_799_999_998, 2)
 
 
 def test_what_cannot_be_analyzed_is_said() -> None:

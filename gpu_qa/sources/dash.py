@@ -203,7 +203,7 @@ def choose_representations(
         SourceError: A chosen one does not exist, or nothing can be analyzed.
     """
     ignored = list(period.ignored)
-    usable = [r for r in period.representations if r.segments and not r.encrypted]
+    usable = [r for r in period.representations if not r.encrypted and r.has_segments]
     ignored += [
         f"track {n} is encrypted" for n in sorted({r.adaptation for r in period.representations if r.encrypted})
     ]

@@ -8,10 +8,13 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin
+from xml.parsers import expat
 
 from gpu_qa.errors import SourceError
 
@@ -23,9 +26,11 @@ _DURATION = re.compile(
     r"(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$"
 )
 _UNIT_S = (365 * 86_400, 30 * 86_400, 86_400, 3600, 60, 1)
-_IDENTIFIER = re.compile(r"\$(RepresentationID|Number|Bandwidth|Time|)(%0\d+d)?\$")
+_IDENTIFIER = re.compile(r"\$(RepresentationID|Number|Bandwidth|Time|)(%0\d{1,2}d)?\$")
 _MOST_SEGMENTS = 200_000
-"""Of one timeline, against manifests that mean harm; a day of half-second segments."""
+"""Of one representation, against manifests that mean harm; a day of half-second segments."""
+_MOST_CHARACTERS = 1 << 26
+"""In the addresses of one representation's segments, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,24 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class _Window:
+    """What of a period exists by now."""
+
+    elapsed_s: float
+    """Since the period's start; infinite for what is complete."""
+    depth_s: float | None
+    """How far back segments are kept; null is for ever."""
+    length_s: float | None
+    """Of the period; null where it is open-ended."""
+
+
+@dataclass(frozen=True, eq=False)
 class Representation:
-    """One encoding of the picture or of the sound."""
+    """One encoding of the picture or of the sound. Where its segments are is worked out when somebody asks.
+
+    Raises:
+        SourceError: On asking, where the manifest makes no sense of it.
+    """
 
     adaptation: int
     """Number of its adaptation set in the period, from 0: what stands for a track's index."""
@@ -56,11 +77,44 @@ class Representation:
     height: int
     language: str | None
     encrypted: bool
+    chain: tuple[ET.Element, ...] = field(repr=False)
+    """The elements that may say where its segments are: its period, its adaptation set, and itself."""
+    base: str
+    """What addresses are relative to."""
+    window: _Window
+
+    @property
+    def offset_s(self) -> float:
+        """Media time at the start of the period (`presentationTimeOffset`)."""
+        return self._addressing.offset_s
+
+    @property
+    def init(self) -> Segment | None:
+        """What goes before the first segment."""
+        return self._addressing.init
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Those that exist by now."""
+        return self._addressing.segments
+
+    @property
+    def has_segments(self) -> bool:
+        """Whether any exists by now; costs less than `segments`."""
+        return bool(_addressing(self.chain, self.base, self.window, 1).segments)
+
+    @cached_property
+    def _addressing(self) -> _Addressing:
+        return _addressing(self.chain, self.base, self.window, _MOST_SEGMENTS + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressing:
+    """Where the pieces of a representation are."""
+
     offset_s: float
-    """Media time at the start of the period (`presentationTimeOffset`)."""
     init: Segment | None
     segments: tuple[Segment, ...]
-    """Those that exist by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +146,33 @@ def parse_manifest(text: bytes, url: str, now_s: float) -> Manifest:
     Raises:
         SourceError: It is no manifest, or makes no sense.
     """
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise SourceError("a DASH manifest with a document type declaration is not read: it could unfold to any size.")
     try:
-        root = ET.fromstring(text)  # noqa: S314 - without declarations there is nothing to expand
-        for element in root.iter():
-            element.tag = element.tag.rpartition("}")[2]
+        root = _tree(text)
         if root.tag != "MPD":
             raise SourceError("an XML document, but no DASH manifest.")
         return _manifest(root, url, now_s)
-    except (ET.ParseError, ValueError, OverflowError, ZeroDivisionError) as error:
+    except _NONSENSE as error:
         raise SourceError(f"a DASH manifest that cannot be understood: {error}.") from error
+
+
+_NONSENSE = (expat.ExpatError, LookupError, ValueError, OverflowError, ZeroDivisionError)
+
+
+def _tree(text: bytes) -> ET.Element:
+    """The elements without their namespaces, whatever the encoding; declarations are refused by the parser itself."""
+    builder = ET.TreeBuilder()
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda tag, attributes: builder.start(tag.rpartition("}")[2], attributes)
+    parser.EndElementHandler = lambda tag: builder.end(tag.rpartition("}")[2])
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = _refuse_declaration
+    parser.Parse(text, True)
+    return builder.close()
+
+
+def _refuse_declaration(*_: object) -> None:
+    raise SourceError("a DASH manifest with a document type declaration is not read: it could unfold to any size.")
 
 
 def _manifest(root: ET.Element, url: str, now_s: float) -> Manifest:
@@ -137,18 +207,6 @@ def _manifest(root: ET.Element, url: str, now_s: float) -> Manifest:
     return Manifest(dynamic, duration_s, 2.0 if update_s is None else update_s, tuple(periods))
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """What of a period exists by now."""
-
-    elapsed_s: float
-    """Since the period's start; infinite for what is complete."""
-    depth_s: float | None
-    """How far back segments are kept; null is for ever."""
-    length_s: float | None
-    """Of the period; null where it is open-ended."""
-
-
 def _representations(
     period: ET.Element, base: str, window: _Window
 ) -> tuple[tuple[Representation, ...], tuple[str, ...]]:
@@ -178,20 +236,32 @@ def _representations(
                     height=int(element.get("height") or adaptation.get("height") or 0),
                     language=language if (language := adaptation.get("lang")) != "und" else None,
                     encrypted=encrypted,
-                    **_addressing(chain, _base(element, adaptation_base), window),  # type: ignore[arg-type]
+                    chain=chain,
+                    base=_base(element, adaptation_base),
+                    window=window,
                 )
             )
     return tuple(found), tuple(ignored)
 
 
-def _addressing(chain: tuple[ET.Element, ...], base: str, window: _Window) -> dict[str, object]:
-    """`offset_s`, `init` and `segments` of a representation; `chain` is its period, adaptation set and itself."""
+def _addressing(chain: tuple[ET.Element, ...], base: str, window: _Window, most: int) -> _Addressing:
+    """Where the pieces of a representation are, the first `most` segments at most; arguments as in `Representation`."""
+    try:
+        found = _found_addressing(chain, base, window, most)
+    except _NONSENSE as error:
+        raise SourceError(f"a DASH manifest that cannot be understood: {error}.") from error
+    if len(found.segments) > _MOST_SEGMENTS:
+        raise SourceError("a DASH manifest with more segments than make sense.")
+    return found
+
+
+def _found_addressing(chain: tuple[ET.Element, ...], base: str, window: _Window, most: int) -> _Addressing:
     for name in ("SegmentTemplate", "SegmentList"):
         levels = [found for e in chain if (found := e.find(name)) is not None]
         if levels:
             break
     else:
-        return {"offset_s": 0.0, "init": None, "segments": (Segment(base, 0.0, window.length_s or 0.0, None, True),)}
+        return _Addressing(0.0, None, (Segment(base, 0.0, window.length_s or 0.0, None, True),))
     # What an inner level does not say is said by the outer ones.
     attributes = {k: v for level in levels for k, v in level.attrib.items()}
     children = {child.tag: child for level in levels for child in level}
@@ -206,21 +276,28 @@ def _addressing(chain: tuple[ET.Element, ...], base: str, window: _Window) -> di
             value = values[match[1]]
             return match[2] % value if match[2] and isinstance(value, int) else str(value)
 
-        return urljoin(base, _IDENTIFIER.sub(one, template))
+        return located(_IDENTIFIER.sub(one, template))
+
+    room = _MOST_CHARACTERS
+
+    def located(reference: str) -> str:
+        nonlocal room
+        room -= len(base) + len(reference)
+        if room < 0:
+            raise SourceError("a DASH manifest with longer addresses than make sense.")
+        return urljoin(base, reference)
 
     init: Segment | None = None
     declared = children.get("Initialization")
     if "initialization" in attributes:
         init = Segment(fill(attributes["initialization"]), 0.0, 0.0)
     elif declared is not None:
-        init = Segment(urljoin(base, declared.get("sourceURL", "")), 0.0, 0.0, _range(declared.get("range")))
-    spans = list(_spans(attributes, children.get("SegmentTimeline"), timescale, offset, window, levels[-1]))
+        init = Segment(located(declared.get("sourceURL", "")), 0.0, 0.0, _range(declared.get("range")))
+    spans = islice(_spans(attributes, children.get("SegmentTimeline"), timescale, offset, window, levels), most)
     if levels[-1].tag == "SegmentList":
         listed = [child for level in levels for child in level.findall("SegmentURL")]
         segments = tuple(
-            Segment(
-                urljoin(base, e.get("media", "")), time / timescale, length / timescale, _range(e.get("mediaRange"))
-            )
+            Segment(located(e.get("media", "")), time / timescale, length / timescale, _range(e.get("mediaRange")))
             for e, (_, time, length) in zip(listed, spans, strict=False)
         )
     else:
@@ -228,7 +305,7 @@ def _addressing(chain: tuple[ET.Element, ...], base: str, window: _Window) -> di
         segments = tuple(
             Segment(fill(media, number, time), time / timescale, length / timescale) for number, time, length in spans
         )
-    return {"offset_s": offset / timescale, "init": init, "segments": segments}
+    return _Addressing(offset / timescale, init, segments)
 
 
 def _spans(
@@ -237,7 +314,7 @@ def _spans(
     timescale: int,
     offset: int,
     window: _Window,
-    level: ET.Element,
+    levels: list[ET.Element],
 ) -> Iterator[tuple[int, int, int]]:
     """Number, media time and duration, in ticks, of the segments that exist by now."""
     number = int(attributes.get("startNumber", "1"))
@@ -247,19 +324,23 @@ def _spans(
             raise SourceError("a DASH manifest that does not say how long its segments are.")
         whole_s = length / timescale
         end_s = min(window.elapsed_s, math.inf if window.length_s is None else window.length_s)
-        count = len(level.findall("SegmentURL")) if level.tag == "SegmentList" else _MOST_SEGMENTS
+        is_list = levels[-1].tag == "SegmentList"
+        count = sum(len(level.findall("SegmentURL")) for level in levels) if is_list else _MOST_SEGMENTS
         if math.isfinite(end_s):
             # A live segment exists once it is over; the last one of what is complete may be shorter.
             existing = end_s / whole_s if window.elapsed_s == math.inf else window.elapsed_s // whole_s
-            count = min(count, max(0, math.ceil(round(existing, 6))))
+            existing = max(0, math.ceil(round(existing, 6)))
+            # One that has been on since 1970 has more than could be listed; of those, the last ones are of use.
+            count = min(count, existing) if is_list else existing
         first = 0
         if math.isfinite(window.elapsed_s) and window.depth_s is not None:
             first = max(0, math.floor((window.elapsed_s - window.depth_s) / whole_s))
-        first = max(first, count - _MOST_SEGMENTS)
+        if math.isfinite(window.elapsed_s):
+            first = max(first, count - _MOST_SEGMENTS)
         for index in range(first, count):
             yield number + index, offset + round(index * length), round(length)
         return
-    time, total = offset, 0
+    time = offset
     entries = timeline.findall("S")
     for position, entry in enumerate(entries):
         time = int(entry.get("t", time))
@@ -274,9 +355,6 @@ def _spans(
                 until = offset + int(known_s * timescale) if math.isfinite(known_s) else time + length_ticks
             repeats = max(0, -(-(until - time) // length_ticks) - 1)
         for _ in range(repeats + 1):
-            total += 1
-            if total > _MOST_SEGMENTS:
-                raise SourceError("a DASH manifest with more segments than make sense.")
             yield number, time, length_ticks
             number, time = number + 1, time + length_ticks
 
