@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - numba calls these functions with arguments of its choice, by name or by position.
 """Vectors of samples for numba's CPU kernels, so that pixel arithmetic is vector code by construction.
 
 Left to itself the compiler finds vector code for such loops or does not, depending on its version and on casts that
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LANES_8",
     "LANES_16",
+    "TOTAL",
     "add",
     "add_to",
     "distance",
@@ -38,6 +40,8 @@ LANES_8 = 64
 """Samples of 8 bits in a vector: one register of AVX-512; half as many took 8 % longer there."""
 LANES_16 = 32
 """Samples of 16 bits in a vector."""
+TOTAL = 64
+"""Sums of 16 bits that `total` adds up at once."""
 
 _Intrinsic = tuple[Any, "Callable[..., Any]"]
 
@@ -189,20 +193,21 @@ def put(typing_context: Any, array: Any, index: Any, sums: Any) -> _Intrinsic:
 
 @intrinsic
 def total(typing_context: Any, array: Any, index: Any, count: Any) -> _Intrinsic:
-    """Sum of `count` uint16 from `array[index]` on, `LANES_16` at most, of which that many are in memory."""
+    """Sum of `count` uint16 from `array[index]` on, `TOTAL` at most, of which that many are in memory."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        narrow, wide, i16 = _vector(16, LANES_16), _vector(32, LANES_16), ir.IntType(16)
-        pointer = _pointer(context, builder, array, arguments[0], arguments[1], narrow)
-        positions = ir.Constant(narrow, list(range(LANES_16)))
-        end = _splat(builder, narrow, builder.trunc(arguments[2], i16))
-        kept = builder.select(
-            builder.icmp_unsigned("<", positions, end), builder.load(pointer, align=2), ir.Constant(narrow, None)
-        )
+        vector, pairs = _vector(16, TOTAL), _vector(32, TOTAL // 2)
+        pointer = _pointer(context, builder, array, arguments[0], arguments[1], vector)
+        end = _splat(builder, vector, builder.trunc(arguments[2], ir.IntType(16)))
+        is_meant = builder.icmp_unsigned("<", ir.Constant(vector, list(range(TOTAL))), end)
+        kept = builder.select(is_meant, builder.load(pointer, align=2), ir.Constant(vector, None))
+        both = builder.bitcast(kept, pairs)
+        even = builder.and_(both, ir.Constant(pairs, [65535] * pairs.count))
+        odd = builder.lshr(both, ir.Constant(pairs, [16] * pairs.count))
         reduce = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.IntType(32), [wide]), f"llvm.vector.reduce.add.v{LANES_16}i32"
+            builder.module, ir.FunctionType(ir.IntType(32), [pairs]), f"llvm.vector.reduce.add.v{pairs.count}i32"
         )
-        return builder.zext(builder.call(reduce, [builder.zext(kept, wide)]), ir.IntType(64))
+        return builder.zext(builder.call(reduce, [builder.add(even, odd)]), ir.IntType(64))
 
     return types.int64(array, types.intp, types.int64), generate
 

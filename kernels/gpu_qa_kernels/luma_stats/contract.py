@@ -79,8 +79,13 @@ def empty_luma_stats() -> LumaStats:
 
 
 def histogram_steps(width: int, height: int) -> tuple[int, int]:
-    """Rows, and samples of a row, from one that the histogram counts to the next; the first counted is (0, 0)."""
-    return max(1, height // 270), max(1, width // 480)
+    """Distance of the rows that the histogram counts, and of the samples that it counts of a row.
+
+    Counted are the samples with y divisible by the first, r, and x congruent to y / r modulo the second: a lattice
+    that stripes in neither direction can hide from. Some 58,000 samples, of a picture of 1080 rows one in 36, give the
+    share of any area to a fraction of a percent, at a tenth of the cost of counting them all.
+    """
+    return max(1, height // 180), max(1, width // 320)
 
 
 def part_edges(samples: int, parts: int) -> np.ndarray:

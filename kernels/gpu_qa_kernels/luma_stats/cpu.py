@@ -42,12 +42,38 @@ _STRIP = 8
 """Rows of a strip at most: then one of them at most has a y divisible by 8."""
 _PAD = 64
 """Elements after a line of column sums that a vector may reach into."""
+_REACH = 4 * lanes.LANES_16 + 257
+"""Elements after the last line that sums over cells reach into: a cell whose sum fits 16 bits has at most 257."""
 
 _add, _add_to, _distance, _level = lanes.add, lanes.add_to, lanes.distance, lanes.level
 _load, _put, _read_only, _square_byte = lanes.load, lanes.put, lanes.read_only, lanes.square_byte
-_total, _zero, _LANES_8, _LANES_16 = lanes.total, lanes.zero, lanes.LANES_8, lanes.LANES_16
+_total, _zero, _LANES_8, _LANES_16, _TOTAL = lanes.total, lanes.zero, lanes.LANES_8, lanes.LANES_16, lanes.TOTAL
 
 _inline = numba.njit(nogil=True, boundscheck=False)
+
+
+# Slices are not assigned to, nor arrays added: numba compiles seconds of error messages for that.
+
+
+@_inline
+def _clear(values: Any, begin: int, end: int) -> None:
+    cleared = values[begin:end]
+    for x in range(len(cleared)):
+        cleared[x] = 0
+
+
+@_inline
+def _accumulate(values: Any, totals: Any) -> None:
+    for x in range(len(totals)):
+        totals[x] += values[x]
+
+
+@_inline
+def _sum(values: Any, begin: int, end: int) -> int:
+    total, summed = np.int64(0), values[begin:end]
+    for x in range(len(summed)):
+        total += summed[x]
+    return total
 
 
 @_inline
@@ -98,7 +124,10 @@ def _add_luma(
 
 
 @_inline
-def _add_chroma(data: Any, start: int, pitch: int, rows: int, shift: int, mask: int, count: int, sums: Any) -> None:
+def _add_chroma(
+    data: Any, start: int, pitch: int, rows: int, shift: int, mask: int, count: int, sums: Any, at: int
+) -> None:
+    """Add vectors of `count` columns, of rows from `start` on, to the column sums from `at` on."""
     step = _LANES_8 if data.itemsize == 1 else _LANES_16
     for x in range(0, count, step):
         levels = _zero(data)
@@ -106,7 +135,22 @@ def _add_chroma(data: Any, start: int, pitch: int, rows: int, shift: int, mask: 
         for _ in range(rows):
             levels = _add(levels, _level(_load(data, here, shift, mask)))
             here += pitch
-        _add_to(sums, x, levels)
+        _add_to(sums, at + x, levels)
+
+
+@_inline
+def _gather(data: Any, start: int, pitch: int, step: int, rows: int, count: int, block: Any, room: int) -> None:
+    """Copy `count` columns to rows of `room`, which is more than there are, with zeros to their right."""
+    for row in range(rows):
+        line, source = block[row * room : (row + 1) * room], start + row * pitch
+        if step == 2:
+            pairs = data[source : source + 2 * count - 1]
+            for x in range(count):
+                line[x] = pairs[2 * x]
+        else:
+            for x in range(count):
+                line[x] = data[source + x * step]
+        _clear(line, count, room)
 
 
 @_inline
@@ -119,8 +163,9 @@ def _copy_block(data: Any, start: int, pitch: int, rows: int, x: int, width: int
     for row in range(rows):
         line, source = block[row * room : (row + 1) * room], start + row * pitch
         line[0] = data[source + max(x - 1, 0)]
-        line[1 : 1 + count] = data[source + x : source + x + count]
-        line[1 + count :] = 0
+        for i in range(count):
+            line[1 + i] = data[source + x + i]
+        _clear(line, 1 + count, room)
 
 
 @_inline
@@ -152,21 +197,22 @@ def _add_strip(
 
 
 @_inline
-def _count(data: Any, start: int, width: int, step: int, shift: int, mask: int, drop: int, counts: Any) -> None:
+def _count(row: Any, step: int, shift: int, mask: int, drop: int, counts: Any) -> None:
     """Count samples in four histograms by turns: in flat areas one bin would wait for its own last write."""
     first, second, third, fourth = counts[0], counts[1], counts[2], counts[3]
-    whole = width - 3 * step
-    x = 0
-    while x < whole:
-        at = start + x
-        first[((data[at] >> shift) & mask) >> drop] += np.uint32(1)
-        second[((data[at + step] >> shift) & mask) >> drop] += np.uint32(1)
-        third[((data[at + 2 * step] >> shift) & mask) >> drop] += np.uint32(1)
-        fourth[((data[at + 3 * step] >> shift) & mask) >> drop] += np.uint32(1)
-        x += 4 * step
-    while x < width:
-        first[((data[start + x] >> shift) & mask) >> drop] += np.uint32(1)
-        x += step
+    taken = (len(row) + step - 1) // step
+    for i in range(taken // 4):
+        x = 4 * i * step
+        a, b, c, d = row[x], row[x + step], row[x + 2 * step], row[x + 3 * step]
+        if row.itemsize > 1:
+            a, b = ((a >> shift) & mask) >> drop, ((b >> shift) & mask) >> drop
+            c, d = ((c >> shift) & mask) >> drop, ((d >> shift) & mask) >> drop
+        first[a] += np.uint32(1)
+        second[b] += np.uint32(1)
+        third[c] += np.uint32(1)
+        fourth[d] += np.uint32(1)
+    for i in range(taken // 4 * 4, taken):
+        first[((row[i * step] >> shift) & mask) >> drop] += np.uint32(1)
 
 
 @_inline
@@ -176,8 +222,8 @@ def _fold_tiles(sums: Any, line: int, edges: Any, tiles: Any) -> None:
     sums[_ACROSS * line] = 0
     for tile in range(TILE_COLS):
         low = middle = high = changed = across = down = edge = np.int64(0)
-        for x in range(edges[tile], edges[tile + 1], _LANES_16):
-            count = min(_LANES_16, edges[tile + 1] - x)
+        for x in range(edges[tile], edges[tile + 1], _TOTAL):
+            count = min(_TOTAL, edges[tile + 1] - x)
             low += _total(sums, x + _LOW * line, count)
             middle += _total(sums, x + _MIDDLE * line, count)
             high += _total(sums, x + _HIGH * line, count)
@@ -192,7 +238,7 @@ def _fold_tiles(sums: Any, line: int, edges: Any, tiles: Any) -> None:
         tiles[tile, _EDGE_V] += edge
         for x in range((edges[tile] + 7) // 8 * 8, edges[tile + 1], 8):
             tiles[tile, _EDGE_H] += sums[x + _ACROSS * line]
-    sums[_LOW * line :] = 0
+    _clear(sums, _LOW * line, len(sums))
 
 
 @_inline
@@ -205,24 +251,27 @@ def _fold_cells(sums: Any, totals: Any, edges: Any, windows: Any, cells: Any) ->
     width, count = edges[-1], len(cells)
     if len(totals) > 0:
         for j in range(count):
-            cell = np.int64(0)
-            for x in range(edges[j], edges[j + 1]):
-                cell += totals[x]
-            cells[j] = cell
-        totals[:] = 0
+            cells[j] = _sum(totals, edges[j], edges[j + 1])
+        _clear(totals, 0, width)
         return
     narrow = width // count
-    for x in range(0, width, _LANES_16):
-        window = _zero(sums)
-        for k in range(narrow):
-            window = _add(window, _load(sums, x + k, 0, 65535))
-        _put(windows, x, window)
+    for x in range(0, width, 4 * _LANES_16):
+        first = second = third = fourth = _zero(sums)
+        for k in range(x, x + narrow):
+            first = _add(first, _load(sums, k, 0, 65535))
+            second = _add(second, _load(sums, k + _LANES_16, 0, 65535))
+            third = _add(third, _load(sums, k + 2 * _LANES_16, 0, 65535))
+            fourth = _add(fourth, _load(sums, k + 3 * _LANES_16, 0, 65535))
+        _put(windows, x, first)
+        _put(windows, x + _LANES_16, second)
+        _put(windows, x + 2 * _LANES_16, third)
+        _put(windows, x + 3 * _LANES_16, fourth)
     for j in range(count):
-        cell = np.int64(windows[edges[j]])
-        if edges[j + 1] - edges[j] > narrow:
-            cell += sums[edges[j] + narrow]
-        cells[j] = cell
-    sums[:width] = 0
+        begin = np.uint64(edges[j])
+        # All ones where the cell has one more column: a branch here would be mispredicted half of the time.
+        more = np.uint16(narrow - (edges[j + 1] - edges[j]))
+        cells[j] = np.int64(windows[begin]) + (sums[begin + np.uint64(narrow)] & more)
+    _clear(sums, 0, width)
 
 
 @_inline
@@ -251,7 +300,8 @@ def _fill_small(rows: Any, columns: Any, small: Any) -> None:
     if rows[-1] < small.shape[0]:
         for i in range(small.shape[0] - 1, -1, -1):
             if rows[i] == rows[i + 1]:
-                small[i] = small[i + 1]
+                for j in range(small.shape[1]):
+                    small[i, j] = small[i + 1, j]
     if columns[-1] < small.shape[1]:
         for i in range(small.shape[0]):
             for j in range(small.shape[1] - 1, -1, -1):
@@ -267,57 +317,62 @@ def _wide_totals(rows: Any, columns: Any, mask: int) -> Any:
     return np.zeros(columns[-1] if height * width * mask > 65535 else 0, np.int64)
 
 
-@_inline
 def _measure_chroma(
     data: Any, offset: int, pitch: int, step: int, width: int, height: int, shift: int, depth: int,
-    tiles: Any, small: Any,
+    which: int, tiles: Any, small_chroma: Any,
 ) -> None:  # fmt: skip
+    small = small_chroma[which]
     mask = (1 << depth) - 1
-    limit = 65535 // mask
+    strip = min(65535 // mask, _STRIP)
     lane_count = _LANES_8 if data.itemsize == 1 else _LANES_16
+    # Whole vectors are read in place; what remains at the right, and interleaved samples, are copied first.
     whole = width // lane_count * lane_count if step == 1 else 0
+    room = (width - whole + lane_count - 1) // lane_count * lane_count
+    block = np.empty(strip * room, data.dtype)
     rows, columns = _edges(height, SMALL_CHROMA_ROWS), _edges(width, SMALL_CHROMA_COLS)
     reciprocals, totals = _reciprocals(columns), _wide_totals(rows, columns, mask)
-    sums, windows = np.zeros(width + _PAD, np.uint16), np.zeros(width + _PAD, np.uint16)
+    sums, windows = np.zeros(width + _REACH, np.uint16), np.empty(width + _REACH, np.uint16)
     band, cells = np.empty(SMALL_CHROMA_COLS, np.int64), np.empty(SMALL_CHROMA_COLS, np.int64)
     for i in range(SMALL_CHROMA_ROWS):
         if i % 4 == 0:
-            band[:] = 0
+            _clear(band, 0, len(band))
         if rows[i] < rows[i + 1]:
-            for begin in range(rows[i], rows[i + 1], limit):
-                count = min(limit, rows[i + 1] - begin)
+            for begin in range(rows[i], rows[i + 1], strip):
+                count = min(strip, rows[i + 1] - begin)
                 start = offset + begin * pitch
-                _add_chroma(data, start, pitch, count, shift, mask, whole, sums)
-                for y in range(count):
-                    _add_rest(data, start + y * pitch, step, whole, width, shift, mask, sums)
+                _add_chroma(data, start, pitch, count, shift, mask, whole, sums, 0)
+                if room > 0:
+                    _gather(data, start + whole * step, pitch, step, count, width - whole, block, room)
+                    _add_chroma(_read_only(block), 0, room, count, shift, mask, room, sums, whole)
                 if len(totals) > 0:
-                    totals += sums[:width]
-                    sums[:] = 0
+                    _accumulate(sums, totals)
+                    _clear(sums, 0, width)
             _fold_cells(sums, totals, columns, windows, cells)
-            band += cells
+            _accumulate(cells, band)
             _means(cells, rows[i + 1] - rows[i], reciprocals, 16 - depth, small[i])
         if i % 4 == 3:
             for tile in range(TILE_COLS):
-                tiles[i // 4, tile] = band[4 * tile : 4 * tile + 4].sum()
+                tiles[i // 4, tile, _CB + which] = _sum(band, 4 * tile, 4 * tile + 4)
     _fill_small(rows, columns, small)
 
 
 @_inline
-def _add_rest(data: Any, start: int, step: int, begin: int, end: int, shift: int, mask: int, sums: Any) -> None:
-    if step == 2:
-        pairs = data[start : start + 2 * end - 1]
-        for x in range(begin, end):
-            sums[x] += (pairs[2 * x] >> shift) & mask
-    else:
-        for x in range(begin, end):
-            sums[x] += (data[start + x * step] >> shift) & mask
+def _coarse_change(small: Any, previous_small: Any, tiles: Any) -> None:
+    columns = np.empty(SMALL_COLS, np.uint32)
+    for band in range(TILE_ROWS):
+        _clear(columns, 0, SMALL_COLS)
+        for i in range(8 * band, 8 * band + 8):
+            now, then = small[i], previous_small[i]
+            for j in range(SMALL_COLS):
+                columns[j] += max(now[j], then[j]) - min(now[j], then[j])
+        for tile in range(TILE_COLS):
+            tiles[band, tile, _COARSE_CHANGE] = _sum(columns, 8 * tile, 8 * tile + 8)
 
 
-@_inline
 def _measure_luma(
     data: Any, offset: int, pitch: int, width: int, height: int, shift: int, depth: int,
-    previous: Any, previous_offset: int, previous_pitch: int, histogram_row_step: int, histogram_step: int,
-    tiles: Any, histogram: Any, small: Any,
+    previous: Any, previous_offset: int, previous_pitch: int, previous_small: Any, has_previous: int,
+    histogram_row_step: int, histogram_step: int, tiles: Any, histogram: Any, small: Any,
 ) -> None:  # fmt: skip
     mask = (1 << depth) - 1
     limit = 65535 // mask
@@ -325,14 +380,17 @@ def _measure_luma(
     rows, columns, tile_columns = _edges(height, SMALL_ROWS), _edges(width, SMALL_COLS), _edges(width, TILE_COLS)
     reciprocals, totals = _reciprocals(columns), _wide_totals(rows, columns, mask)
     line = width + _PAD
-    sums, windows = np.zeros(8 * line, np.uint16), np.zeros(line, np.uint16)
+    sums, windows = np.zeros(8 * line + _REACH, np.uint16), np.empty(width + _REACH, np.uint16)
     block, previous_block = np.empty((_STRIP + 1) * (_PAD + 1), data.dtype), np.empty(_STRIP * (_PAD + 1), data.dtype)
     band, cells = np.empty(SMALL_COLS, np.int64), np.empty(SMALL_COLS, np.int64)
     counts = np.zeros((4, 256), np.uint32)
+    for row in range(TILE_ROWS):
+        for tile in range(TILE_COLS):
+            _clear(tiles[row, tile], 0, _CB)
     added = 0
     for i in range(SMALL_ROWS):
         if i % 8 == 0:
-            band[:] = 0
+            _clear(band, 0, len(band))
         if rows[i] < rows[i + 1]:
             for begin in range(rows[i], rows[i + 1], strip):
                 count = min(strip, rows[i + 1] - begin)
@@ -346,79 +404,62 @@ def _measure_luma(
                 )  # fmt: skip
                 for y in range(begin, begin + count):
                     if y % histogram_row_step == 0:
-                        _count(data, offset + y * pitch, width, histogram_step, shift, mask, depth - 8, counts)
+                        start, end = offset + y * pitch, offset + y * pitch + width
+                        start += y // histogram_row_step % histogram_step
+                        _count(data[min(start, end) : end], histogram_step, shift, mask, depth - 8, counts)
                 if len(totals) > 0:
-                    totals += sums[:width]
-                    sums[:width] = 0
+                    _accumulate(sums, totals)
+                    _clear(sums, 0, width)
             _fold_cells(sums, totals, columns, windows, cells)
-            band += cells
+            _accumulate(cells, band)
             _means(cells, rows[i + 1] - rows[i], reciprocals, 16 - depth, small[i])
         if i % 8 == 7:
             _fold_tiles(sums, line, tile_columns, tiles[i // 8])
             added = 0
             for tile in range(TILE_COLS):
-                tiles[i // 8, tile, _SUM] = band[8 * tile : 8 * tile + 8].sum()
+                tiles[i // 8, tile, _SUM] = _sum(band, 8 * tile, 8 * tile + 8)
     _fill_small(rows, columns, small)
+    if has_previous:
+        _coarse_change(small, previous_small, tiles)
     for value in range(256):
         histogram[value] = np.int64(counts[0, value]) + counts[1, value] + counts[2, value] + counts[3, value]
 
 
-@_inline
-def _coarse_change(small: Any, previous_small: Any, tiles: Any) -> None:
-    columns = np.empty(SMALL_COLS, np.uint32)
-    for band in range(TILE_ROWS):
-        columns[:] = 0
-        for i in range(8 * band, 8 * band + 8):
-            now, then = small[i], previous_small[i]
-            for j in range(SMALL_COLS):
-                columns[j] += max(now[j], then[j]) - min(now[j], then[j])
-        for tile in range(TILE_COLS):
-            tiles[band, tile, _COARSE_CHANGE] = columns[8 * tile : 8 * tile + 8].sum()
-
-
-def _luma_stats(
-    data: Any, offset: int, pitch: int, width: int, height: int, shift: int, depth: int,
-    previous: Any, previous_offset: int, previous_pitch: int, previous_small: Any, has_previous: int,
-    cb: Any, cb_offset: int, cb_pitch: int, cb_step: int, cr: Any, cr_offset: int, cr_pitch: int, cr_step: int,
-    chroma_width: int, chroma_height: int, histogram_row_step: int, histogram_step: int,
-    tiles: Any, histogram: Any, small: Any, small_chroma: Any,
-) -> None:  # fmt: skip
-    tiles[:] = 0
-    _measure_luma(
-        data, offset, pitch, width, height, shift, depth, previous, previous_offset, previous_pitch,
-        histogram_row_step, histogram_step, tiles, histogram, small,
-    )  # fmt: skip
-    if has_previous:
-        _coarse_change(small, previous_small, tiles)
-    if chroma_width == 0:
-        small_chroma[:] = SMALL_GREY
-        return
-    _measure_chroma(
-        cb, cb_offset, cb_pitch, cb_step, chroma_width, chroma_height, shift, depth, tiles[:, :, _CB], small_chroma[0]
-    )
-    _measure_chroma(
-        cr, cr_offset, cr_pitch, cr_step, chroma_width, chroma_height, shift, depth,
-        tiles[:, :, _CB + 1], small_chroma[1],
-    )  # fmt: skip
-
-
 @cache
-def _kernel(itemsize: int) -> Callable[..., None]:
+def _kernels(itemsize: int) -> tuple[Callable[..., None], Callable[..., None]]:
+    """What measures luma, and what measures a chroma plane."""
     data = types.Array(types.uint8 if itemsize == 1 else types.uint16, 1, "C", readonly=True)
-    n, small = types.int64, types.Array(types.uint16, 2, "C")
-    return compiled(
-        _luma_stats,
-        data, n, n, n, n, n, n,
-        data, n, n, types.Array(types.uint16, 2, "C", readonly=True), n,
-        data, n, n, n, data, n, n, n,
-        n, n, n, n,
-        types.Array(types.int64, 3, "C"), types.Array(types.int64, 1, "C"), small, types.Array(types.uint16, 3, "C"),
-    )  # fmt: skip
+    n, tiles, histogram = types.int64, types.Array(types.int64, 3, "C"), types.Array(types.int64, 1, "C")
+    small, small_chroma = types.Array(types.uint16, 2, "C"), types.Array(types.uint16, 3, "C")
+    previous_small = types.Array(types.uint16, 2, "C", readonly=True)
+    return (
+        compiled(
+            _measure_luma,
+            data,
+            n,
+            n,
+            n,
+            n,
+            n,
+            n,
+            data,
+            n,
+            n,
+            previous_small,
+            n,
+            n,
+            n,
+            tiles,
+            histogram,
+            small,
+        ),  # fmt: skip
+        compiled(_measure_chroma, data, n, n, n, n, n, n, n, n, tiles, small_chroma),
+    )
 
 
 def prepare_cpu(bit_depth: int) -> None:
     """Compile, or load from the cache, what pictures of this depth need."""
-    _kernel(1 if bit_depth == 8 else 2)
+    _kernels(1 if bit_depth == 8 else 2)
 
 
 def _planar(plane: PlaneLike) -> tuple[np.ndarray, int, int]:
@@ -447,14 +488,18 @@ def luma_stats_cpu(
     before: tuple[Any, ...] = (data, offset, pitch, out.small, 0)
     if previous is not None and previous_small is not None:
         before = (*_planar(previous), previous_small, 1)
-    colors: tuple[Any, ...] = (data, 0, 0, 0, data, 0, 0, 0, 0, 0)
-    if chroma is not None:
-        cb, cr = chroma
-        colors = (
-            cb.data, cb.offset, cb.pitch, cb.step, cr.data, cr.offset, cr.pitch, cr.step, cb.width, cb.height,
-        )  # fmt: skip
-    _kernel(data.itemsize)(
+    measure_luma, measure_chroma = _kernels(data.itemsize)
+    measure_luma(
         data, offset, pitch, luma.width, luma.height, shift, bit_depth,
-        *before, *colors, *histogram_steps(luma.width, luma.height), *out,
+        *before, *histogram_steps(luma.width, luma.height), out.tiles, out.histogram, out.small,
     )  # fmt: skip
+    if chroma is None:
+        out.tiles[:, :, _CB:] = 0
+        out.small_chroma[:] = SMALL_GREY
+    else:
+        for which, plane in enumerate(chroma):
+            measure_chroma(
+                plane.data, plane.offset, plane.pitch, plane.step, plane.width, plane.height, shift, bit_depth,
+                which, out.tiles, out.small_chroma,
+            )  # fmt: skip
     return out

@@ -95,6 +95,7 @@ def luma_stats_reference(
         small_chroma[i] = _small(c, SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS, bit_depth)
 
     row_step, step = histogram_steps(luma.width, luma.height)
-    bins = v[::row_step, ::step] >> (bit_depth - 8)
-    histogram = np.bincount(bins.ravel(), minlength=HISTOGRAM_BINS).astype(np.int64)
+    y, x = np.arange(luma.height)[:, None], np.arange(luma.width)[None, :]
+    bins = v[(y % row_step == 0) & (x % step == y // row_step % step)] >> (bit_depth - 8)
+    histogram = np.bincount(bins, minlength=HISTOGRAM_BINS).astype(np.int64)
     return LumaStats(tiles, histogram, small, small_chroma)
