@@ -109,16 +109,21 @@ def publisher(clip: Path, url: str, format_name: str, *, loop: bool = True, opti
     return Child([*source, "-c", "copy", *options, "-f", format_name, url])
 
 
+@cache
+def _missing_for_rtsp() -> str:
+    """What keeps GStreamer's RTSP server from running here; empty where nothing does."""
+    if not Path(_SYSTEM_PYTHON).exists():
+        return _SYSTEM_PYTHON
+    command = [_SYSTEM_PYTHON, "-W", "ignore", "-c", _RTSP_SERVER]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    return (done.stderr.strip().splitlines() or ["unknown"])[-1] if done.returncode else ""
+
+
 def rtsp_server(clip: Path) -> tuple[Child, str]:
     """GStreamer's RTSP server with one MP4 clip, and the clip's URL; skips where it is missing."""
-    if not Path(_SYSTEM_PYTHON).exists():
-        pytest.skip("no system Python for GStreamer's RTSP server")
-    probe = subprocess.run(
-        [_SYSTEM_PYTHON, "-W", "ignore", "-c", _RTSP_SERVER], capture_output=True, text=True, check=False, timeout=20
-    )
-    if probe.returncode:
-        words = probe.stderr.strip().splitlines()[-1:] or [""]
-        pytest.skip(f"GStreamer's RTSP server is missing ({words[0]}); Debian: gir1.2-gst-rtsp-server-1.0, python3-gi")
+    missing = _missing_for_rtsp()
+    if missing:
+        pytest.skip(f"GStreamer's RTSP server is missing ({missing}); Debian: gir1.2-gst-rtsp-server-1.0, python3-gi")
     child = Child([_SYSTEM_PYTHON, "-W", "ignore", "-c", _RTSP_SERVER, str(clip)])
     return child, f"rtsp://127.0.0.1:{child.first_line()}/clip"
 

@@ -123,6 +123,11 @@ def interrupted_after(source: Source, count: int) -> float:
         ends += packet.native is None
     took = time.monotonic() - at[0]
     thread.join()
+    # The read itself has ended too, not only our waiting for it.
+    until = time.monotonic() + 1
+    while any(t.name == "source" for t in threading.enumerate()) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not any(t.name == "source" for t in threading.enumerate())
     assert ends == len(source.facts.tracks)
     assert not source.complete
     return took

@@ -309,13 +309,13 @@ def test_flipped_bits_never_raise(name: str, tmp_path: Path) -> None:
     clip = cached_clip(name, seconds=1, size=(64, 48), **codec).read_bytes()
     path = tmp_path / name
     opened = 0
-    for seed in range(25):
+    for seed in range(15):
         path.write_bytes(clip)
         flip_bits(path, count=1 + 20 * (seed % 3), seed=seed)
         with contextlib.suppress(SourceError):
             open_and_read(path)
             opened += 1
-    assert opened > 10
+    assert opened > 5
 
 
 def test_bad_files_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,19 @@
 """A demuxer in a thread of its own, so that no wait of libavformat, the name server or the kernel is a wait of ours.
 
-PyAV can end a blocked read by a time limit only, and the system's name look-up not even by that. So whatever may wait
-on a network is opened and read by a daemon thread; who asks for packets waits for that thread, never in it. An
-interrupted or overdue thread is left to itself: its own time limits end it soon after, and it closes what it opened.
+Some waits nothing can end, such as the system's name look-up. So whatever may wait on a network is opened and read by a
+daemon thread; who asks for packets waits for that thread, never in it. The read of an interrupted or overdue thread is
+ended where that is possible; where it is not, the thread is left to itself and closes what it opened when it is done.
 """
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
+
+from gpu_qa.sources.interruption import end_reads_of, forget_this_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +27,21 @@ _GRACE_S = 1.0
 """How much longer than its own time limit the thread is waited for: it knows best what went wrong."""
 _PARTING_S = 0.2
 """How long closing waits for the thread to be gone."""
+_EXIT_S = 1.0
+"""How long the interpreter's end waits for all of them."""
+
+_running: set[BackgroundSource] = set()
+
+
+@atexit.register
+def _end_all() -> None:
+    """A thread that asks for the interpreter's lock while the interpreter goes away would crash the process."""
+    until = time.monotonic() + _EXIT_S
+    left = list(_running)
+    for source in left:
+        source.interrupt()
+    for source in left:
+        source.join(until - time.monotonic())
 
 
 class PacketSource(Protocol):
@@ -71,8 +89,10 @@ class BackgroundSource:
         self._stopped = False
         self._done = False
         self._closed = False
+        self._gone = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
+        _running.add(self)
         self._thread.start()
         try:
             until = time.monotonic() + open_limit_s + _GRACE_S
@@ -94,6 +114,8 @@ class BackgroundSource:
                 self.facts, self.limit_s = inner.facts, inner.limit_s
                 self._opened = True
                 self._changed.notify_all()
+                if self._stopped:
+                    inner.interrupt()
             for packet in inner.packets():
                 with self._changed:
                     while len(self._queue) >= _DEPTH and not self._stopped:
@@ -112,6 +134,10 @@ class BackgroundSource:
             # Until `close` is called, the tracks' handles into the container stay good.
             if inner and is_abandoned:
                 inner.close()
+            with self._changed:
+                self._gone = True
+                forget_this_thread()
+            _running.discard(self)
 
     def packets(self) -> Iterator[Packet]:
         """The packets in order, as the thread hands them over.
@@ -144,8 +170,14 @@ class BackgroundSource:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+            if not self._gone:
+                end_reads_of(self._thread)
         if self._inner:
             self._inner.interrupt()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread to be gone."""
+        self._thread.join(max(0.0, timeout_s))
 
     def close(self) -> None:
         """Release everything; what a read under way still needs, its thread releases once the read returns."""
