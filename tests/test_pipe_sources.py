@@ -16,6 +16,7 @@ import pytest
 
 from gpu_qa.errors import SourceError, SourceTimeout
 from gpu_qa.sources import open_source
+from gpu_qa.sources.feed import PipeFeed
 from tests.clips import cached_clip, make_clip
 from tests.source_checks import (  # noqa: F401 - fixtures are found by their names
     IMPATIENT,
@@ -32,6 +33,9 @@ from tests.source_checks import (  # noqa: F401 - fixtures are found by their na
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import FrameType
+
+    from gpu_qa.sources import Source
 
 
 pytestmark = [pytest.mark.timeout(30), pytest.mark.usefixtures("no_proxy", "no_child_stays")]
@@ -194,3 +198,76 @@ def test_interrupting_a_pipe() -> None:
         with open_source(cast("Any", child.stdout), PATIENT) as source:
             assert interrupted_after(source, 20) < 1
         child.kill()
+
+
+def nested_interruptions(source: Source) -> int:
+    """Interrupt and close a source while every line of that is interrupted itself, as signals can do; the lines."""
+    lines = 0
+    inside = False
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines, inside
+        ours = frame.f_globals.get("__name__", "").startswith(("gpu_qa.sources", "threading"))
+        if inside or not ours:
+            return None
+        if event == "line":
+            lines += 1
+            inside = True
+            source.interrupt()
+            inside = False
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        source.interrupt()
+        source.close()
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def test_a_signal_may_interrupt_an_interruption() -> None:
+    with pipe_from("sh", "-c", f"cat '{transport_clip()}'; exec sleep 20") as child:
+        with open_source(cast("Any", child.stdout), QUICK) as source:
+            packets = source.packets()
+            next(packets)
+            # A lock taken twice by this thread would never come free: the test would time out.
+            assert nested_interruptions(source) > 5
+            assert all(packet.native is None for packet in packets)
+            assert not source.complete
+        child.kill()
+
+
+def test_interruptions_without_number_do_not_wait() -> None:
+    with pipe_from("sleep", "20") as child:
+        assert child.stdout is not None
+        feed = PipeFeed("pipe", child.stdout.fileno())
+        for _ in range(70_000):
+            feed.interrupt()
+        assert feed.read(1) == b""
+        feed.close()
+        feed.interrupt()
+        child.kill()
+
+
+def descriptors() -> list[bool]:
+    """Which of the first descriptors are open."""
+
+    def is_open(fd: int) -> bool:
+        try:
+            os.fstat(fd)
+        except OSError:
+            return False
+        return True
+
+    return [is_open(fd) for fd in range(200)]
+
+
+def test_a_feed_leaves_no_descriptors_behind() -> None:
+    before = descriptors()
+    feed = PipeFeed("pipe", os.open(os.devnull, os.O_RDONLY), owns_fd=True)
+    feed.interrupt()
+    feed.close()
+    del feed
+    assert descriptors() == before

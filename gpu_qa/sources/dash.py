@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,7 @@ class DashSource:
         self._address = address
         self._settings = settings
         self._presentation = Presentation(address, settings)
-        self._stop = threading.Event()
+        self._stopped = False
         self._lanes: list[_Lane] = []
         self._retired: list[_Lane] = []
         self.limit_s = max(settings.read_timeout_s, settings.segment_timeout_s)
@@ -91,7 +90,7 @@ class DashSource:
         while True:
             try:
                 yield from self._period_packets(ends)
-                if self._stop.is_set() or not self._next_period(ends):
+                if self._stopped or not self._next_period(ends):
                     break
             except SourceError as error:
                 failure = error
@@ -103,7 +102,7 @@ class DashSource:
 
     def _period_packets(self, ends: dict[int, tuple[Note, ...]]) -> Iterator[Packet]:
         running = list(self._lanes)
-        while running and not self._stop.is_set():
+        while running and not self._stopped:
             for lane in list(running):
                 if lane.head is None:
                     lane.head = next(lane.packets, None)
@@ -178,13 +177,13 @@ class DashSource:
 
     def interrupt(self) -> None:
         """End `packets` soon; from any thread."""
-        self._stop.set()
+        self._stopped = True
         for lane in list(self._lanes):
             lane.demuxer.interrupt()
 
     def close(self) -> None:
         """Close everything."""
-        self._stop.set()
+        self._stopped = True
         _close(self._lanes + self._retired)
         self._lanes, self._retired = [], []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,7 +58,7 @@ class Demuxer:
         self._settings = settings
         self._feed = feed
         self._container: InputContainer | None = None
-        self._stop = threading.Event()
+        self._stopped = False
         # What comes by a feed is at its end where the feed says so, and reaches for nothing.
         self._is_local = feed is not None or address.protocol == "file"
         self._pending: tuple[Note, ...] = ()
@@ -202,9 +201,9 @@ class Demuxer:
                 yield packet
         except SourceError as error:
             failure = error
-        if is_empty and not self._stop.is_set():
+        if is_empty and not self._stopped:
             failure = nothing_read(self._address, failure)
-        if self._scan_file and not self._stop.is_set():
+        if self._scan_file and not self._stopped:
             self._scan_file.advance(None)
         for number, state in enumerate(self._states.values()):
             yield Packet(state.track, None, self._last_notes(state, failure, is_first=number == 0))
@@ -218,7 +217,7 @@ class Demuxer:
         streams = [state.track.native for state in self._states.values()]
         native_packets = container.demux(streams)
         errors_in_a_row = 0
-        while not self._stop.is_set():
+        while not self._is_stopped():
             started = time.monotonic()
             try:
                 native = next(native_packets)
@@ -235,7 +234,7 @@ class Demuxer:
                 native_packets = container.demux(streams)
                 continue
             except (av.FFmpegError, OSError, ValueError) as error:
-                if self._stop.is_set():
+                if self._is_stopped():
                     return
                 self._judge_error(error, time.monotonic() - started, told=errors_in_a_row > 0)
                 errors_in_a_row += 1
@@ -294,7 +293,7 @@ class Demuxer:
             self._pending += (Note("transport_error", kind, first.last_pts, base, message),)
 
     def _last_notes(self, state: _TrackState, failure: SourceError | None, *, is_first: bool) -> tuple[Note, ...]:
-        if self._stop.is_set():
+        if self._stopped:
             return ()
         notes = state.damage.finish()
         if is_first:
@@ -309,9 +308,12 @@ class Demuxer:
             return (*notes, Note("stalled", track.kind, state.last_pts, track.time_base, str(failure), details))
         return (*notes, Note("transport_error", track.kind, state.last_pts, track.time_base, str(failure)))
 
+    def _is_stopped(self) -> bool:
+        return self._stopped
+
     def interrupt(self) -> None:
         """End `packets` before the next packet, and a wait for a feed at once; from any thread."""
-        self._stop.set()
+        self._stopped = True
         if self._feed:
             self._feed.interrupt()
 

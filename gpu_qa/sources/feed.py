@@ -11,8 +11,8 @@ import io
 import os
 import select
 import stat
-import threading
 import time
+import weakref
 from typing import IO, TYPE_CHECKING, Protocol
 
 from gpu_qa.errors import SourceError, SourceTimeout
@@ -37,7 +37,7 @@ class Feed(Protocol):
         """How long one read may wait, and until when (`time.monotonic`) any may."""
 
     def interrupt(self) -> None:
-        """End the stream, a read under way too; from any thread."""
+        """End the stream, a read under way too; from any thread, and from a signal handler."""
 
     def close(self) -> None:
         """Release what the feed itself has opened."""
@@ -106,8 +106,10 @@ class PipeFeed:
         self._timeout_s = 10.0
         self._deadline: float | None = None
         self._ended = False
-        self._wake_r, self._wake_w = os.pipe()
-        self._wake_lock = threading.Lock()
+        self._wake_r, self._wake_w = wake = os.pipe()
+        os.set_blocking(self._wake_w, False)
+        # Not closed by `close`: whoever is about to write to it holds this object, and needs no lock then.
+        weakref.finalize(self, _close_all, wake)
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
         self._poll.register(self._wake_r, select.POLLIN)
@@ -157,20 +159,22 @@ class PipeFeed:
         """For feeds that know more of why their bytes ended."""
 
     def interrupt(self) -> None:
-        """End the stream, a read under way too; from any thread."""
-        with self._wake_lock:
-            if self._wake_w >= 0:
-                os.write(self._wake_w, b"x")
+        """End the stream, a read under way too; from any thread, and from a signal handler: there is no lock in it."""
+        # A full pipe has woken the reader long ago.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_w, b"x")
 
     def close(self) -> None:
         """Release what the feed itself has opened."""
         self._ended = True
-        with self._wake_lock:
-            fds = [self._wake_r, self._wake_w, *([self._fd] if self._owns_fd else [])]
-            self._wake_r = self._wake_w = self._fd = -1
-        for fd in fds:
-            if fd >= 0:
-                os.close(fd)
+        fd, self._fd = self._fd, -1
+        if self._owns_fd and fd >= 0:
+            os.close(fd)
+
+
+def _close_all(fds: tuple[int, ...]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 class BlockingFeed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +27,8 @@ _LIVE_SEGMENTS = 3
 _LATE_SEGMENTS = 2.0
 """How long a live segment that the server does not have yet is asked for again, in segments."""
 _RETRY_S = 0.25
+_LOOK_S = 0.02
+"""How often a pause looks whether it is to end."""
 
 
 class Presentation:
@@ -94,7 +95,7 @@ class SegmentFeed:
         self._period = period
         self._chosen = chosen
         self._limit_s = limit_s
-        self._stop = threading.Event()
+        self._stopped = False
         self._bytes = b""
         self._at = 0
         self._body: IO[bytes] | None = None
@@ -108,7 +109,7 @@ class SegmentFeed:
     def read(self, size: int) -> bytes:
         """At most `size` bytes, waiting for segments that do not exist yet."""
         try:
-            while not self._stop.is_set() and self.failure is None:
+            while not self._stopped and self.failure is None:
                 if self._at < len(self._bytes):
                     data = self._bytes[self._at : self._at + size]
                     self._at += len(data)
@@ -143,7 +144,7 @@ class SegmentFeed:
                 self._bytes, self._at = self._fetch(segment), 0
             except SourceError as error:
                 late = self._presentation.manifest.dynamic and isinstance(error, MissingError)
-                if late and time.monotonic() < until and not self._stop.wait(_RETRY_S):
+                if late and time.monotonic() < until and self._pause():
                     continue
                 # Half a segment would leave the demuxer in the middle of a box: it is all or nothing.
                 self.lost.append(
@@ -167,10 +168,17 @@ class SegmentFeed:
                 return None
             if time.monotonic() >= until:
                 raise SourceTimeout("no new segment")
-            if self._stop.wait(_RETRY_S):
+            if not self._pause():
                 return None
             presentation.refresh()
         return self._queue.pop(0)
+
+    def _pause(self) -> bool:
+        """Wait before trying again; false after an interruption, which takes no lock and so can wake nobody."""
+        until = time.monotonic() + _RETRY_S
+        while not self._stopped and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+        return not self._stopped
 
     def _fetch(self, segment: Segment) -> bytes:
         with self._presentation.fetcher.open(segment.url, segment.byte_range) as body:
@@ -185,7 +193,7 @@ class SegmentFeed:
 
     def interrupt(self) -> None:
         """End the stream; a request under way ends by its own limit."""
-        self._stop.set()
+        self._stopped = True
 
     def _close_body(self) -> None:
         body, self._body = self._body, None
@@ -194,5 +202,5 @@ class SegmentFeed:
 
     def close(self) -> None:
         """End the stream and any request."""
-        self._stop.set()
+        self._stopped = True
         self._close_body()

@@ -70,7 +70,7 @@ class Source:
         self._complete = not self._interrupted
 
     def interrupt(self) -> None:
-        """End `packets` soon, also where it waits for the input; from any thread, and more than once."""
+        """End `packets` soon, also where it waits; from any thread or signal handler, and more than once."""
         self._interrupted = True
         self._inner.interrupt()
 
