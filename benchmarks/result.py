@@ -213,7 +213,7 @@ def to_json(value: Any) -> Any:
     return dataclasses.asdict(value)
 
 
-def write(result: PipelineResult | MemoryResult, path: Path) -> None:
+def write(result: Any, path: Path) -> None:
     """Write a result after having read it back.
 
     Raises:
@@ -290,6 +290,14 @@ def table(sides: Sequence[Side], targets: Sequence[Target]) -> str:
         wanted = f"{target.wanted} {target.limit:g}: {'met' if target.met else 'NOT MET'}" if target.limit else "shown"
         lines.append(f"{target.name:<58}{_shown(target.value):>26}  {wanted}")
     return "\n".join(lines)
+
+
+def row(target: Target) -> str:
+    """A target as a row of a Markdown table, as in docs/speed.md."""
+    wanted = "—" if target.limit is None else f"{'≤' if target.wanted == 'at most' else '≥'} {target.limit:g}"
+    verdict = "" if target.met is None else ("yes" if target.met else "**no**")
+    spread = f"{target.value.q1:.2f} … {target.value.q3:.2f}" if len(target.value.values) > 1 else "once"
+    return f"| {target.name} | {target.value.median:.2f} | {spread} | {wanted} | {verdict} |"
 
 
 def _shown(spread: Spread) -> str:
