@@ -245,6 +245,7 @@ class Broken:
     """An analysis with a fault of ours in it."""
 
     def __init__(self, source: str, settings: object, *, duration_s: float | None) -> None:
+        self.failure = None
         if source == "fine":
             self.events: list[Any] = []
         self.source = source
