@@ -25,7 +25,7 @@ def _sources() -> bytes:
     return digest.digest()
 
 
-def compiled(function: FunctionType, *argument_types: Any) -> Callable[..., None]:
+def compiled(kernel: Callable[..., None], *argument_types: Any) -> Callable[..., None]:
     """Machine code of a function for these numba types, without the GIL, from numba's cache where it is there.
 
     Numba keeps the cache beside the source file, else in the user's cache directory, or in `NUMBA_CACHE_DIR` where
@@ -35,7 +35,9 @@ def compiled(function: FunctionType, *argument_types: Any) -> Callable[..., None
     """
     signature = numba.void(*argument_types)
     name = hashlib.sha256(_sources() + str(signature).encode()).hexdigest()[:16]
-    function = FunctionType(function.__code__, function.__globals__, function.__name__)
+    if not isinstance(kernel, FunctionType):
+        raise TypeError(f"{kernel!r} is no plain function")
+    function = FunctionType(kernel.__code__, kernel.__globals__, kernel.__name__)
     function.__qualname__ = f"{function.__name__}_{name}"
     options: dict[str, Any] = {"nogil": True, "boundscheck": False}
     try:

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - numba calls these functions with arguments of its choice, by name or by position.
 """Vectors of samples for numba's CPU kernels, so that pixel arithmetic is vector code by construction.
 
 Left to itself the compiler finds vector code for such loops or does not, depending on its version and on casts that

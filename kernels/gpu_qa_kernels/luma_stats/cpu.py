@@ -69,7 +69,7 @@ def _accumulate(values: Any, totals: Any) -> None:
 
 
 @_inline
-def _sum(values: Any, begin: int, end: int) -> int:
+def _sum(values: Any, begin: int, end: int) -> Any:
     total, summed = np.int64(0), values[begin:end]
     for x in range(len(summed)):
         total += summed[x]
@@ -452,7 +452,7 @@ def _kernels(itemsize: int) -> tuple[Callable[..., None], Callable[..., None]]:
             tiles,
             histogram,
             small,
-        ),  # fmt: skip
+        ),
         compiled(_measure_chroma, data, n, n, n, n, n, n, n, n, tiles, small_chroma),
     )
 
