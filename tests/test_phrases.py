@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         (0.0000004, "ratio", "4.0e-07"),
         (-3600.0, "s", "-3,600 s"),
         (12345.6, "packets", "12,346 packets"),
+        (1.0, "size changes", ""),
+        (1.0, "errors", "1 errors"),
         (3, "evil\x1b[31m", "3 evil\ufffd[31m"),
     ],
 )

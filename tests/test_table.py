@@ -102,3 +102,11 @@ def test_several_inputs_are_counted() -> None:
 def test_an_event_without_length_has_one_time() -> None:
     text = printed(report(event("stream.format_change", 5.0, 5.0, severity="info", value=None, limit=None, unit="")))
     assert text.count("0:00:05.000") == 1
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_change_that_is_not_measured_has_no_value_and_no_limit(width: int) -> None:
+    change = event("stream.format_change", 5.0, 6.0, message="now 720p", value=1.0, limit=1.0, unit="size changes")
+    text = printed(report(change), width=width)
+    assert "now 720p" in text
+    assert "size changes" not in text

@@ -57,6 +57,8 @@ UNIT_LABELS: dict[str, str] = {
 }
 
 _PERCENT = frozenset({"full_scale", "fraction", "share"})
+_YES_OR_NO = frozenset({"size changes"})
+"""Units of values that are 0 or 1: a number would tell nothing that the message does not."""
 
 Outcome = Literal["clean", "defects", "partial", "failed"]
 
@@ -92,8 +94,8 @@ def printable(text: str) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A value with its unit at four significant digits; fractions as per cent; empty where there is none."""
-    if value is None:
+    """A value with its unit at four significant digits; fractions as per cent; empty where it tells nothing."""
+    if value is None or unit in _YES_OR_NO:
         return ""
     label = UNIT_LABELS.get(unit, unit)
     if unit in _PERCENT and math.isfinite(value):
