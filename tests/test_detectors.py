@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from gpu_qa import detectors
-from gpu_qa.detectors import DETECTORS, all_detectors, find
+from gpu_qa.detectors import DETECTORS, all_detectors
 from gpu_qa.errors import ConfigError
 from gpu_qa.events import TrackerState, track
 from gpu_qa.series import Detector, Evidence
@@ -30,7 +30,7 @@ NAMES = [detector.name for detector in DETECTORS]
 
 
 def test_public_names() -> None:
-    assert detectors.__all__ == ["DETECTORS", "ENTRY_POINT_GROUP", "all_detectors", "find"]
+    assert detectors.__all__ == ["DETECTORS", "ENTRY_POINT_GROUP", "all_detectors"]
 
 
 def test_every_file_of_a_detector_is_listed() -> None:
@@ -46,7 +46,7 @@ def test_every_file_of_a_detector_is_listed() -> None:
 def test_every_detector_has_a_page_and_a_test(name: str) -> None:
     page = (ROOT / "docs" / "detectors" / f"{name}.md").read_text()
     assert (ROOT / "tests" / f"test_{name}.py").exists()
-    detector = find(name)
+    (detector,) = (one for one in DETECTORS if one.name == name)
     for kind in detector.kinds:
         assert kind in page
     for item in dataclasses.fields(detector.limits):
@@ -111,12 +111,6 @@ def _check(evidence: Evidence, detector: Detector) -> None:
     assert evidence.start_s.dtype == evidence.end_s.dtype == np.float64
 
 
-def test_find() -> None:
-    assert find("black").kinds == ("video.black",)
-    with pytest.raises(ConfigError, match="unknown detector 'blak'; known: freeze, black"):
-        find("blak")
-
-
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
     """Makes a package known to importlib.metadata, as pip would: its entry points and its module's code."""
@@ -138,7 +132,7 @@ def test_example_is_found_and_works(install: Callable[[str, str], None]) -> None
     (target,) = project["project"]["entry-points"]["gpu_qa.detectors"].values()
     module, _, name = target.partition(":")
     install(f"dim = their_module:{name}", (EXAMPLE / f"{module}.py").read_text())
-    detector = find("dim", all_detectors())
+    (detector,) = (one for one in all_detectors() if one.name == "dim")
     (evidence,), _ = detector.weigh(video_series(250, luma=0.12), detector.limits, None)
     _, (event,) = track(TrackerState("s"), evidence, detector.timing)
     assert (event.kind, event.start_s, event.message) == (

@@ -19,10 +19,9 @@ from gpu_qa.errors import ConfigError
 from gpu_qa.series import Detector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from importlib.metadata import EntryPoint
 
-__all__ = ["DETECTORS", "ENTRY_POINT_GROUP", "all_detectors", "find"]
+__all__ = ["DETECTORS", "ENTRY_POINT_GROUP", "all_detectors"]
 
 DETECTORS: tuple[Detector, ...] = (
     FREEZE,
@@ -55,18 +54,6 @@ def all_detectors() -> tuple[Detector, ...]:
     for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, entry.value)):
         detectors.append(_loaded(entry, {detector.name for detector in detectors}))
     return tuple(detectors)
-
-
-def find(name: str, among: Iterable[Detector] = DETECTORS) -> Detector:
-    """The detector of that name.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    detectors = {detector.name: detector for detector in among}
-    if name not in detectors:
-        raise ConfigError(f"unknown detector {name!r}; known: {', '.join(detectors)}")
-    return detectors[name]
 
 
 def _loaded(entry: EntryPoint, taken: set[str]) -> Detector:

@@ -162,10 +162,6 @@ class CurveRecorder:
         end_s, momentary = self.loudness.add(series)
         loudness.add(end_s, np.maximum(momentary, SILENCE_FLOOR_DB)[None])
 
-    def integrated_lufs(self) -> dict[int, float | None]:
-        """Integrated loudness per track index; see `LoudnessRecorder`."""
-        return self.loudness.integrated_lufs()
-
     def curves(self) -> tuple[Curve, ...]:
         """Everything so far: `change`, `change_lively`, `luma`, `block_edge`; per track `peak_dbfs:1` and the like.
 
