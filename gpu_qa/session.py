@@ -79,7 +79,6 @@ class Session:
         Raises:
             ConfigError: The output or the report cannot be written where it is wanted.
             OutputError: Writing failed, such as on a full disk.
-            OSError: The same, of the HTML page.
         """
         if self._wishes.report is not None:
             check_writable(self._wishes.report)
@@ -87,9 +86,10 @@ class Session:
             with self._stream() as stream:
                 reports, code = self._analyze_all(inputs, Output(stream, self._wishes.output_format))
             if self._wishes.report is not None:
-                from gpu_qa.sinks.html_report import write
+                from gpu_qa.sinks.html_report import html
 
-                write(self._wishes.report, reports)
+                with opened(self._wishes.report, whole=True) as page:
+                    page.write(html(reports))
         return code
 
     def _analyze_all(self, inputs: Sequence[str], output: Output) -> tuple[list[Report], int]:

@@ -7,8 +7,6 @@ name. A content security policy in the file forbids every request, whatever a st
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -28,37 +26,13 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(path: str | os.PathLike[str], reports: Sequence[Report], *, written_at: datetime | None = None) -> None:
-    """Write the report of one or more inputs; the file appears whole or not at all.
+def html(reports: Sequence[Report], *, written_at: datetime | None = None) -> str:
+    """The report of one or more inputs, as text to be written as UTF-8.
 
     Args:
-        path: Where to; an existing file is replaced.
         reports: What is known of each input, in the order given.
         written_at: The date the report shows; null is now.
-
-    Raises:
-        OSError: The file cannot be written.
     """
-    target = Path(path)
-    # A stream's name may hold bytes that are no UTF-8 (lone surrogates): a question mark in their place.
-    content = html(reports, written_at=written_at).encode("utf-8", "replace")
-    handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes files private; a report gets the mode any new file would have.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def html(reports: Sequence[Report], *, written_at: datetime | None = None) -> str:
-    """The report as text; see `write`."""
     sections = [section_view(report, number) for number, report in enumerate(reports)]
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -69,7 +43,7 @@ def html(reports: Sequence[Report], *, written_at: datetime | None = None) -> st
     )
     environment.filters["script_json"] = script_json
     environment.filters["quantity"] = phrases.quantity
-    return environment.get_template("report.html").render(
+    page = environment.get_template("report.html").render(
         page=page_view(reports, sections),
         sections=sections,
         style=Markup(_text("report.css")),  # noqa: S704 - our own file
@@ -77,6 +51,8 @@ def html(reports: Sequence[Report], *, written_at: datetime | None = None) -> st
         plotly=Markup(_plotly()) if any(section["plot"] for section in sections) else None,  # noqa: S704 - a package's file
         written_at=(written_at or datetime.now().astimezone()).strftime("%Y-%m-%d %H:%M"),
     )
+    # A stream's name may hold bytes that are no UTF-8 (lone surrogates): a question mark in their place.
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def script_json(value: Any) -> Markup:
