@@ -19,6 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev -e .
+	$(BIN)/gpu-qa doctor --compile
 	touch $@
 
 demo: install ## Synthesise a minute with planted faults, analyze it, write demo/report.html
@@ -43,6 +44,7 @@ test-gpu: ## Tests, benchmarks and profiles on a machine with a card; skips are 
 
 bench: install ## Run the CPU benchmarks and write benchmarks/results/
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/memory.py
 
 clean: ## Remove what make made
 	rm -rf $(VENV) demo build dist

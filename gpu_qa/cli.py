@@ -129,7 +129,8 @@ def analyze(
         Format,
         typer.Option(
             "--format",
-            help="`table` for people; `json`, one document per input; `jsonl`, each event as a line the moment it"
+            help="`table` for people; `json`, one document per input, one after another (`jq -s .` makes a list of"
+            " them); `jsonl`, each event as a line the moment it"
             " opens, becomes worse or closes.",
             rich_help_panel="Result",
         ),
@@ -144,7 +145,7 @@ def analyze(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write the result here instead of standard output.",
+            help="Write the result here instead of standard output; the same bytes, `--format json` too.",
             rich_help_panel="Result",
         ),
     ] = None,
@@ -275,6 +276,13 @@ def _tracks(text: str | None) -> str | list[int] | None:
 
 @app.command(name="doctor")
 def show_doctor(
+    compile_kernels: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            help="Also compile all kernels for the CPU now (8 and 10 bits, sound), so that no analysis waits for it.",
+        ),
+    ] = False,
     output_format: Annotated[ListFormat, typer.Option("--format", help="For people, or for programs.")] = "table",
 ) -> int:
     """Say what this machine can do, what is missing, and what helps.
@@ -286,7 +294,7 @@ def show_doctor(
     from gpu_qa.doctor import diagnose, diagnosis_json, render
 
     with Console(stderr=True).status("Looking around; the first time takes a while …"):
-        diagnosis = diagnose()
+        diagnosis = diagnose(compile_kernels=compile_kernels)
     if output_format == "json":
         _print_json(diagnosis_json(diagnosis))
     else:

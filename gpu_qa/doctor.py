@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import RenderableType
+
+    _Look = tuple["Area", str, Callable[[], "Finding"]]
 
 Outcome = Literal["ok", "missing", "broken"]
 Area = Literal["machine", "cpu", "inputs", "gpu"]
@@ -68,10 +71,16 @@ class Diagnosis:
         return 0 if self.works("cpu") else 1
 
 
-def diagnose() -> Diagnosis:
-    """Look at everything. A look that fails is a finding, not an exception."""
+def diagnose(*, compile_kernels: bool = False) -> Diagnosis:
+    """Look at everything. A look that fails is a finding, not an exception.
+
+    Args:
+        compile_kernels: Also have every kernel for the CPU compiled and kept, where the trial needs only some.
+    """
     findings: list[Finding] = []
-    for area, name, look in _LOOKS:
+    # Before the trial, which compiles some of them too: the time told is that of all.
+    looks: tuple[_Look, ...] = (("cpu", "kernels", _kernels), *_LOOKS) if compile_kernels else _LOOKS
+    for area, name, look in looks:
         try:
             findings.append(look())
         except Exception as error:  # noqa: BLE001 - a fault of any kind is a finding
@@ -164,6 +173,17 @@ def _numba() -> Finding:
         )
     data = {"numba": version, "cache": str(folder)}
     return Finding("cpu", "compiling", "ok", f"numba {version}, machine code kept under {folder}", data=data)
+
+
+def _kernels() -> Finding:
+    """Measure tiny pictures and a sample of sound, which compiles the kernels or loads them."""
+    from gpu_qa.features import prepare
+
+    started_s = time.perf_counter()
+    prepare(8, 10)
+    took_s = round(time.perf_counter() - started_s, 1)
+    detail = f"for pictures of 8 and 10 bits and for sound: ready after {took_s} s"
+    return Finding("cpu", "kernels", "ok", detail, data={"ready_after_s": took_s})
 
 
 def _cache_folder() -> Path | None:
@@ -289,19 +309,14 @@ def _srt() -> Finding:
 
 
 def _gpu() -> Finding:
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        remedy = "on a machine with an NVIDIA card: install its driver; in a container: run it with --gpus all"
-        return Finding("gpu", "card", "missing", "no NVIDIA driver (libcuda.so.1)", remedy)
-    count = ctypes.c_int()
-    result = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count))
-    if result != 0 or count.value == 0:
-        remedy = "see what nvidia-smi says; in a container: run it with --gpus all"
-        why = "the driver sees no card" if result in (0, _CUDA_ERROR_NO_DEVICE) else f"CUDA error {result}"
-        return Finding("gpu", "card", "missing", why, remedy)
+    cuda = _cuda()
+    count, version = ctypes.c_int(), ctypes.c_int()
+    if cuda is not None:
+        cuda.cuDeviceGetCount(ctypes.byref(count))
+    if cuda is None or count.value == 0:
+        remedy = "install the card's driver and see what nvidia-smi says; in a container: run it with --gpus all"
+        return Finding("gpu", "card", "missing", _why_no_card(), remedy)
     cards = [_card(cuda, index) for index in range(count.value)]
-    version = ctypes.c_int()
     cuda.cuDriverGetVersion(ctypes.byref(version))
     cuda_version = f"{version.value // 1000}.{version.value % 1000 // 10}"
     driver = _driver_version()
@@ -310,7 +325,25 @@ def _gpu() -> Finding:
     return Finding("gpu", "card", "ok", f"{detail}; driver {driver or 'unknown'}, CUDA up to {cuda_version}", data=data)
 
 
-_CUDA_ERROR_NO_DEVICE = 100
+def _cuda() -> ctypes.CDLL | None:
+    """The driver's library, ready to be asked of its cards; null where it cannot be used."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    return None if cuda.cuInit(0) else cuda
+
+
+def _why_no_card() -> str:
+    """Why the decoder finds none, in its own words: an analysis on the card fails with the same."""
+    from gpu_qa.decode.driver import load_driver
+    from gpu_qa.errors import DeviceError
+
+    try:
+        load_driver(0)
+    except DeviceError as error:
+        return str(error)
+    return "no NVIDIA card"
 
 
 def _card(cuda: ctypes.CDLL, index: int) -> dict[str, Any]:
@@ -385,7 +418,7 @@ def _package(name: str, why: str) -> Callable[[], Finding]:
     return look
 
 
-_LOOKS: tuple[tuple[Area, str, Callable[[], Finding]], ...] = (
+_LOOKS: tuple[_Look, ...] = (
     ("machine", "machine", _machine),
     ("cpu", "decoding", _pyav),
     ("cpu", "compiling", _numba),

@@ -158,6 +158,16 @@ def test_output_goes_to_a_file_instead(gpu_qa_command: Any, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
 
 
+def test_json_in_a_file_is_what_standard_output_would_get(gpu_qa_command: Any, tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    ran = gpu_qa_command("analyze", frozen_clip(), clean_clip(), "--format", "json", "-o", target)
+    assert (ran.code, ran.out) == (1, "")
+    first, second = Ran(0, target.read_text(encoding="utf-8"), "").documents()
+    assert (len(first["events"]), second["events"]) == (1, [])
+    shown = " ".join(gpu_qa_command("analyze", "--help").out.replace("│", " ").split())
+    assert "one document per input, one after another" in shown
+
+
 def test_a_report_is_written_beside_the_result(gpu_qa_command: Any, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     ran = gpu_qa_command("analyze", frozen_clip(), clean_clip(), "--report", page, "--format", "json")

@@ -215,16 +215,34 @@ def test_cards_are_named_with_memory_and_driver(monkeypatch: pytest.MonkeyPatch)
     assert finding.detail == "NVIDIA L4 (23.0 GiB), NVIDIA L4 (23.0 GiB); driver 575.57.08, CUDA up to 12.9"
 
 
-@pytest.mark.parametrize(
-    ("fake", "why"),
-    [
-        (Driver(0), "the driver sees no card"),
-        (Driver(0, init=100), "the driver sees no card"),
-        (Driver(1, init=999), "CUDA error 999"),
-    ],
-)
-def test_a_driver_without_a_card(monkeypatch: pytest.MonkeyPatch, fake: Driver, why: str) -> None:
+@pytest.mark.parametrize("fake", [Driver(0), Driver(0, init=100), Driver(1, init=999)])
+def test_no_card_is_told_in_the_words_of_the_decoder(monkeypatch: pytest.MonkeyPatch, fake: Driver) -> None:
+    def refuse(gpu: int) -> object:
+        raise DeviceError(f"card {gpu} is on holiday")
+
     monkeypatch.setattr(ctypes, "CDLL", lambda name: fake)
+    monkeypatch.setattr(driver, "load_driver", refuse)
     finding = doctor._gpu()
-    assert (finding.outcome, finding.detail) == ("missing", why)
+    assert (finding.outcome, finding.detail) == ("missing", "card 0 is on holiday")
     assert "--gpus all" in finding.remedy
+
+
+def test_kernels_are_compiled_where_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    prepared: list[tuple[int, ...]] = []
+    monkeypatch.setattr("gpu_qa.features.prepare", lambda *bits: prepared.append(bits))
+    monkeypatch.setattr(doctor, "_LOOKS", ())
+    monkeypatch.setattr(doctor, "_trial", lambda device: Finding("gpu", "trial", "ok", device))
+    for arguments, kernels in (([], []), (["--compile"], ["kernels"])):
+        with pytest.raises(SystemExit) as ending:
+            cli.main(["doctor", "--format", "json", *arguments])
+        assert ending.value.code == 0
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        assert [finding["name"] for finding in findings if finding["area"] == "cpu"] == kernels
+    assert prepared == [(8, 10)]
+    assert findings[0]["data"]["ready_after_s"] >= 0
+
+
+def test_compiling_really_measures() -> None:
+    finding = doctor._kernels()
+    assert finding.outcome == "ok"
+    assert "8 and 10 bits" in finding.detail
