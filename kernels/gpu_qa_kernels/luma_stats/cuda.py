@@ -36,6 +36,7 @@ _GRADIENT_V = int(Feature.GRADIENT_V)
 _EDGE_H = int(Feature.EDGE_H)
 _EDGE_V = int(Feature.EDGE_V)
 _CB = int(Feature.CB)
+_FEATURES = len(Feature)
 _CELLS = 8
 _CHROMA_CELLS = 4
 
@@ -65,7 +66,7 @@ class Column(IntEnum):
     SHIFT = 14
     BIT_DEPTH = 15
     HISTOGRAM_ROWS = 16
-    """Rows from one that the histogram counts to the next."""
+    """Rows from one that the histogram counts to the next, of `histogram_steps`."""
     STEP = 17
     HISTOGRAM_STEP = 18
     """Samples of a row likewise."""
@@ -87,18 +88,16 @@ def _code(slab, wide, index, sample_bytes, shift, mask):  # type: ignore[no-unty
 
 
 @cuda.jit(device=True)
-def _folded(partial, thread, threads):  # type: ignore[no-untyped-def]
-    """Sum of one number of each thread, known to all; `partial` is shared memory, int64, one a thread."""
+def _fold(partial, thread, threads):  # type: ignore[no-untyped-def]
+    """Add the numbers of all threads into column 0 of `partial`: shared memory, int64, a column per thread."""
     cuda.syncthreads()
     width = threads // 2
     while width > 0:
         if thread < width:
-            partial[thread] += partial[thread + width]
+            for feature in range(_FEATURES):
+                partial[feature, thread] += partial[feature, thread + width]
         cuda.syncthreads()
         width //= 2
-    total = partial[0]
-    cuda.syncthreads()
-    return total
 
 
 @cuda.jit(device=True)
@@ -121,12 +120,14 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
     lane, line = cuda.threadIdx.x, cuda.threadIdx.y
     lanes, lines = cuda.blockDim.x, cuda.blockDim.y
     thread, threads = line * lanes + lane, lanes * lines
-    partial = cuda.shared.array(_MOST_THREADS, int64)
+    partial = cuda.shared.array((_FEATURES, _MOST_THREADS), int64)
     counts = cuda.shared.array(HISTOGRAM_BINS, int32)
 
     offset, pitch, step = table[frame, _OFFSET], table[frame, _PITCH], table[frame, _STEP]
     width, height = table[frame, _WIDTH], table[frame, _HEIGHT]
     before, before_pitch = table[frame, _PREVIOUS], table[frame, _PREVIOUS_PITCH]
+    chroma_pitch, chroma_step = table[frame, _CHROMA_PITCH], table[frame, _CHROMA_STEP]
+    chroma_width, chroma_height = table[frame, _CHROMA_WIDTH], table[frame, _CHROMA_HEIGHT]
     sample_bytes, shift, depth = table[frame, _SAMPLE_BYTES], table[frame, _SHIFT], table[frame, _BIT_DEPTH]
     histogram_rows, histogram_step = table[frame, _HISTOGRAM_ROWS], table[frame, _HISTOGRAM_STEP]
     mask = (1 << depth) - 1
@@ -158,65 +159,12 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
             if before >= 0:
                 other = _code(slab, wide, before + y * before_pitch + x * step, sample_bytes, shift, mask)
                 change += abs(value - other)
-            if y % histogram_rows == 0 and x % histogram_step == 0:
+            if y % histogram_rows == 0 and x % histogram_step == y // histogram_rows % histogram_step:
                 cuda.atomic.add(counts, value >> (depth - 8), 1)
-    partial[thread] = total
-    total = _folded(partial, thread, threads)
-    partial[thread] = squares
-    squares = _folded(partial, thread, threads)
-    partial[thread] = change
-    change = _folded(partial, thread, threads)
-    partial[thread] = across
-    across = _folded(partial, thread, threads)
-    partial[thread] = down
-    down = _folded(partial, thread, threads)
-    partial[thread] = edge_across
-    edge_across = _folded(partial, thread, threads)
-    partial[thread] = edge_down
-    edge_down = _folded(partial, thread, threads)
+    partial[_SUM, thread], partial[_SUM_SQUARES, thread], partial[_CHANGE, thread] = total, squares, change
+    partial[_GRADIENT_H, thread], partial[_GRADIENT_V, thread] = across, down
+    partial[_EDGE_H, thread], partial[_EDGE_V, thread] = edge_across, edge_down
 
-    for index in range(thread, HISTOGRAM_BINS, threads):
-        if counts[index] > 0:
-            cuda.atomic.add(histogram, (frame, index), int64(counts[index]))
-
-    coarse = int64(0)
-    for index in range(thread, _CELLS * _CELLS, threads):
-        i, j = row * _CELLS + index // _CELLS, col * _CELLS + index % _CELLS
-        mean = _cell_mean(
-            slab,
-            wide,
-            offset,
-            pitch,
-            step,
-            width,
-            height,
-            i,
-            j,
-            SMALL_ROWS,
-            SMALL_COLS,
-            sample_bytes,
-            shift,
-            mask,
-            16 - depth,
-        )
-        small[frame, i, j] = mean
-        if before >= 0:
-            coarse += abs(mean - int64(previous_small[table[frame, _PREVIOUS_SMALL], i, j]))
-    partial[thread] = coarse
-    coarse = _folded(partial, thread, threads)
-
-    if thread == 0:
-        tiles[frame, row, col, _SUM] = total
-        tiles[frame, row, col, _SUM_SQUARES] = squares
-        tiles[frame, row, col, _CHANGE] = change
-        tiles[frame, row, col, _COARSE_CHANGE] = coarse
-        tiles[frame, row, col, _GRADIENT_H] = across
-        tiles[frame, row, col, _GRADIENT_V] = down
-        tiles[frame, row, col, _EDGE_H] = edge_across
-        tiles[frame, row, col, _EDGE_V] = edge_down
-
-    chroma_pitch, chroma_step = table[frame, _CHROMA_PITCH], table[frame, _CHROMA_STEP]
-    chroma_width, chroma_height = table[frame, _CHROMA_WIDTH], table[frame, _CHROMA_HEIGHT]
     for plane in range(2):
         first = table[frame, _CB_OFFSET + plane]
         total = int64(0)
@@ -225,19 +173,39 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
                 for x in range(col * chroma_width // TILE_COLS + lane, (col + 1) * chroma_width // TILE_COLS, lanes):
                     index = first + y * chroma_pitch + x * chroma_step
                     total += _code(slab, wide, index, sample_bytes, shift, mask)
-        partial[thread] = total
-        total = _folded(partial, thread, threads)
-        if thread == 0:
-            tiles[frame, row, col, _CB + plane] = total
-        for index in range(thread, _CHROMA_CELLS * _CHROMA_CELLS, threads):
-            i, j = row * _CHROMA_CELLS + index // _CHROMA_CELLS, col * _CHROMA_CELLS + index % _CHROMA_CELLS
-            mean = int64(SMALL_GREY)
+        partial[_CB + plane, thread] = total
+
+    # A thread per cell: what it reads is in the cache by now, where a cell's samples lie beside its neighbours'.
+    coarse = int64(0)
+    for index in range(thread, _CELLS * _CELLS + 2 * _CHROMA_CELLS * _CHROMA_CELLS, threads):
+        if index < _CELLS * _CELLS:
+            i, j = row * _CELLS + index // _CELLS, col * _CELLS + index % _CELLS
+            mean = _cell_mean(
+                slab, wide, offset, pitch, step, width, height, i, j, SMALL_ROWS, SMALL_COLS,
+                sample_bytes, shift, mask, 16 - depth,
+            )  # fmt: skip
+            small[frame, i, j] = mean
+            if before >= 0:
+                coarse += abs(mean - int64(previous_small[table[frame, _PREVIOUS_SMALL], i, j]))
+        else:
+            place = index - _CELLS * _CELLS
+            plane, cell = place // (_CHROMA_CELLS * _CHROMA_CELLS), place % (_CHROMA_CELLS * _CHROMA_CELLS)
+            i, j = row * _CHROMA_CELLS + cell // _CHROMA_CELLS, col * _CHROMA_CELLS + cell % _CHROMA_CELLS
+            first, mean = table[frame, _CB_OFFSET + plane], int64(SMALL_GREY)
             if first >= 0:
                 mean = _cell_mean(
                     slab, wide, first, chroma_pitch, chroma_step, chroma_width, chroma_height, i, j,
                     SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS, sample_bytes, shift, mask, 16 - depth,
                 )  # fmt: skip
             small_chroma[frame, plane, i, j] = mean
+    partial[_COARSE_CHANGE, thread] = coarse
+
+    _fold(partial, thread, threads)
+    for feature in range(thread, _FEATURES, threads):
+        tiles[frame, row, col, feature] = partial[feature, 0]
+    for index in range(thread, HISTOGRAM_BINS, threads):
+        if counts[index] > 0:
+            cuda.atomic.add(histogram, (frame, index), int64(counts[index]))
 
 
 def described(
