@@ -224,6 +224,27 @@ def test_times_are_not_made_up(back_end: str) -> None:
     assert [frame.pts for frame in result.frames] == [None] * 30
 
 
+@pytest.mark.parametrize("at", [3, 13, 25])
+@pytest.mark.parametrize("jump_s", [-100, 100, -(2**33) // 90_000, -1])
+def test_a_jump_of_the_clock_costs_no_picture(jump_s: int, at: int, back_end: str) -> None:
+    """Clips joined end to end and clocks of 33 bits jump; the pictures come all the same, each with its own time."""
+    path = clip("a.ts", codec_options=B_FRAMES, start_s=200.0)
+    expected = reference(path)
+    with opened(path) as (track, natives):
+        ticks = round(jump_s / track.time_base)
+        fed = []
+        for number, native in enumerate(natives):
+            packet = damaged(native, bytes(native))
+            if number >= at:
+                packet.pts, packet.dts = (native.pts or 0) + ticks, (native.dts or 0) + ticks
+            fed.append(packet)
+        shifted = {native.pts for native in natives[at:]}
+        decoder = open_back_end(back_end, track)
+        result = decode_all(decoder, track, fed)
+    same_pictures(result.frames, [((pts or 0) + ticks * (pts in shifted), picture) for pts, picture in expected])
+    assert result.notes == ()
+
+
 @pytest.mark.parametrize("name", ["h264 in MP4 with B-frames", "hevc in MP4", "mpeg2video", "vp9 of odd size"])
 @pytest.mark.parametrize("harm", ["hole", "stump", "noise"])
 def test_damage_never_raises_and_the_next_key_frame_heals(name: str, harm: str, back_end: str) -> None:

@@ -238,6 +238,22 @@ def test_a_picture_that_never_comes_out_is_told() -> None:
     assert (note.pts, note.details["cause"]) == (natives[15].pts, "lost")
 
 
+def test_a_loss_is_told_once_later_pictures_have_come() -> None:
+    """Not only at the end, which in a live channel never comes; and with the clock jumping as well."""
+    with opened(clip("a.ts", seconds=4.0)) as (track, natives):
+        fed = [damaged(native, bytes(native)) for native in natives]
+        fed[15] = damaged(natives[15], b"\0\0\0\1\x09\xf0")
+        for packet in fed[30:]:
+            packet.pts = packet.dts = packet.pts - 9_000_000
+        decoder = open_back_end("nvdec", track)
+        parts = [decoder.decode(Packet(track, native)) for native in fed]
+    notes = [(number, note) for number, part in enumerate(parts) for note in part.notes]
+    ((told, note),) = notes
+    assert (note.pts, note.details["cause"]) == (natives[15].pts, "lost")
+    assert 15 < told <= 15 + 40
+    assert sum(len(part.frames) for part in parts) + len(decoder.drain().frames) == 99
+
+
 def test_field_pictures_are_no_losses() -> None:
     """Where every other packet gives no picture, that is how the stream is made."""
     with opened(clip("a.ts")) as (track, natives):

@@ -38,6 +38,8 @@ _HEADER_BYTES = 4096
 """Sequence headers come within the first bytes of a key frame."""
 _REMEMBERED = 256
 """Packets remembered until their pictures come out."""
+_OVERTAKING = 32
+"""Packets by which one may be overtaken: 16 pictures, the most that H.264 and HEVC reorder, of two fields each."""
 _AV1_DELIMITER = b"\x12\0"
 """A temporal delimiter, which comes before all else (AV1 bitstream specification, 7.5)."""
 _INTERLACED = frozenset({2, 3, 4, 5})
@@ -54,6 +56,8 @@ class _Sent(NamedTuple):
     is_key: bool
     marked: bool
     """The demuxer says that it is damaged, and that is worth hearing."""
+    leading: bool = False
+    """Shown before the key frame that decoding began with, and hence without its references."""
 
 
 class _Surface(NamedTuple):
@@ -118,11 +122,14 @@ class NvdecDecoder:
         self._notes = DamageNotes(track, self._codec)
         self._marks = Rarity()
         self._losses = Rarity()
-        self._sent: dict[int, _Sent] = {}
+        self._sent: dict[int, _Sent | None] = {}
+        """By number; null once the picture has come out, until the packets before it are settled."""
         self._number = 0
         self._waiting = True
         self._skipped = 0
         self._first_pts: int | None = None
+        """Time of the key frame that decoding began with, while pictures may follow that are shown before it."""
+        self._first_number = 0
         self._packets = self._pictures = 0
 
     def decode(self, packet: Packet) -> Decoded:
@@ -138,7 +145,7 @@ class NvdecDecoder:
             return NOTHING
         frames: list[VideoFrame] = []
         notes: list[Note] = []
-        sent = _Sent(native.pts, native.duration or 0, native.is_keyframe, marked)
+        sent = _Sent(native.pts, native.duration or 0, native.is_keyframe, marked, self._leads(native))
         try:
             for chunk in self._chunks(native):
                 self._feed(chunk, sent, frames, notes)
@@ -187,7 +194,24 @@ class NvdecDecoder:
             return False
         self._waiting = False
         self._first_pts = native.pts if native.is_keyframe else None
+        self._first_number = self._number
         return True
+
+    def _leads(self, native: Any) -> bool:
+        """Whether the packet's picture is shown before the key frame that decoding began with.
+
+        Such come at once behind it, so times are only compared until one follows that is shown well after it: on a
+        clock that jumps back, all later ones would seem to be before it.
+        """
+        first, pts = self._first_pts, native.pts
+        if first is None or self._number == self._first_number:
+            return False
+        # Within a picture's duration it may be the second field of the key frame.
+        after = pts is not None and 0 < (native.duration or 0) < pts - first
+        if native.is_keyframe or after or self._number > self._first_number + _OVERTAKING:
+            self._first_pts = None
+            return False
+        return pts is not None and pts < first
 
     def _new_filter(self) -> Any:
         if not self._prefixed:
@@ -234,9 +258,7 @@ class NvdecDecoder:
             except Exception as error:  # noqa: BLE001 - the library's own and CUDA's errors, by any name
                 self._decoder = None
                 self._sent.pop(self._number - 1, None)
-                for lost in self._sent.values():
-                    self._lost(lost, notes)
-                self._sent.clear()
+                self._settle(self._number, notes)
                 # A size change that no header announced fails; a key frame starts a new decoder well.
                 if attempt == 2 or not sent.is_key:
                     self._refused(sent, first_line(error), notes)
@@ -288,11 +310,9 @@ class NvdecDecoder:
             raise
         except Exception as error:  # noqa: BLE001 - the library's own and CUDA's errors, by any name
             self._decoder = None
-            last = next(reversed(self._sent.values()), _Sent(None, 0, is_key=False, marked=False))
-            self._refused(last, first_line(error), notes)
-        for sent in self._sent.values():
-            self._lost(sent, notes)
-        self._sent.clear()
+            last = next((one for one in reversed(self._sent.values()) if one), None)
+            self._refused(last or _Sent(None, 0, is_key=False, marked=False), first_line(error), notes)
+        self._settle(self._number, notes)
 
     def _take(self, pictures: list[Any], frames: list[VideoFrame], notes: list[Note]) -> None:
         """Copy pictures out of the decoder before it is called again; they are complete when this returns."""
@@ -310,14 +330,18 @@ class NvdecDecoder:
         surface = self._surface
         if surface is None:
             surface = self._surface = self._new_surface(picture)
-        sent = self._sent.pop(picture.getPTS(), None)
+        number = picture.getPTS()
+        sent = self._sent.get(number)
         pts = sent.pts if sent else None
-        if pts is not None:
-            if self._first_pts is not None and pts < self._first_pts:
+        if sent is not None:
+            if sent.leading:
+                del self._sent[number]
                 return None
-            for number in [key for key, one in self._sent.items() if one.pts is not None and one.pts < pts]:
-                self._lost(self._sent.pop(number), notes)
-            self._losses.heard(rings=False)
+            self._sent[number] = None
+            if not sent.is_key:
+                # What is shown before the first key frame would have come out by now.
+                self._first_pts = None
+            self._settle(number - _OVERTAKING, notes)
         if self._format is not surface.format:
             if self._format is not None and (note := format_change(self._track, pts, self._format, surface.format)):
                 notes.append(note)
@@ -331,15 +355,20 @@ class NvdecDecoder:
             notes.append(self._notes.write("transport", pts, "the picture's data arrived damaged"))
         return self._copied(picture, surface, pts, sent.duration if sent else 0, is_corrupt=marked, is_key=is_key)
 
-    def _lost(self, sent: _Sent, notes: list[Note]) -> None:
-        """A packet whose picture did not come out while a later one did.
+    def _settle(self, end: int, notes: list[Note]) -> None:
+        """Forget packets in the order they were fed; of those before number `end`, tell which gave no picture.
 
-        Many are no loss: of field pictures only the first of two packets gives one.
+        The order alone decides, since times jump. Many are no loss: of field pictures only the first of two packets
+        gives one.
         """
-        if sent.pts is not None and self._first_pts is not None and sent.pts < self._first_pts:
-            return
-        if self._losses.heard(rings=True):
-            notes.append(self._notes.write("lost", sent.pts, "no picture came of a packet"))
+        for number, sent in list(self._sent.items()):
+            if sent is not None and number >= end:
+                return
+            del self._sent[number]
+            if sent is not None and sent.leading:
+                continue
+            if self._losses.heard(sent is not None) and sent is not None:
+                notes.append(self._notes.write("lost", sent.pts, "no picture came of a packet"))
 
     def _copied(
         self, picture: Any, surface: _Surface, pts: int | None, duration: int, *, is_corrupt: bool, is_key: bool
