@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 
-from gpu_qa.decode import DecodeSettings, driver, nvdec
+from gpu_qa.decode import DecodeSettings, driver, nvdec, open_decoder
 from gpu_qa.decode.headers import Header, kept_parameters, probed_header
 from gpu_qa.decode.nvdec import NvdecDecoder
 from gpu_qa.decode.pool import FramePool
@@ -370,6 +373,50 @@ class _Broken:
     def find_spec(self, name: str, *_: object) -> None:
         if name == "PyNvVideoCodec":
             raise RuntimeError("libnvidia-encode.so.1 is missing\n\n=== TROUBLESHOOTING STEPS ===")
+
+
+def test_a_card_that_runs_no_kernels_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "PyNvVideoCodec", types.ModuleType("PyNvVideoCodec"))
+    monkeypatch.setattr(driver, "kernel_problem", lambda gpu: f"no kernels on card {gpu}")
+    assert probe(monkeypatch) == "no kernels on card 0"
+    # As `auto` meets it: the track is decoded on the CPU, which says why.
+    monkeypatch.setattr("gpu_qa.decode.nvdec.load_driver", lambda gpu: _refused_card(driver.kernel_problem(gpu)))
+    with opened(clip("a.ts")) as (track, _):
+        decoder = open_decoder(track, DecodeSettings(device="auto"))
+    assert (decoder.name, decoder.reason) == ("pyav h264", "no kernels on card 0")
+
+
+def _refused_card(reason: str) -> None:
+    raise DeviceError(reason)
+
+
+def test_reasons_for_running_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba_cuda", reason="needs numba-cuda")
+    from numba import cuda
+
+    class NoCompiler:
+        def __getitem__(self, gpu: int) -> None:
+            raise RuntimeError("libnvvm.so cannot be found\nmore")
+
+    monkeypatch.setattr(cuda, "gpus", NoCompiler())
+    assert driver.kernel_problem(1).startswith("CUDA kernels do not run on card 1: libnvvm.so cannot be found; ")
+    monkeypatch.setitem(sys.modules, "numba_cuda", None)
+    assert driver.kernel_problem(0).startswith("numba-cuda is missing")
+
+
+def test_the_kernel_that_is_tried_runs_in_the_simulator() -> None:
+    """In a process of its own: numba decides for the simulator when it is imported."""
+    pytest.importorskip("numba_cuda", reason="needs numba-cuda")
+    done = subprocess.run(
+        [sys.executable, "-c", "from gpu_qa.decode import driver; print(repr(driver.kernel_problem(0)))"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
+        cwd=Path(__file__).parents[1],
+        check=False,
+    )
+    assert done.stdout == "''\n", done.stdout + done.stderr
 
 
 def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def load_driver(gpu: int) -> Any:
     """The module PyNvVideoCodec, once it is sure that card number `gpu` can be used.
 
     Raises:
-        DeviceError: It cannot: no card, no driver, or a library is missing.
+        DeviceError: It cannot: no card, no driver, a library is missing, or kernels do not run.
     """
     module, problem = _probe(gpu)
     if problem:
@@ -73,7 +73,28 @@ def _probe(gpu: int) -> tuple[Any, str]:
         return None, f"PyNvVideoCodec is missing ({first_line(error)}); pip install 'gpu-qa[gpu]'"
     except Exception as error:  # noqa: BLE001 - it raises whatever its libraries do
         return None, f"PyNvVideoCodec cannot be loaded: {first_line(error)}"
-    return PyNvVideoCodec, ""
+    return PyNvVideoCodec, kernel_problem(gpu)
+
+
+def kernel_problem(gpu: int) -> str:
+    """Why kernels, which measure what NVDEC decodes, do not run on card number `gpu`; empty where they do.
+
+    Only trying tells: compiling needs libraries that numba-cuda installs without, and a driver as new as they are.
+    """
+    try:
+        import numba_cuda  # noqa: F401 - it takes the place of numba's own, older `numba.cuda`
+
+        from gpu_qa.decode.trial import counts_right
+    except ImportError as error:
+        return f"numba-cuda is missing ({first_line(error)}); pip install 'gpu-qa[gpu]'"
+    except Exception as error:  # noqa: BLE001 - it raises whatever its libraries do
+        return f"numba-cuda cannot be loaded: {first_line(error)}"
+
+    try:
+        right = counts_right(gpu)
+    except Exception as error:  # noqa: BLE001 - numba's, NVVM's, the linker's and the driver's, by any name
+        return f"CUDA kernels do not run on card {gpu}: {first_line(error)}; which packages they need: docs/hardware.md"
+    return "" if right else f"CUDA kernels compute wrong results on card {gpu}"
 
 
 def check_support(driver: Any, gpu: int, codec: str, header: Header) -> None:
