@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -71,6 +72,22 @@ def pictures(bits: int, count: int = 4) -> list[VideoFrame]:
     return frames
 
 
+def on_card(frames: list[VideoFrame]) -> list[VideoFrame]:
+    """The same pictures with their pool in a card's memory."""
+    memory: Any = frames[0].luma.data
+    # As bytes, as the pool is allocated.
+    pool = memory.view(torch.uint8).cuda().view(memory.dtype)
+
+    def moved(plane: Plane) -> Plane:
+        return replace(plane, data=pool)
+
+    return [
+        replace(frame, luma=moved(frame.luma), chroma=(moved(frame.chroma[0]), moved(frame.chroma[1])))
+        for frame in frames
+        if frame.chroma is not None
+    ]
+
+
 def on_host(frame: VideoFrame, before: VideoFrame | None, small: np.ndarray | None) -> LumaStats:
     def plane(one: Plane) -> Plane:
         memory: Any = one.data
@@ -98,6 +115,26 @@ def test_the_device_path_measures_what_the_host_path_does(bits: int, monkeypatch
         for name in LumaStats._fields:
             np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
         before, small = frame, expected.small
+
+
+@pytest.mark.needs_cuda
+@pytest.mark.parametrize("bits", [8, 10])
+def test_a_card_measures_what_the_host_does(bits: int) -> None:
+    frames = pictures(bits)
+    moved = on_card(frames)
+    assert len(moved) == len(frames)
+    device = DevicePictures()
+    small: np.ndarray | None = None
+    own = torch.cuda.Stream()
+    for number, (frame, there) in enumerate(zip(frames, moved, strict=True)):
+        before = frames[number - 1] if number else None
+        expected = on_host(frame, before, small)
+        # The caller's stream may be any.
+        with torch.cuda.stream(own if number % 2 else torch.cuda.default_stream()):
+            got = device.luma_stats(there, moved[number - 1] if number else None)
+        for name in LumaStats._fields:
+            np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=f"{name} of {number}")
+        small = expected.small
 
 
 def test_pictures_of_a_pool_in_host_memory_are_measured_there() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+import gpu_qa
 from gpu_qa.decode import DecodeSettings
 from gpu_qa.decode.driver import load_driver
 from gpu_qa.decode.nvdec import NvdecDecoder, open_nvdec
 from gpu_qa.errors import DeviceError
 from gpu_qa.media import Packet, Plane, VideoFrame
+from tests.clips import cached_clip
 from tests.decode_harness import decode_all, opened, reference, same_pictures
 from tests.test_decode import B_FRAMES, CLIPS, clip
 
@@ -100,3 +102,20 @@ def test_reset_and_drain() -> None:
         assert decoder.drain().frames == ()
         for _ in range(2):
             same_pictures(on_host(decode_all(decoder, track, natives).frames), reference(path))
+
+
+def test_an_analysis_on_the_card_tells_what_one_on_the_cpu_does() -> None:
+    path = cached_clip("a.ts", seconds=12, size=(320, 240), gop=12, freeze=(1, 4), black=(5, 8), silence=(8.5, 11))
+
+    def told(device: Literal["cuda", "cpu"]) -> list[tuple[str, float, float | None, str, str]]:
+        analysis = gpu_qa.Analysis(str(path), gpu_qa.Settings(decode=DecodeSettings(device=device)))
+        for _ in analysis:
+            pass
+        report = analysis.report()
+        assert report.error is None
+        events = [(one.kind, one.start_s, one.end_s, one.severity, one.state) for one in report.events]
+        return sorted(events, key=str)
+
+    expected = told("cpu")
+    assert {"video.freeze", "video.black", "audio.silence"} <= {kind for kind, *_ in expected}
+    assert told("cuda") == expected
