@@ -39,6 +39,7 @@ _CB = int(Feature.CB)
 _FEATURES = len(Feature)
 _CELLS = 8
 _CHROMA_CELLS = 4
+_EDGES = _CELLS + 1
 
 
 class Column(IntEnum):
@@ -101,14 +102,16 @@ def _fold(partial, thread, threads):  # type: ignore[no-untyped-def]
 
 
 @cuda.jit(device=True)
-def _cell_mean(slab, wide, first, pitch, step, width, height, i, j, rows, cols, sample_bytes, shift, mask, scale):  # type: ignore[no-untyped-def]
-    """Mean of cell (i, j) of a plane cut into rows × cols cells, times 2^scale, rounded down."""
-    top, left = min(i * height // rows, height - 1), min(j * width // cols, width - 1)
-    bottom, right = max(top + 1, (i + 1) * height // rows), max(left + 1, (j + 1) * width // cols)
+def _cell_mean(slab, wide, first, pitch, step, top, bottom, left, right, sample_bytes, shift, mask, scale):  # type: ignore[no-untyped-def]
+    """Mean of a cell times 2^scale, rounded down."""
     total = int64(0)
-    for y in range(top, bottom):
-        for x in range(left, right):
+    y = top
+    while y < bottom:
+        x = left
+        while x < right:
             total += _code(slab, wide, first + y * pitch + x * step, sample_bytes, shift, mask)
+            x += 1
+        y += 1
     return (total << scale) // ((bottom - top) * (right - left))
 
 
@@ -122,6 +125,7 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
     thread, threads = line * lanes + lane, lanes * lines
     partial = cuda.shared.array((_FEATURES, _MOST_THREADS), int64)
     counts = cuda.shared.array(HISTOGRAM_BINS, int32)
+    edges = cuda.shared.array((4, _EDGES), int64)
 
     offset, pitch, step = table[frame, _OFFSET], table[frame, _PITCH], table[frame, _STEP]
     width, height = table[frame, _WIDTH], table[frame, _HEIGHT]
@@ -132,35 +136,56 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
     histogram_rows, histogram_step = table[frame, _HISTOGRAM_ROWS], table[frame, _HISTOGRAM_STEP]
     mask = (1 << depth) - 1
 
-    for index in range(thread, HISTOGRAM_BINS, threads):
+    # Loops are spelt out with `while`: to `range` with a step, numba adds a division of 64 bits each time.
+    index = thread
+    while index < HISTOGRAM_BINS:
         counts[index] = 0
+        index += threads
+    index = thread
+    while index <= _CELLS:
+        edges[0, index] = (row * _CELLS + index) * height // SMALL_ROWS
+        edges[1, index] = (col * _CELLS + index) * width // SMALL_COLS
+        if index <= _CHROMA_CELLS:
+            edges[2, index] = (row * _CHROMA_CELLS + index) * chroma_height // SMALL_CHROMA_ROWS
+            edges[3, index] = (col * _CHROMA_CELLS + index) * chroma_width // SMALL_CHROMA_COLS
+        index += threads
     cuda.syncthreads()
 
-    top, bottom = row * height // TILE_ROWS, (row + 1) * height // TILE_ROWS
-    left, right = col * width // TILE_COLS, (col + 1) * width // TILE_COLS
+    top, bottom, left, right = edges[0, 0], edges[0, _CELLS], edges[1, 0], edges[1, _CELLS]
     total, squares, change = int64(0), int64(0), int64(0)
     across, down, edge_across, edge_down = int64(0), int64(0), int64(0), int64(0)
-    for y in range(top + line, bottom, lines):
+    y = top + line
+    while y < bottom:
         start = offset + y * pitch
-        for x in range(left + lane, right, lanes):
+        other_start = before + y * before_pitch
+        x = left + lane
+        while x < right:
             value = _code(slab, wide, start + x * step, sample_bytes, shift, mask)
             total += value
             squares += int64(value) * value
             if x > 0:
                 difference = abs(value - _code(slab, wide, start + (x - 1) * step, sample_bytes, shift, mask))
                 across += difference
-                if x % 8 == 0:
+                if x & 7 == 0:
                     edge_across += difference
             if y > 0:
                 difference = abs(value - _code(slab, wide, start - pitch + x * step, sample_bytes, shift, mask))
                 down += difference
-                if y % 8 == 0:
+                if y & 7 == 0:
                     edge_down += difference
             if before >= 0:
-                other = _code(slab, wide, before + y * before_pitch + x * step, sample_bytes, shift, mask)
-                change += abs(value - other)
-            if y % histogram_rows == 0 and x % histogram_step == y // histogram_rows % histogram_step:
-                cuda.atomic.add(counts, value >> (depth - 8), 1)
+                change += abs(value - _code(slab, wide, other_start + x * step, sample_bytes, shift, mask))
+            x += lanes
+        y += lines
+    y = (top + histogram_rows - 1) // histogram_rows * histogram_rows + line * histogram_rows
+    while y < bottom:
+        start = offset + y * pitch
+        x = left + (y // histogram_rows - left) % histogram_step + lane * histogram_step
+        while x < right:
+            value = _code(slab, wide, start + x * step, sample_bytes, shift, mask)
+            cuda.atomic.add(counts, value >> (depth - 8), 1)
+            x += lanes * histogram_step
+        y += lines * histogram_rows
     partial[_SUM, thread], partial[_SUM_SQUARES, thread], partial[_CHANGE, thread] = total, squares, change
     partial[_GRADIENT_H, thread], partial[_GRADIENT_V, thread] = across, down
     partial[_EDGE_H, thread], partial[_EDGE_V, thread] = edge_across, edge_down
@@ -169,43 +194,58 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
         first = table[frame, _CB_OFFSET + plane]
         total = int64(0)
         if first >= 0:
-            for y in range(row * chroma_height // TILE_ROWS + line, (row + 1) * chroma_height // TILE_ROWS, lines):
-                for x in range(col * chroma_width // TILE_COLS + lane, (col + 1) * chroma_width // TILE_COLS, lanes):
-                    index = first + y * chroma_pitch + x * chroma_step
-                    total += _code(slab, wide, index, sample_bytes, shift, mask)
+            y = edges[2, 0] + line
+            while y < edges[2, _CHROMA_CELLS]:
+                x = edges[3, 0] + lane
+                while x < edges[3, _CHROMA_CELLS]:
+                    place = first + y * chroma_pitch + x * chroma_step
+                    total += _code(slab, wide, place, sample_bytes, shift, mask)
+                    x += lanes
+                y += lines
         partial[_CB + plane, thread] = total
 
     # A thread per cell: what it reads is in the cache by now, where a cell's samples lie beside its neighbours'.
     coarse = int64(0)
-    for index in range(thread, _CELLS * _CELLS + 2 * _CHROMA_CELLS * _CHROMA_CELLS, threads):
+    index = thread
+    while index < _CELLS * _CELLS + 2 * _CHROMA_CELLS * _CHROMA_CELLS:
         if index < _CELLS * _CELLS:
-            i, j = row * _CELLS + index // _CELLS, col * _CELLS + index % _CELLS
+            i, j = index // _CELLS, index % _CELLS
+            # Where a side has fewer samples than cells, a cell takes the sample that its start falls on.
+            top, left = min(edges[0, i], height - 1), min(edges[1, j], width - 1)
+            bottom, right = max(top + 1, edges[0, i + 1]), max(left + 1, edges[1, j + 1])
             mean = _cell_mean(
-                slab, wide, offset, pitch, step, width, height, i, j, SMALL_ROWS, SMALL_COLS,
-                sample_bytes, shift, mask, 16 - depth,
-            )  # fmt: skip
+                slab, wide, offset, pitch, step, top, bottom, left, right, sample_bytes, shift, mask, 16 - depth
+            )
+            i, j = row * _CELLS + i, col * _CELLS + j
             small[frame, i, j] = mean
             if before >= 0:
                 coarse += abs(mean - int64(previous_small[table[frame, _PREVIOUS_SMALL], i, j]))
         else:
-            place = index - _CELLS * _CELLS
-            plane, cell = place // (_CHROMA_CELLS * _CHROMA_CELLS), place % (_CHROMA_CELLS * _CHROMA_CELLS)
-            i, j = row * _CHROMA_CELLS + cell // _CHROMA_CELLS, col * _CHROMA_CELLS + cell % _CHROMA_CELLS
+            cell = index - _CELLS * _CELLS
+            plane, cell = cell // (_CHROMA_CELLS * _CHROMA_CELLS), cell % (_CHROMA_CELLS * _CHROMA_CELLS)
+            i, j = cell // _CHROMA_CELLS, cell % _CHROMA_CELLS
             first, mean = table[frame, _CB_OFFSET + plane], int64(SMALL_GREY)
             if first >= 0:
+                top, left = min(edges[2, i], chroma_height - 1), min(edges[3, j], chroma_width - 1)
+                bottom, right = max(top + 1, edges[2, i + 1]), max(left + 1, edges[3, j + 1])
                 mean = _cell_mean(
-                    slab, wide, first, chroma_pitch, chroma_step, chroma_width, chroma_height, i, j,
-                    SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS, sample_bytes, shift, mask, 16 - depth,
+                    slab, wide, first, chroma_pitch, chroma_step, top, bottom, left, right,
+                    sample_bytes, shift, mask, 16 - depth,
                 )  # fmt: skip
-            small_chroma[frame, plane, i, j] = mean
+            small_chroma[frame, plane, row * _CHROMA_CELLS + i, col * _CHROMA_CELLS + j] = mean
+        index += threads
     partial[_COARSE_CHANGE, thread] = coarse
 
     _fold(partial, thread, threads)
-    for feature in range(thread, _FEATURES, threads):
+    feature = thread
+    while feature < _FEATURES:
         tiles[frame, row, col, feature] = partial[feature, 0]
-    for index in range(thread, HISTOGRAM_BINS, threads):
+        feature += threads
+    index = thread
+    while index < HISTOGRAM_BINS:
         if counts[index] > 0:
             cuda.atomic.add(histogram, (frame, index), int64(counts[index]))
+        index += threads
 
 
 def described(
