@@ -6,7 +6,6 @@ A reader thread demuxes and decodes; the caller's thread measures, judges and te
 from __future__ import annotations
 
 import os
-import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -70,7 +69,7 @@ class Analysis:
         self._input = source
         self._settings = settings if settings is not None else Settings()
         self._duration_s = duration_s
-        self._stopped = threading.Event()
+        self._stopped = False
         self._reader: Reader | None = None
         self._facts: MediaFacts | None = None
         self._features: StreamFeatures | None = None
@@ -89,7 +88,7 @@ class Analysis:
 
     def stop(self) -> None:
         """End soon, with what is known. May be called from any thread or a signal handler."""
-        self._stopped.set()
+        self._stopped = True
         if self._reader is not None:
             self._reader.stop()
 
@@ -132,7 +131,7 @@ class Analysis:
             self._tracker = TrackerState(source.name)
             self._features = features = StreamFeatures(source.facts.tracks)
             self._reader = reader = Reader(source, self._settings.decode)
-            if self._stopped.is_set():
+            if self._stopped:
                 reader.stop()
             reader.start()
             try:
@@ -237,7 +236,7 @@ class Analysis:
     def report(self) -> Report:
         """What is known so far; complete once the iteration has ended."""
         error = self._error
-        if error is None and self._ended_s is not None and not self._stopped.is_set():
+        if error is None and self._ended_s is not None and not self._stopped:
             error = self._not_decoded()
         return Report(
             stream=self._tracker.stream,
