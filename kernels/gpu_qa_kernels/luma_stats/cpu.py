@@ -432,29 +432,9 @@ def _kernels(itemsize: int) -> tuple[Callable[..., None], Callable[..., None]]:
     n, tiles, histogram = types.int64, types.Array(types.int64, 3, "C"), types.Array(types.int64, 1, "C")
     small, small_chroma = types.Array(types.uint16, 2, "C"), types.Array(types.uint16, 3, "C")
     previous_small = types.Array(types.uint16, 2, "C", readonly=True)
-    return (
-        compiled(
-            _measure_luma,
-            data,
-            n,
-            n,
-            n,
-            n,
-            n,
-            n,
-            data,
-            n,
-            n,
-            previous_small,
-            n,
-            n,
-            n,
-            tiles,
-            histogram,
-            small,
-        ),
-        compiled(_measure_chroma, data, n, n, n, n, n, n, n, n, tiles, small_chroma),
-    )
+    luma_types = (data, *6 * [n], data, n, n, previous_small, n, n, n, tiles, histogram, small)
+    chroma_types = (data, *8 * [n], tiles, small_chroma)
+    return compiled(_measure_luma, *luma_types), compiled(_measure_chroma, *chroma_types)
 
 
 def prepare_cpu(bit_depth: int) -> None:

@@ -30,14 +30,24 @@ def _samples(plane: PlaneLike, shift: int, bit_depth: int) -> np.ndarray:
     return np.asarray((raw >> shift) & ((1 << bit_depth) - 1))
 
 
+def _box_sums(
+    values: np.ndarray, top: np.ndarray, bottom: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    """Sums of int64 [H, W] over the rows `top[i]` to `bottom[i]` and columns `left[j]` to `right[j]`, exclusive."""
+    integral = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.int64)
+    integral[1:, 1:] = values.cumsum(0).cumsum(1)
+    return np.asarray(
+        integral[np.ix_(bottom, right)]
+        - integral[np.ix_(top, right)]
+        - integral[np.ix_(bottom, left)]
+        + integral[np.ix_(top, left)]
+    )
+
+
 def _tile_sums(values: np.ndarray) -> np.ndarray:
     """Sums of int64 [H, W] over the tiles as int64 [24, 42]; empty tiles give 0."""
-    rows = part_edges(values.shape[0], TILE_ROWS)
-    cols = part_edges(values.shape[1], TILE_COLS)
-    total = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.int64)
-    total[1:, 1:] = values.cumsum(0).cumsum(1)
-    corner = total[np.ix_(rows, cols)]
-    return np.asarray(corner[1:, 1:] - corner[:-1, 1:] - corner[1:, :-1] + corner[:-1, :-1])
+    rows, cols = part_edges(values.shape[0], TILE_ROWS), part_edges(values.shape[1], TILE_COLS)
+    return _box_sums(values, rows[:-1], rows[1:], cols[:-1], cols[1:])
 
 
 def _small(values: np.ndarray, rows: int, cols: int, bit_depth: int) -> np.ndarray:
@@ -45,18 +55,11 @@ def _small(values: np.ndarray, rows: int, cols: int, bit_depth: int) -> np.ndarr
 
     Where a side has fewer samples than cells, a cell takes the sample that its start falls on.
     """
-    height, width = values.shape
-    small = np.empty((rows, cols), np.uint16)
-    y_edges, x_edges = part_edges(height, rows), part_edges(width, cols)
-    for i in range(rows):
-        y_low = min(int(y_edges[i]), height - 1)
-        y_high = max(y_low + 1, int(y_edges[i + 1]))
-        for j in range(cols):
-            x_low = min(int(x_edges[j]), width - 1)
-            x_high = max(x_low + 1, int(x_edges[j + 1]))
-            cell = values[y_low:y_high, x_low:x_high]
-            small[i, j] = (int(cell.sum()) << (16 - bit_depth)) // cell.size
-    return small
+    y, x = part_edges(values.shape[0], rows), part_edges(values.shape[1], cols)
+    top, left = np.minimum(y[:-1], values.shape[0] - 1), np.minimum(x[:-1], values.shape[1] - 1)
+    bottom, right = np.maximum(y[1:], top + 1), np.maximum(x[1:], left + 1)
+    sums = _box_sums(values, top, bottom, left, right)
+    return np.asarray((sums << (16 - bit_depth)) // np.outer(bottom - top, right - left)).astype(np.uint16)
 
 
 def luma_stats_reference(
