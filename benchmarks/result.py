@@ -292,14 +292,6 @@ def table(sides: Sequence[Side], targets: Sequence[Target]) -> str:
     return "\n".join(lines)
 
 
-def row(target: Target) -> str:
-    """A target as a row of a Markdown table, as in docs/speed.md."""
-    wanted = "—" if target.limit is None else f"{'≤' if target.wanted == 'at most' else '≥'} {target.limit:g}"
-    verdict = "" if target.met is None else ("yes" if target.met else "**no**")
-    spread = f"{target.value.q1:.2f} … {target.value.q3:.2f}" if len(target.value.values) > 1 else "once"
-    return f"| {target.name} | {target.value.median:.2f} | {spread} | {wanted} | {verdict} |"
-
-
 def _shown(spread: Spread) -> str:
     return f"{spread.median:.2f} [{spread.q1:.2f} … {spread.q3:.2f}]"
 

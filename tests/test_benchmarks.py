@@ -15,12 +15,8 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks import clips, memory, pipeline, result
+from benchmarks import clips, memory, page, pipeline, result
 from benchmarks.result import MemoryResult, PipelineResult, Software, Spread, Target
-
-RESULTS = Path(result.__file__).parent / "results"
-PAGE = Path(result.__file__).parent.parent / "docs" / "speed.md"
-KINDS = {"pipeline": PipelineResult, "memory": MemoryResult}
 
 
 @pytest.fixture(scope="module")
@@ -83,15 +79,23 @@ def test_memory_measures_a_looped_film(films: Path, tmp_path: Path) -> None:
     assert document.samples[-1].position_s == pytest.approx(120, abs=0.5)
 
 
-@pytest.mark.parametrize("name", ["pipeline", "memory"])
-def test_committed_results_follow_the_schema_and_are_what_the_page_says(name: str) -> None:
-    value = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    document: Any = result.read(KINDS[name], value)
+@pytest.mark.parametrize("name", page.KINDS)
+def test_committed_results_follow_the_schema_and_are_on_the_page(name: str) -> None:
+    document = page.load(name)
+    text = page.PAGE.read_text(encoding="utf-8")
     assert document.schema == result.SCHEMA
-    page = PAGE.read_text(encoding="utf-8")
-    assert document.created[:10] in page
-    for target in document.targets:
-        assert result.row(target) in page
+    assert page.filled(text, name, document) == text
+
+
+def test_page_is_filled_in_its_places() -> None:
+    document = page.load("memory")
+    text = page.filled("a <!-- memory -->old<!-- /memory --> z", "memory", document)
+    assert text.startswith("a <!-- memory -->\n|")
+    assert text.endswith("<!-- /memory --> z")
+    assert "old" not in text
+    assert f"{document.targets[0].value.median:.2f}" in text
+    with pytest.raises(ValueError, match="no <!-- memory -->"):
+        page.filled("nothing", "memory", document)
 
 
 def test_films_are_the_same_each_time_and_hold_their_faults(films: Path, tmp_path: Path) -> None:

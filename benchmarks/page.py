@@ -1,0 +1,108 @@
+"""Write the measured numbers into docs/speed.md: `python benchmarks/page.py` after a benchmark has written a result.
+
+The page has places `<!-- NAME -->` … `<!-- /NAME -->`; what stands between them is made here from `results/NAME.json`,
+so that the page says nothing that was not measured.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
+
+from benchmarks import result  # noqa: E402
+from benchmarks.result import MemoryResult, PipelineResult, Side, Target  # noqa: E402
+
+PAGE = ROOT / "docs" / "speed.md"
+RESULTS = ROOT / "benchmarks" / "results"
+KINDS: dict[str, Any] = {"pipeline": PipelineResult, "memory": MemoryResult}
+
+
+def load(name: str) -> PipelineResult | MemoryResult:
+    """A committed result.
+
+    Raises:
+        ValueError: It does not follow the schema.
+    """
+    value = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    document: PipelineResult | MemoryResult = result.read(KINDS[name], value)
+    return document
+
+
+def filled(page: str, name: str, document: PipelineResult | MemoryResult) -> str:
+    """The page with a result's numbers in their place.
+
+    Raises:
+        ValueError: The page has no such place.
+    """
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if begin not in page or end not in page:
+        raise ValueError(f"the page has no {begin} … {end}")
+    place = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    return place.sub(lambda _: f"{begin}\n{_text(document)}\n{end}", page, count=1)
+
+
+def _text(document: PipelineResult | MemoryResult) -> str:
+    lines = [
+        "| | median | middle half | wanted | met |",
+        "|---|---:|---:|---:|---|",
+        *(_target_row(target) for target in document.targets),
+        "",
+    ]
+    if isinstance(document, PipelineResult):
+        lines += [
+            "| 1080p side | wall s | CPU s | frames/s | CPU ms per frame | peak MB | others kept busy |",
+            "|---|---:|---:|---:|---:|---:|---:|",
+            *(_side_row(side) for side in document.sides),
+            "",
+        ]
+    return "\n".join([*lines, _where(document)])
+
+
+def _target_row(target: Target) -> str:
+    wanted = "" if target.limit is None else f"{'≤' if target.wanted == 'at most' else '≥'} {target.limit:g}"
+    met = "" if target.met is None else ("yes" if target.met else "**no**")
+    spread = f"{target.value.q1:.2f} … {target.value.q3:.2f}" if len(target.value.values) > 1 else "once"
+    return f"| {target.name} | {target.value.median:.2f} | {spread} | {wanted} | {met} |"
+
+
+def _side_row(side: Side) -> str:
+    return (
+        f"| {side.name} | {side.wall_s.median:.2f} | {side.cpu_s.median:.2f} | {side.frames_per_s:.0f} | "
+        f"{side.cpu_ms_per_frame:.1f} | {side.peak_mb.median:.0f} | {side.elsewhere.median:.2f} |"
+    )
+
+
+def _where(document: PipelineResult | MemoryResult) -> str:
+    machine, software, clip = document.machine, document.software, document.clip
+    packages = ", ".join(
+        f"{name} {software.packages[name]}" for name in ("av", "numba", "numpy") if name in software.packages
+    )
+    ffmpeg = re.match(r"ffmpeg version ([\d.]+)", software.ffmpeg or "")
+    rounds = f"{document.rounds} rounds, " if isinstance(document, PipelineResult) else ""
+    return (
+        f"{document.created[:10]}, {rounds}{machine.cores} cores of {machine.cpu}, "
+        f"load average {machine.load_before:g} before "
+        f"and {machine.load_after:g} after; Python {software.python}, {packages}"
+        f"{f', FFmpeg {ffmpeg[1]}' if ffmpeg else ''}; "
+        f"{clip.frames} frames of {clip.width}×{clip.height} {clip.video_codec} at {clip.bit_rate / 1e6:.1f} Mbit/s"
+        f"{f' with {clip.audio_codec}' if clip.audio_codec else ''}."
+    )
+
+
+def main() -> int:
+    """Fill all places."""
+    page = PAGE.read_text(encoding="utf-8")
+    for name in KINDS:
+        page = filled(page, name, load(name))
+    PAGE.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
