@@ -112,9 +112,9 @@ def _first_histogram(slab: _Slab, row: np.ndarray, tiles: int) -> np.ndarray:
     from gpu_qa_kernels.luma_stats.cuda import Column
 
     data = slab.data if row[Column.SAMPLE_BYTES] == 1 else slab.data.view(np.uint16)
-    row_step, step = row[Column.HISTOGRAM_ROWS], row[Column.HISTOGRAM_STEP]
+    step, shift = row[Column.LATTICE_STEP], row[Column.LATTICE_SHIFT]
     y, x = np.arange(row[Column.HEIGHT] // 24)[:, None], np.arange(tiles * row[Column.WIDTH] // 42)[None, :]
-    places = (row[Column.OFFSET] + y * row[Column.PITCH] + x)[(y % row_step == 0) & (x % step == y // row_step % step)]
+    places = (row[Column.OFFSET] + y * row[Column.PITCH] + x)[x % step == shift * y % step]
     depth = int(row[Column.BIT_DEPTH])
     codes = (data[places].astype(np.int64) >> row[Column.SHIFT]) & ((1 << depth) - 1)
     return np.bincount((codes >> (depth - 8)).ravel(), minlength=256)

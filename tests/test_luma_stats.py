@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gpu_qa_kernels import Plane
-from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts, luma_stats
+from gpu_qa_kernels.luma_stats import Feature, LumaStats, empty_luma_stats, feature_counts, luma_stats
 from gpu_qa_kernels.luma_stats.reference import luma_stats_reference
 
 DEPTHS = [(8, 0), (10, 0), (10, 6), (12, 0), (16, 0)]
@@ -57,6 +59,51 @@ def test_the_cpu_version_equals_the_definition(width: int, height: int, bits: in
             how |= {"previous": before, "previous_small": small}
         assert_equal(*both(luma, chroma, **how))
     assert_equal(*both(plane(rng, width, height, bits), None, bit_depth=bits, shift=shift))
+
+
+@st.composite
+def layouts(draw: st.DrawFn, kind: Any, width: int, height: int) -> Plane:
+    """A plane in memory that ends with its last sample, and may begin with its first: rows up or down, any step."""
+    step, offset = draw(st.integers(1, 3)), draw(st.integers(0, 2))
+    pitch = (width - 1) * step + 1 + draw(st.integers(0, 5))
+    size = offset + (height - 1) * pitch + (width - 1) * step + 1
+    data = np.random.default_rng(size).integers(0, np.iinfo(kind).max, size, endpoint=True).astype(kind)
+    data.setflags(write=False)
+    if draw(st.booleans()):
+        return Plane(data, offset + (height - 1) * pitch, -pitch, step, width, height)
+    return Plane(data, offset, pitch, step, width, height)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.data(), width=st.sampled_from([1, 31, 64, 65, 130, 336, 400]), height=st.sampled_from([1, 8, 9, 192, 200])
+)
+def test_any_layout_gives_the_same_numbers(data: st.DataObject, width: int, height: int) -> None:
+    bits, shift = data.draw(st.sampled_from([*DEPTHS, (9, 3), (8, 8), (12, 4)]))
+    kind = np.uint8 if (bits, shift) == (8, 0) else np.uint16
+    luma, before = (data.draw(layouts(kind, width, height)) for _ in range(2))
+    cb, cr = (data.draw(layouts(kind, (width + 1) // 2, height)) for _ in range(2))
+    small = np.full((192, 336), 1000, np.uint16)
+    assert_equal(*both(luma, (cb, cr), bit_depth=bits, shift=shift, previous=before, previous_small=small))
+
+
+def test_results_go_to_the_arrays_that_are_given() -> None:
+    rng = np.random.default_rng(4)
+    luma, out = plane(rng, 90, 70, 8), empty_luma_stats()
+    for array in out:
+        array[:] = 77
+    assert luma_stats(luma, None, bit_depth=8, shift=0, out=out) is out
+    assert_equal(out, luma_stats_reference(luma, None, bit_depth=8, shift=0))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("period", [2, 6, 7, 36])
+def test_stripes_cannot_hide_from_the_histogram(axis: int, period: int) -> None:
+    stripes = np.zeros((1080, 1920), np.uint8)
+    (stripes if axis == 0 else stripes.T)[::period] = 200
+    stats = luma_stats(Plane(stripes.ravel(), 0, 1920, 1, 1920, 1080), None, bit_depth=8, shift=0)
+    assert stats.histogram.sum() == pytest.approx(1920 * 1080 / 36, rel=0.001)
+    assert stats.histogram[200] / stats.histogram.sum() == pytest.approx(1 / period, rel=0.02)
 
 
 @pytest.mark.parametrize(("bits", "shift"), DEPTHS)

@@ -15,7 +15,7 @@ from gpu_qa_kernels.luma_stats.contract import (
     check_picture,
     empty_luma_stats,
     feature_counts,
-    histogram_steps,
+    histogram_lattice,
 )
 from gpu_qa_kernels.luma_stats.cpu import luma_stats_cpu
 
@@ -31,7 +31,7 @@ __all__ = [
     "LumaStats",
     "empty_luma_stats",
     "feature_counts",
-    "histogram_steps",
+    "histogram_lattice",
     "luma_stats",
 ]
 

@@ -16,7 +16,7 @@ from numba import types
 
 from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS, lanes
 from gpu_qa_kernels.compiled import compiled
-from gpu_qa_kernels.luma_stats.contract import SMALL_GREY, Feature, LumaStats, histogram_steps
+from gpu_qa_kernels.luma_stats.contract import SMALL_GREY, Feature, LumaStats, histogram_lattice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -372,7 +372,7 @@ def _coarse_change(small: Any, previous_small: Any, tiles: Any) -> None:
 def _measure_luma(
     data: Any, offset: int, pitch: int, width: int, height: int, shift: int, depth: int,
     previous: Any, previous_offset: int, previous_pitch: int, previous_small: Any, has_previous: int,
-    histogram_row_step: int, histogram_step: int, tiles: Any, histogram: Any, small: Any,
+    lattice_step: int, lattice_shift: int, tiles: Any, histogram: Any, small: Any,
 ) -> None:  # fmt: skip
     mask = (1 << depth) - 1
     limit = 65535 // mask
@@ -403,10 +403,8 @@ def _measure_luma(
                     sums, line, block, previous_block,
                 )  # fmt: skip
                 for y in range(begin, begin + count):
-                    if y % histogram_row_step == 0:
-                        start, end = offset + y * pitch, offset + y * pitch + width
-                        start += y // histogram_row_step % histogram_step
-                        _count(data[min(start, end) : end], histogram_step, shift, mask, depth - 8, counts)
+                    first, end = lattice_shift * y % lattice_step, offset + y * pitch + width
+                    _count(data[end - max(0, width - first) : end], lattice_step, shift, mask, depth - 8, counts)
                 if len(totals) > 0:
                     _accumulate(sums, totals)
                     _clear(sums, 0, width)
@@ -471,7 +469,7 @@ def luma_stats_cpu(
     measure_luma, measure_chroma = _kernels(data.itemsize)
     measure_luma(
         data, offset, pitch, luma.width, luma.height, shift, bit_depth,
-        *before, *histogram_steps(luma.width, luma.height), out.tiles, out.histogram, out.small,
+        *before, *histogram_lattice(luma.width, luma.height), out.tiles, out.histogram, out.small,
     )  # fmt: skip
     if chroma is None:
         out.tiles[:, :, _CB:] = 0

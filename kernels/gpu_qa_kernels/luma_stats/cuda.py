@@ -14,7 +14,7 @@ import numpy as np
 from numba import cuda, int32, int64
 
 from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS
-from gpu_qa_kernels.luma_stats.contract import HISTOGRAM_BINS, SMALL_GREY, Feature, histogram_steps
+from gpu_qa_kernels.luma_stats.contract import HISTOGRAM_BINS, SMALL_GREY, Feature, histogram_lattice
 
 if TYPE_CHECKING:
     from typing import Any
@@ -66,18 +66,17 @@ class Column(IntEnum):
     """1 or 2."""
     SHIFT = 14
     BIT_DEPTH = 15
-    HISTOGRAM_ROWS = 16
-    """Rows from one that the histogram counts to the next, of `histogram_steps`."""
+    LATTICE_SHIFT = 16
+    """Of `histogram_lattice`."""
     STEP = 17
-    HISTOGRAM_STEP = 18
-    """Samples of a row likewise."""
+    LATTICE_STEP = 18
 
 
 _OFFSET, _PITCH, _WIDTH, _HEIGHT, _PREVIOUS, _PREVIOUS_PITCH, _PREVIOUS_SMALL = (int(Column(i)) for i in range(7))
 _CB_OFFSET, _CR_OFFSET, _CHROMA_PITCH, _CHROMA_STEP, _CHROMA_WIDTH, _CHROMA_HEIGHT = (
     int(Column(i)) for i in range(7, 13)
 )
-_SAMPLE_BYTES, _SHIFT, _BIT_DEPTH, _HISTOGRAM_ROWS, _STEP, _HISTOGRAM_STEP = (int(Column(i)) for i in range(13, 19))
+_SAMPLE_BYTES, _SHIFT, _BIT_DEPTH, _LATTICE_SHIFT, _STEP, _LATTICE_STEP = (int(Column(i)) for i in range(13, 19))
 
 
 @cuda.jit(device=True)
@@ -133,7 +132,7 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
     chroma_pitch, chroma_step = table[frame, _CHROMA_PITCH], table[frame, _CHROMA_STEP]
     chroma_width, chroma_height = table[frame, _CHROMA_WIDTH], table[frame, _CHROMA_HEIGHT]
     sample_bytes, shift, depth = table[frame, _SAMPLE_BYTES], table[frame, _SHIFT], table[frame, _BIT_DEPTH]
-    histogram_rows, histogram_step = table[frame, _HISTOGRAM_ROWS], table[frame, _HISTOGRAM_STEP]
+    lattice_step, lattice_shift = table[frame, _LATTICE_STEP], table[frame, _LATTICE_SHIFT]
     mask = (1 << depth) - 1
 
     # Loops are spelt out with `while`: to `range` with a step, numba adds a division of 64 bits each time.
@@ -177,15 +176,14 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
                 change += abs(value - _code(slab, wide, other_start + x * step, sample_bytes, shift, mask))
             x += lanes
         y += lines
-    y = (top + histogram_rows - 1) // histogram_rows * histogram_rows + line * histogram_rows
+    y = top + thread
     while y < bottom:
-        start = offset + y * pitch
-        x = left + (y // histogram_rows - left) % histogram_step + lane * histogram_step
+        x = left + (lattice_shift * y - left) % lattice_step
         while x < right:
-            value = _code(slab, wide, start + x * step, sample_bytes, shift, mask)
+            value = _code(slab, wide, offset + y * pitch + x * step, sample_bytes, shift, mask)
             cuda.atomic.add(counts, value >> (depth - 8), 1)
-            x += lanes * histogram_step
-        y += lines * histogram_rows
+            x += lattice_step
+        y += threads
     partial[_SUM, thread], partial[_SUM_SQUARES, thread], partial[_CHANGE, thread] = total, squares, change
     partial[_GRADIENT_H, thread], partial[_GRADIENT_V, thread] = across, down
     partial[_EDGE_H, thread], partial[_EDGE_V, thread] = edge_across, edge_down
@@ -279,7 +277,7 @@ def described(
         row[_CHROMA_PITCH], row[_CHROMA_STEP] = chroma[0].pitch, chroma[0].step
         row[_CHROMA_WIDTH], row[_CHROMA_HEIGHT] = chroma[0].width, chroma[0].height
     row[_SAMPLE_BYTES], row[_SHIFT], row[_BIT_DEPTH] = sample_bytes, shift, bit_depth
-    row[_HISTOGRAM_ROWS], row[_HISTOGRAM_STEP] = histogram_steps(luma.width, luma.height)
+    row[_LATTICE_STEP], row[_LATTICE_SHIFT] = histogram_lattice(luma.width, luma.height)
     return row
 
 

@@ -12,7 +12,7 @@ from gpu_qa_kernels.luma_stats.contract import (
     SMALL_GREY,
     Feature,
     LumaStats,
-    histogram_steps,
+    histogram_lattice,
     part_edges,
 )
 
@@ -97,8 +97,8 @@ def luma_stats_reference(
         tiles[..., Feature.CB + i] = _tile_sums(c)
         small_chroma[i] = _small(c, SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS, bit_depth)
 
-    row_step, step = histogram_steps(luma.width, luma.height)
+    step, lattice_shift = histogram_lattice(luma.width, luma.height)
     y, x = np.arange(luma.height)[:, None], np.arange(luma.width)[None, :]
-    bins = v[(y % row_step == 0) & (x % step == y // row_step % step)] >> (bit_depth - 8)
+    bins = v[x % step == lattice_shift * y % step] >> (bit_depth - 8)
     histogram = np.bincount(bins, minlength=HISTOGRAM_BINS).astype(np.int64)
     return LumaStats(tiles, histogram, small, small_chroma)
