@@ -188,6 +188,14 @@ def analyze(
             rich_help_panel="Input",
         ),
     ] = None,
+    real_time: Annotated[
+        bool,
+        typer.Option(
+            "--real-time",
+            help="Deliver files no faster than they play and treat them as live: for rehearsals.",
+            rich_help_panel="Input",
+        ),
+    ] = False,
     program: Annotated[
         int | None,
         typer.Option(
@@ -239,6 +247,7 @@ def analyze(
     settings = load_settings(config) if config else Settings()
     for option, table, key, value in (
         ("--device", "decode", "device", device),
+        ("--real-time", "source", "real_time", real_time or None),
         ("--program", "source", "program", program),
         ("--video-track", "source", "video_track", video_track),
         ("--audio-tracks", "source", "audio_tracks", _tracks(audio_tracks)),

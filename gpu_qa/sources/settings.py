@@ -34,6 +34,9 @@ class SourceSettings:
     live: bool | None = None
     """Whether the input has no end known ahead. Null: UDP, RTP and SRT are live, files and pipes are not, other
     inputs are where they state no duration."""
+    real_time: bool = False
+    """Whether an input that is not live is delivered no faster than it plays, and treated as live: for rehearsals and
+    benchmarks."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     """How an RTSP server is asked to deliver. TCP passes firewalls and loses nothing."""
     protocols: tuple[str, ...] = tuple(PROTOCOLS)

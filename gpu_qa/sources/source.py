@@ -96,14 +96,24 @@ def open_source(url: str | os.PathLike[str] | IO[bytes], settings: SourceSetting
     """
     if isinstance(url, str | os.PathLike):
         address = parse_address(os.fspath(url), settings.protocols) if isinstance(url, str) else _path(url, settings)
-        return Source(address.name, _open_address(address, settings))
+        return Source(address.name, _paced(_open_address(address, settings), settings))
     from gpu_qa.sources.feed import feed_of_file
 
     name = getattr(url, "name", None)
     address = Address("pipe", STDIN, name if isinstance(name, str) else f"<{type(url).__name__}>")
     if "pipe" not in settings.protocols:
         parse_address(STDIN, settings.protocols)
-    return Source(address.name, _open_feed(feed_of_file(url, address.name), address, settings))
+    feed = feed_of_file(url, address.name)
+    return Source(address.name, _paced(_open_feed(feed, address, settings), settings))
+
+
+def _paced(inner: PacketSource, settings: SourceSettings) -> PacketSource:
+    """The input at the pace at which it plays, where that is wished for; what is live has its pace already."""
+    if not settings.real_time or inner.facts.live:
+        return inner
+    from gpu_qa.sources.paced import PacedSource
+
+    return PacedSource(inner)
 
 
 def _path(path: os.PathLike[str], settings: SourceSettings) -> Address:
