@@ -36,7 +36,8 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
 """Profile → detector → settings that differ from the detectors' defaults."""
 
 _ENABLED = "enabled"
-_TOP_KEYS = ("profile", "source", "decode", "detectors")
+TABLES = ("profile", "source", "decode", "detectors")
+"""Keys of the settings file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name in self.detectors:
             if name not in known_detectors():
-                raise ConfigError(_unknown("detector", name, known_detectors()))
+                raise ConfigError(unknown("detector", name, known_detectors()))
 
     def select(self, names: Iterable[str]) -> Settings:
         """The same with only the named detectors.
@@ -93,7 +94,7 @@ class Settings:
             found = {detector.name for detector in known.values() if name == detector.name or name in detector.kinds}
             if not found:
                 kinds = [kind for detector in known.values() for kind in detector.kinds]
-                raise ConfigError(_unknown("detector or event kind", name, known, hints=[*known, *kinds]))
+                raise ConfigError(unknown("detector or event kind", name, known, hints=[*known, *kinds]))
             chosen |= found
         if not chosen:
             raise ConfigError(f"no detector is chosen; known: {', '.join(known)}")
@@ -112,20 +113,29 @@ def load_settings(path: str | Path, base: Settings | None = None) -> Settings:
         ConfigError: The file cannot be read, is no TOML, or holds a key that nothing knows, or a value of the wrong
             type or out of range. The message names file, table, key, the value, and what is allowed.
     """
+    content = read_toml(path)
+    try:
+        return override(Settings() if base is None else base, content)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        ConfigError: The file cannot be read or is no TOML.
+    """
     import tomllib
 
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-    try:
-        return override(Settings() if base is None else base, content)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def override(base: Settings, content: Mapping[str, Any]) -> Settings:
@@ -135,8 +145,8 @@ def override(base: Settings, content: Mapping[str, Any]) -> Settings:
         ConfigError: A key that nothing knows, or a value of the wrong type or out of range.
     """
     for key in content:
-        if key not in _TOP_KEYS:
-            raise ConfigError(_unknown("key", key, _TOP_KEYS))
+        if key not in TABLES:
+            raise ConfigError(unknown("key", key, TABLES))
     detectors = dict(base.detectors)
     for name, values in _profile(content.get("profile", "default")).items():
         if name in detectors:
@@ -144,12 +154,12 @@ def override(base: Settings, content: Mapping[str, Any]) -> Settings:
     known = known_detectors()
     for name, values in _table(content, "detectors", "").items():
         if name not in known:
-            raise ConfigError(f"[detectors] {_unknown('detector', name, known)}")
+            raise ConfigError(f"[detectors] {unknown('detector', name, known)}")
         where = f"[detectors.{name}]"
         table = dict(_table({name: values}, name, "detectors."))
         enabled = table.pop(_ENABLED, True)
         if not isinstance(enabled, bool):
-            raise ConfigError(f"{where} {_ENABLED} = {_shown(enabled)}: must be true or false")
+            raise ConfigError(f"{where} {_ENABLED} = {shown(enabled)}: must be true or false")
         detectors[name] = _overridden(
             detectors.get(name, DetectorSettings(known[name].limits, known[name].timing)), table, where
         )
@@ -157,8 +167,8 @@ def override(base: Settings, content: Mapping[str, Any]) -> Settings:
             del detectors[name]
     return replace(
         base,
-        source=_checked(base.source, _table(content, "source", ""), "[source]"),
-        decode=_checked(base.decode, _table(content, "decode", ""), "[decode]"),
+        source=checked(base.source, _table(content, "source", ""), "[source]"),
+        decode=checked(base.decode, _table(content, "decode", ""), "[decode]"),
         detectors={name: detectors[name] for name in known if name in detectors},
     )
 
@@ -191,14 +201,14 @@ def plain(value: Any) -> Any:
 
 def _profile(name: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(name, str) or name not in PROFILES:
-        raise ConfigError(f"profile = {_shown(name)}: {_unknown('profile', str(name), PROFILES)}")
+        raise ConfigError(f"profile = {shown(name)}: {unknown('profile', str(name), PROFILES)}")
     return PROFILES[name]
 
 
 def _table(content: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
     table = content.get(key, {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{where}{key} = {_shown(table)}: must be a table")
+        raise ConfigError(f"{where}{key} = {shown(table)}: must be a table")
     return table
 
 
@@ -208,13 +218,13 @@ def _overridden(chosen: DetectorSettings, values: Mapping[str, Any], where: str)
     limit_names = {item.name for item in dataclasses.fields(chosen.limits)}
     for key in values:
         if key not in limit_names | timing_names:
-            raise ConfigError(f"{where} {_unknown('key', key, [*limit_names, *timing_names, _ENABLED])}")
-    limits = _checked(chosen.limits, {key: values[key] for key in values if key in limit_names}, where)
-    timing = _checked(chosen.timing, {key: values[key] for key in values if key in timing_names}, where)
+            raise ConfigError(f"{where} {unknown('key', key, [*limit_names, *timing_names, _ENABLED])}")
+    limits = checked(chosen.limits, {key: values[key] for key in values if key in limit_names}, where)
+    timing = checked(chosen.timing, {key: values[key] for key in values if key in timing_names}, where)
     return DetectorSettings(limits, timing)
 
 
-def _checked(base: Any, values: Mapping[str, Any], where: str) -> Any:
+def checked(base: Any, values: Mapping[str, Any], where: str) -> Any:
     """A copy of the dataclass `base` with the values, each of which must be of its field's type."""
     if not values:
         return base
@@ -222,12 +232,12 @@ def _checked(base: Any, values: Mapping[str, Any], where: str) -> Any:
     names = [item.name for item in dataclasses.fields(base) if item.init]
     for key in values:
         if key not in names:
-            raise ConfigError(f"{where} {_unknown('key', key, names)}")
-    checked = {key: _of_type(hints[key], value, f"{where} {key}") for key, value in values.items()}
+            raise ConfigError(f"{where} {unknown('key', key, names)}")
+    valid = {key: _of_type(hints[key], value, f"{where} {key}") for key, value in values.items()}
     try:
-        return replace(base, **checked)
+        return replace(base, **valid)
     except (ValueError, ConfigError) as error:
-        given = ", ".join(f"{key} = {_shown(value)}" for key, value in values.items())
+        given = ", ".join(f"{key} = {shown(value)}" for key, value in values.items())
         raise ConfigError(f"{where} {given}: {error}") from None
 
 
@@ -239,17 +249,17 @@ def _of_type(hint: Any, value: Any, where: str) -> Any:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
         kind = "a finite number" if isinstance(value, float) else "made of finite numbers, text, true or false"
-        raise ConfigError(f"{where} = {_shown(value)}: must be {kind}") from None
+        raise ConfigError(f"{where} = {shown(value)}: must be {kind}") from None
     try:
         return TypeAdapter(hint).validate_json(text, strict=True)
     except ValidationError as error:
         wanted = dict.fromkeys(
             item["msg"].removeprefix("Input should be ").replace("valid array", "list") for item in error.errors()
         )
-        raise ConfigError(f"{where} = {_shown(value)}: must be {' or '.join(wanted)}") from None
+        raise ConfigError(f"{where} = {shown(value)}: must be {' or '.join(wanted)}") from None
 
 
-def _unknown(what: str, name: str, known: Iterable[str], hints: Iterable[str] | None = None) -> str:
+def unknown(what: str, name: str, known: Iterable[str], hints: Iterable[str] | None = None) -> str:
     """Says that there is no such name, which one is nearest and which there are."""
     names = list(known)
     near = difflib.get_close_matches(name, names if hints is None else list(hints), n=1, cutoff=0.6)
@@ -257,7 +267,7 @@ def _unknown(what: str, name: str, known: Iterable[str], hints: Iterable[str] | 
     return f"unknown {what} {name!r}{hint}; known: {', '.join(names)}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as TOML would write it, shortened."""
     if isinstance(value, bool):
         return str(value).lower()
