@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 EVENTS_AT_ONCE = 40
 """Events shown before "show more"."""
+HANDFUL = 8
+"""Up to so many inputs stand in the order given; more have the worst first."""
 
 _SUFFIXES = {
     "_s": "s",
@@ -54,42 +56,46 @@ _GAP_S = 0.5
 """A curve is interrupted where bins are missing for longer than both."""
 
 
-def page_view(reports: Sequence[Report], sections: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The head of the page: its title and, for several inputs, what they come down to together."""
-    if len(reports) == 1:
-        verdict = sections[0]["verdict"]
-        return {"title": f"{verdict['headline']}: {sections[0]['name']}", "several": False}
+def page_view(index: Sequence[dict[str, Any]], left_out: int = 0) -> dict[str, Any]:
+    """The head of the page: its title and, for several inputs, what they come down to together.
+
+    Args:
+        index: The `index_view` of every input.
+        left_out: How many of them have no section.
+    """
+    if len(index) == 1:
+        return {"title": f"{index[0]['verdict']['headline']}: {index[0]['name']}", "several": False}
     tally = {"clean": 0, "defects": 0, "partial": 0, "failed": 0}
-    for section in sections:
-        tally[section["verdict"]["outcome"]] += 1
+    for entry in index:
+        tally[entry["verdict"]["outcome"]] += 1
     defective = tally["defects"] + tally["partial"]
     if defective:
-        outcome, headline = "defects", f"{defective} of {len(reports)} inputs have defects"
+        outcome, headline = "defects", f"{defective:,} of {len(index):,} inputs have defects"
     elif tally["failed"]:
         outcome, headline = "failed", f"{phrases.count(tally['failed'], 'input')} could not be analyzed"
     else:
-        outcome, headline = "clean", f"All {len(reports)} inputs are clean" if reports else "No inputs"
-    parts = [f"{tally['clean']} clean", f"{defective} with defects", f"{tally['failed']} not analyzed"]
-    worst = phrases.worst(event for report in reports for event in report.events if event.severity != "info")
+        outcome, headline = "clean", f"All {len(index):,} inputs are clean" if index else "No inputs"
+    parts = [f"{tally['clean']:,} clean", f"{defective:,} with defects", f"{tally['failed']:,} not analyzed"]
+    severities = [entry["verdict"]["severity"] for entry in index if entry["verdict"]["severity"]]
     return {
         "title": headline,
         "several": True,
+        "worst_first": len(index) > HANDFUL,
+        "left_out": left_out,
         "verdict": {
             "outcome": outcome,
-            "severity": worst,
+            "severity": max(severities, key=SEVERITIES.index, default=None),
             "headline": headline,
-            "detail": ", ".join(part for part in parts if not part.startswith("0 ")) + "." if reports else "",
+            "detail": ", ".join(part for part in parts if not part.startswith("0 ")) + "." if index else "",
             "error": None,
         },
     }
 
 
-def section_view(report: Report, number: int) -> dict[str, Any]:
-    """Everything the page shows of one input."""
+def index_view(report: Report, number: int) -> dict[str, Any]:
+    """What the table of all inputs shows of one."""
     verdict = phrases.verdict(report)
     start_s, end_s = _extent(report)
-    affected_s = _affected_s(report.events, end_s)
-    events = [_event_view(event, number, i, report.thumbnails) for i, event in enumerate(report.events)]
     return {
         "number": number,
         "name": phrases.printable(report.stream),
@@ -105,9 +111,32 @@ def section_view(report: Report, number: int) -> dict[str, Any]:
             for severity in reversed(SEVERITIES)
             if (tally := sum(event.severity == severity for event in report.events))
         ],
-        "facts": _facts(report, end_s - start_s, affected_s),
         "duration": phrases.duration(end_s - start_s) if end_s > start_s else "",
         "first_defect": next((s_to_clock(e.start_s) for e in report.events if e.severity != "info"), ""),
+    }
+
+
+def badness(report: Report) -> tuple[int, float, int]:
+    """How much an input needs looking at, more being larger.
+
+    Those that could not be analyzed come before all others, then it goes by the worst severity, by the time that
+    defects cover, and by the number of events.
+    """
+    verdict = phrases.verdict(report)
+    if verdict.outcome == "failed":
+        return len(SEVERITIES), 0.0, 0
+    severity = SEVERITIES.index(verdict.severity) if verdict.severity else -1
+    return severity, _affected_s(report.events, _extent(report)[1]), len(report.events)
+
+
+def section_view(report: Report, number: int) -> dict[str, Any]:
+    """Everything the page shows of one input."""
+    start_s, end_s = _extent(report)
+    affected_s = _affected_s(report.events, end_s)
+    events = [_event_view(event, number, i, report.thumbnails) for i, event in enumerate(report.events)]
+    return {
+        **index_view(report, number),
+        "facts": _facts(report, end_s - start_s, affected_s),
         "events": events,
         "kinds": _kinds(report.events),
         "at_once": EVENTS_AT_ONCE,
