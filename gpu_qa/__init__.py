@@ -9,6 +9,12 @@
     for event in gpu_qa.Analysis("srt://studio:9000"):  # each event as it opens, becomes worse, and closes
         ...
 
+    engine = gpu_qa.Engine()  # many inputs in one process
+    for address in ("studio.ts", "srt://studio:9000"):
+        engine.add(address)
+    for update in engine:
+        ...
+
 Names are imported when they are first used, so that `import gpu_qa` costs nothing.
 """
 
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from gpu_qa.config import DetectorSettings, Settings, load_settings
     from gpu_qa.decode import DecodeSettings
     from gpu_qa.errors import (
+        AdmissionError,
         ConfigError,
         DecodeError,
         DeviceError,
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
         SourceError,
         SourceTimeout,
     )
-    from gpu_qa.pipeline import Analysis, Progress, analyze
+    from gpu_qa.pipeline import Analysis, Engine, EngineLoad, EngineSettings, Update, analyze
     from gpu_qa.series import (
         AudioSeries,
         Detector,
@@ -42,10 +49,12 @@ if TYPE_CHECKING:
         VideoSeries,
     )
     from gpu_qa.sources import SourceSettings
+    from gpu_qa.stream import Progress, StreamAnalysis
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdmissionError",
     "Analysis",
     "AudioSeries",
     "ConfigError",
@@ -54,6 +63,9 @@ __all__ = [
     "Detector",
     "DetectorSettings",
     "DeviceError",
+    "Engine",
+    "EngineLoad",
+    "EngineSettings",
     "Event",
     "EventTiming",
     "Evidence",
@@ -65,8 +77,10 @@ __all__ = [
     "SourceError",
     "SourceSettings",
     "SourceTimeout",
+    "StreamAnalysis",
     "StreamFact",
     "StreamSeries",
+    "Update",
     "VideoSeries",
     "__version__",
     "analyze",
@@ -77,6 +91,7 @@ _HOMES = {
     "gpu_qa.config": ("DetectorSettings", "Settings", "load_settings"),
     "gpu_qa.decode": ("DecodeSettings",),
     "gpu_qa.errors": (
+        "AdmissionError",
         "ConfigError",
         "DecodeError",
         "DeviceError",
@@ -85,7 +100,7 @@ _HOMES = {
         "SourceError",
         "SourceTimeout",
     ),
-    "gpu_qa.pipeline": ("Analysis", "Progress", "analyze"),
+    "gpu_qa.pipeline": ("Analysis", "Engine", "EngineLoad", "EngineSettings", "Update", "analyze"),
     "gpu_qa.series": (
         "AudioSeries",
         "Detector",
@@ -98,6 +113,7 @@ _HOMES = {
         "VideoSeries",
     ),
     "gpu_qa.sources": ("SourceSettings",),
+    "gpu_qa.stream": ("Progress", "StreamAnalysis"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

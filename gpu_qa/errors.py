@@ -25,5 +25,9 @@ class DeviceError(GpuQaError):
     """A device that was asked for is missing or unusable."""
 
 
+class AdmissionError(GpuQaError):
+    """A stream is refused because this machine has no room for it; the others go on."""
+
+
 class OutputError(GpuQaError):
     """A result cannot be written, such as on a full disk."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TrackKind = Literal["video", "audio"]
 ColorRange = Literal["limited", "full"]
-NoteKind = Literal["gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled"]
+NoteKind = Literal["gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled", "overload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,8 @@ class VideoFrame:
     is_key: bool = False
     owner: Any = field(default=None, repr=False, compare=False)
     """Keeps the planes' memory alive."""
+    ready: Any = field(default=None, repr=False, compare=False)
+    """The event on a device after which the planes are complete (a `torch.cuda.Event`); null where they are already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,5 +187,3 @@ class Decoded:
     frames: tuple[VideoFrame, ...] = ()
     sound: tuple[AudioSamples, ...] = ()
     notes: tuple[Note, ...] = ()
-    skipped: tuple[SkippedFrame, ...] = ()
-    """Pictures in the place of `frames`."""

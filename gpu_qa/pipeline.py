@@ -1,61 +1,389 @@
-"""Pipeline: joins the stages for one stream.
+"""Pipeline: joins the stages for any number of streams in one process.
 
-A reader thread demuxes and decodes; the caller's thread measures, judges and tells.
+A reader thread per stream opens, demuxes, decodes and, in host memory, measures. The caller's thread is the engine: it
+takes what the readers have ready, a tick, measures the pictures that lie on a card in one launch for all streams,
+judges, and tells. Streams share nothing but that thread and the card's memory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 import time
+from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from gpu_qa.config import Settings, known_detectors, settings_json
-from gpu_qa.errors import GpuQaError
-from gpu_qa.events import TrackerState, finish, track
-from gpu_qa.features import Measured, StreamFeatures, prepare
+import numpy as np
+
+from gpu_qa.config import Settings
+from gpu_qa.errors import AdmissionError, GpuQaError
+from gpu_qa.media import SkippedFrame
 from gpu_qa.reader import Reader
-from gpu_qa.series import Report, StreamFact
-from gpu_qa.sinks.curves import CurveRecorder
-from gpu_qa.sinks.measurements import Counts, media_json
-from gpu_qa.sinks.thumbnails import ThumbnailRecorder
 from gpu_qa.sources import open_source
 from gpu_qa.sources.address import STDIN, without_credentials
+from gpu_qa.stream import Progress, Reading, StreamAnalysis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
-    from gpu_qa.config import DetectorSettings
-    from gpu_qa.media import MediaFacts
-    from gpu_qa.series import Detector, Event
+    from gpu_qa.features import MeasuredPicture
+    from gpu_qa.features.device import DevicePictures
+    from gpu_qa.reader import Delivery
+    from gpu_qa.series import Event, Report
+
+__all__ = ["Analysis", "Engine", "EngineLoad", "EngineSettings", "Progress", "StreamAnalysis", "Update", "analyze"]
 
 TICK_S = 0.25
-"""How often a live input that delivers nothing is looked at."""
+"""How often inputs that deliver nothing are looked at."""
 QUIET_S = 1.0
 """A live input that delivers nothing for this long is noted; whether that is a stall, its detector judges."""
-MAX_EVENTS = 10_000
-"""Events kept for the report; further ones are told and counted, so that memory stays bounded."""
+_LAGS = 2000
+"""Deliveries, the newest, whose lag is remembered."""
+_STOPPED = "stopped before anything was known"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an analysis has come."""
+class EngineSettings:
+    """How many streams run at once."""
 
-    position_s: float
-    """On the stream's clock."""
-    duration_s: float | None
-    """As the container states it; null for live inputs."""
+    files_at_once: int = 0
+    """Files that are analyzed at the same time, the others wait for their turn; 0 is one per processor core. Live
+    inputs wait for nobody."""
+    max_streams: int = 0
+    """Streams that may run at the same time; a live input beyond them is refused. 0 is no limit."""
+    max_lag_s: float = 1.0
+    """While what was decoded waits longer than this for its judgement (99th percentile), a further live input is
+    refused: this machine has no headroom for it."""
+
+    def __post_init__(self) -> None:
+        if self.files_at_once < 0 or self.max_streams < 0:
+            raise ValueError("files_at_once and max_streams must be 0 or more")
+        if not self.max_lag_s > 0:
+            raise ValueError("max_lag_s must be more than 0 seconds")
+
+
+class Update(NamedTuple):
+    """Something has become known of a stream."""
+
+    stream: StreamAnalysis
+    event: Event | None
+    """An event that opened, grew or closed; null: the stream has ended and its report is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """What the engine carries and how well."""
+
+    streams: int
+    """Running."""
+    waiting: int
+    """Files that wait for their turn."""
     frames: int
-    """Pictures measured."""
-    wall_s: float
-    """Since the analysis began."""
-    open_events: int
-    live: bool
+    """Pictures judged, of all streams since the start."""
+    frames_dropped: int
+    """Pictures left out because they came faster than this machine analyzes them."""
+    ticks: int
+    """Turns of the engine that found something to do."""
+    lag_p50_s: float | None
+    """How long what was decoded waited for its judgement, median of the newest deliveries; null before the first."""
+    lag_p99_s: float | None
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """A stream with the reader that feeds it."""
+
+    stream: StreamAnalysis
+    reader: Reader
+    named: bool
+    """Its name was given, and is not to be taken from its input."""
+    queues: bool
+    """It is a file and takes one of their places."""
+    delivered_s: float = 0.0
+    """When it last had something, by the monotonic clock."""
+    looked_s: float = 0.0
+    """When it was last looked after though it had nothing."""
+
+
+class Engine:
+    """Analyzes many inputs at once. Iterate it for what becomes known; that thread is the engine.
+
+    Streams join with `add` and leave with `remove`, from any thread, also while it runs. The iteration ends when all
+    streams have.
+    """
+
+    def __init__(self, settings: EngineSettings = EngineSettings()) -> None:
+        self._settings = settings
+        self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._files_at_once = settings.files_at_once or self._cores
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._waiting: deque[tuple[StreamAnalysis, Callable[[int], _Seat]]] = deque()
+        self._joining: deque[tuple[StreamAnalysis, Callable[[int], _Seat]]] = deque()
+        """Live inputs and others that wait for nobody."""
+        self._seats: list[_Seat] = []
+        self._leaving: set[StreamAnalysis] = set()
+        self._left: list[Reader] = []
+        """Of streams that have ended, until their threads have, too."""
+        self._names: set[str] = set()
+        self._device: DevicePictures | None = None
+        self._lags_s: deque[float] = deque(maxlen=_LAGS)
+        self._frames = self._dropped = self._ticks = 0
+        self._stopping = self._running = False
+
+    def add(
+        self,
+        source: str | os.PathLike[str] | BinaryIO,
+        settings: Settings | None = None,
+        *,
+        name: str | None = None,
+        duration_s: float | None = None,
+    ) -> StreamAnalysis:
+        """Have a stream analyzed.
+
+        Args:
+            source: Path, URL, `-` for standard input, or a binary file object.
+            settings: How it is opened, decoded and judged; null takes the defaults.
+            name: What it is called in events and reports; null takes its address. One in use gets a number.
+            duration_s: Stop after this much of the stream; null goes on to its end.
+
+        Raises:
+            AdmissionError: This machine has no room for another live input.
+        """
+        settings = settings if settings is not None else Settings()
+        queues = _is_file(source, settings)
+        if not queues:
+            self._admit(name or _name_of(source))
+        with self._lock:
+            given = self._unused(name) if name is not None else None
+            stream = StreamAnalysis(given or _name_of(source), settings, duration_s=duration_s)
+
+            def seat(threads: int) -> _Seat:
+                decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=threads)
+                reader = Reader(lambda: open_source(source, settings.source), decode, self._wake.set)
+                return _Seat(stream, reader, given is not None, queues)
+
+            (self._waiting if queues else self._joining).append((stream, seat))
+        self._wake.set()
+        return stream
+
+    def remove(self, stream: StreamAnalysis) -> None:
+        """End a stream soon, with what is known of it; the others go on. From any thread."""
+        with self._lock:
+            self._leaving.add(stream)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End all streams soon, with what is known. May be called from any thread or a signal handler."""
+        # No lock is taken, and so nobody woken: a signal handler interrupts whoever may hold it.
+        self._stopping = True
+
+    @property
+    def load(self) -> EngineLoad:
+        """How much it carries; may be read from any thread."""
+        lags_s = np.array(tuple(self._lags_s))
+        p50_s, p99_s = np.percentile(lags_s, [50, 99]) if lags_s.size else (None, None)
+        seats = tuple(self._seats)
+        return EngineLoad(
+            streams=len(seats) + len(self._joining),
+            waiting=len(self._waiting),
+            frames=self._frames,
+            frames_dropped=self._dropped + sum(seat.reader.dropped for seat in seats),
+            ticks=self._ticks,
+            lag_p50_s=None if p50_s is None else round(float(p50_s), 4),
+            lag_p99_s=None if p99_s is None else round(float(p99_s), 4),
+        )
+
+    def __iter__(self) -> Iterator[Update]:
+        """Run. A stream that fails does not raise: its report says why, and the others go on.
+
+        Raises:
+            RuntimeError: The engine was run before.
+        """
+        if self._running:
+            raise RuntimeError("an engine runs once; make a new one")
+        self._running = True
+        try:
+            yield from self._run()
+        finally:
+            for reader in (*(seat.reader for seat in self._seats), *self._left):
+                reader.stop()
+            for reader in (*(seat.reader for seat in self._seats), *self._left):
+                reader.close()
+
+    def _run(self) -> Iterator[Update]:
+        while True:
+            yield from self._dismiss()
+            self._seat_more()
+            if not self._seats:
+                return
+            self._wake.wait(TICK_S)
+            self._wake.clear()
+            tick = [(seat, seat.reader.take()) for seat in self._seats]
+            measured = self._measured(tick)
+            self._ticks += any(deliveries for _, deliveries in tick)
+            for seat, deliveries in tick:
+                for event in self._judged(seat, deliveries, measured):
+                    yield Update(seat.stream, event)
+                if seat.stream.ended:
+                    self._leave(seat)
+                    yield Update(seat.stream, None)
+            self._left = [reader for reader in self._left if not _closed(reader)]
+
+    def _judged(
+        self, seat: _Seat, deliveries: Sequence[Delivery], measured: dict[int, Sequence[MeasuredPicture] | Exception]
+    ) -> Iterator[Event]:
+        """One stream's part of a tick. A fault of ours ends this stream and no other."""
+        stream, reader = seat.stream, seat.reader
+        try:
+            if not stream.begun and reader.facts is not None:
+                name = None
+                if not seat.named:
+                    with self._lock:
+                        name = self._unused(reader.name or stream.name)
+                stream.begin(reader.facts, name)
+                seat.delivered_s = time.monotonic()
+            # Asked before what it has delivered is judged: nothing comes after that.
+            ended = reader.ended
+            stream.reading = _reading(reader)
+            for delivery in deliveries:
+                pictures = delivery.pictures
+                if delivery.frames:
+                    on_card = measured[id(delivery)]
+                    if isinstance(on_card, Exception):
+                        raise on_card
+                    pictures = (*pictures, *on_card)
+                yield from stream.take(pictures, delivery.sounds, delivery.notes)
+                self._frames += len(pictures)
+                self._lags_s.append(time.monotonic() - delivery.ready_s)
+                if stream.satisfied:
+                    yield from stream.finish()
+                    return
+            if deliveries:
+                seat.delivered_s = time.monotonic()
+            if ended:
+                yield from self._ended(seat)
+            elif not deliveries:
+                yield from self._looked_after(seat)
+        except Exception as error:  # noqa: BLE001 - what was found until then is worth more than why it ends
+            yield from stream.fail(error)
+
+    def _ended(self, seat: _Seat) -> Iterator[Event]:
+        error, stopped = seat.reader.error, self._stopping or seat.stream in self._leaving
+        if error is not None and not isinstance(error, GpuQaError):
+            yield from seat.stream.flush()
+            yield from seat.stream.fail(error)
+        else:
+            yield from seat.stream.finish(None if error is None else str(error), stopped=stopped)
+
+    def _looked_after(self, seat: _Seat) -> Iterator[Event]:
+        """A stream that has nothing for us: judge what there is, and tell when it has been silent for too long."""
+        now_s = time.monotonic()
+        if not seat.stream.begun or now_s - max(seat.delivered_s, seat.looked_s) < TICK_S:
+            return
+        seat.looked_s = now_s
+        facts = seat.reader.facts
+        if facts is not None and facts.live and now_s - seat.delivered_s >= QUIET_S:
+            yield from seat.stream.quiet(now_s - seat.delivered_s)
+        yield from seat.stream.flush()
+
+    def _measured(
+        self, tick: Sequence[tuple[_Seat, Sequence[Delivery]]]
+    ) -> dict[int, Sequence[MeasuredPicture] | Exception]:
+        """The pictures of a tick that lie on a card, by their delivery; or why they could not be measured."""
+        on_card = [(seat.stream, one) for seat, deliveries in tick for one in deliveries if one.frames or one.pictures]
+        if not any(delivery.frames for _, delivery in on_card):
+            return {}
+        if self._device is None:
+            from gpu_qa.features.device import DevicePictures
+
+            self._device = DevicePictures()
+        found: dict[int, Sequence[MeasuredPicture] | Exception] = {}
+        for stream, delivery in on_card:
+            if any(isinstance(picture, SkippedFrame) for picture in delivery.pictures):
+                self._device.skip(stream)
+        frames = [(stream, frame) for stream, delivery in on_card for frame in delivery.frames]
+        try:
+            pictures = iter(self._device.measure(frames))
+            for _, delivery in on_card:
+                if delivery.frames:
+                    found[id(delivery)] = [next(pictures) for _ in delivery.frames]
+        except Exception as error:  # noqa: BLE001 - a card that fails ends the streams on it, not the others
+            found.update({id(delivery): error for _, delivery in on_card if delivery.frames})
+        return found
+
+    def _seat_more(self) -> None:
+        """Start what need not wait any longer."""
+        started = []
+        with self._lock:
+            files = sum(seat.queues for seat in self._seats)
+            at_once = len(self._seats) + len(self._joining) + min(len(self._waiting), self._files_at_once - files)
+            threads = 0 if at_once == 1 else max(1, -(-self._cores // max(1, at_once)))
+            while self._joining:
+                started.append(self._joining.popleft()[1](threads))
+            while self._waiting and files < self._files_at_once:
+                started.append(self._waiting.popleft()[1](threads))
+                files += 1
+            self._seats += started
+        for seat in started:
+            seat.reader.start()
+
+    def _dismiss(self) -> Iterator[Update]:
+        """Let those go that are to leave: at once where nothing is known of them, else when their reader has ended."""
+        with self._lock:
+            leaving = set(self._leaving)
+            unseated = [*self._joining, *self._waiting]
+            gone = [stream for stream, _ in unseated if self._stopping or stream in leaving]
+            self._joining = deque(one for one in self._joining if one[0] not in gone)
+            self._waiting = deque(one for one in self._waiting if one[0] not in gone)
+        for stream in gone:
+            yield from (Update(stream, event) for event in stream.finish(_STOPPED, stopped=True))
+            yield Update(stream, None)
+        for seat in [seat for seat in self._seats if self._stopping or seat.stream in leaving]:
+            seat.reader.stop()
+            if not seat.stream.begun and seat.reader.facts is None:
+                yield from (Update(seat.stream, event) for event in seat.stream.finish(_STOPPED, stopped=True))
+                self._leave(seat)
+                yield Update(seat.stream, None)
+
+    def _leave(self, seat: _Seat) -> None:
+        seat.reader.stop()
+        seat.stream.reading = _reading(seat.reader)
+        with self._lock:
+            self._seats.remove(seat)
+            self._leaving.discard(seat.stream)
+            self._names.discard(seat.stream.name)
+        self._dropped += seat.reader.dropped
+        self._left.append(seat.reader)
+        if self._device is not None:
+            self._device.forget(seat.stream)
+
+    def _admit(self, name: str) -> None:
+        """Raise `AdmissionError` where a further live input would be too much."""
+        load, limits = self.load, self._settings
+        if limits.max_streams and load.streams >= limits.max_streams:
+            raise AdmissionError(f"{name} is refused: {load.streams} streams run, max_streams allows no more")
+        if load.lag_p99_s is not None and load.lag_p99_s > limits.max_lag_s:
+            raise AdmissionError(
+                f"{name} is refused: {load.streams} streams keep this machine busy, what they deliver waits"
+                f" {load.lag_p99_s:.1f} s for its judgement (max_lag_s = {limits.max_lag_s:g})"
+            )
+
+    def _unused(self, name: str) -> str:
+        """The name, with a number where another stream has it; the lock must be held."""
+        unused, number = name, 1
+        while unused in self._names:
+            number += 1
+            unused = f"{name} ({number})"
+        self._names.add(unused)
+        return unused
 
 
 class Analysis:
-    """One input on its way through the stages. Iterate it for events as they open, grow and close; then ask `report()`.
+    """One input by itself. Iterate it for events as they open, grow and close; then ask `report()`.
 
     Args:
         source: Path, URL, `-` for standard input, or a binary file object.
@@ -64,45 +392,29 @@ class Analysis:
     """
 
     def __init__(
-        self, source: str | BinaryIO, settings: Settings | None = None, *, duration_s: float | None = None
+        self,
+        source: str | os.PathLike[str] | BinaryIO,
+        settings: Settings | None = None,
+        *,
+        duration_s: float | None = None,
     ) -> None:
-        self._input = source
-        self._settings = settings if settings is not None else Settings()
-        self._duration_s = duration_s
-        self._stopped = False
-        self._reader: Reader | None = None
-        self._facts: MediaFacts | None = None
-        self._features: StreamFeatures | None = None
-        self._judges = [_Judge(known_detectors()[name], chosen) for name, chosen in self._settings.detectors.items()]
-        self._tracker = TrackerState(_name_of(source))
-        self._curves = CurveRecorder()
-        self._thumbnails = ThumbnailRecorder()
-        self._events: dict[str, Event] = {}
-        self._untold = 0
-        self._counts = Counts()
-        self._started_s = time.monotonic()
-        self._ended_s: float | None = None
-        self._error: str | None = None
-        self.failure: Exception | None = None
-        """What ended the analysis that should not have happened; the report's error names it."""
+        self._engine = Engine()
+        self._stream = self._engine.add(source, settings, duration_s=duration_s)
+        self._run = False
 
     def stop(self) -> None:
         """End soon, with what is known. May be called from any thread or a signal handler."""
-        self._stopped = True
-        if self._reader is not None:
-            self._reader.stop()
+        self._engine.stop()
 
     @property
     def progress(self) -> Progress:
         """How far it has come; may be read from any thread."""
-        return Progress(
-            position_s=self._features.timeline.until_s if self._features else 0.0,
-            duration_s=self._facts.duration_s if self._facts else None,
-            frames=self._counts.frames,
-            wall_s=(self._ended_s or time.monotonic()) - self._started_s,
-            open_events=sum(event.state == "open" for event in tuple(self._events.values())),
-            live=self._facts.live if self._facts else False,
-        )
+        return self._stream.progress
+
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the analysis that should not have happened; the report's error names it."""
+        return self._stream.failure
 
     def __iter__(self) -> Iterator[Event]:
         """Run the analysis. An input that fails does not raise: what was found is told and `report().error` says why.
@@ -110,200 +422,21 @@ class Analysis:
         Raises:
             RuntimeError: The analysis was run before.
         """
-        if self._ended_s is not None or self._reader is not None:
+        if self._run:
             raise RuntimeError("an Analysis runs once; make a new one")
-        try:
-            yield from self._run()
-        except GpuQaError as error:
-            self._error = str(error)
-            yield from self._finish()
-        except Exception as error:  # noqa: BLE001 - what was found until then is worth more than the reason why it ends
-            self._error = f"internal error: {type(error).__name__}: {error}"
-            self.failure = error
-            yield from self._close_events()
-        finally:
-            self._ended_s = time.monotonic()
-
-    def _run(self) -> Iterator[Event]:
-        prepare()
-        with open_source(self._input, self._settings.source) as source:
-            self._facts = source.facts
-            self._tracker = TrackerState(source.name)
-            self._features = features = StreamFeatures(source.facts.tracks)
-            self._reader = reader = Reader(source, self._settings.decode)
-            if self._stopped:
-                reader.stop()
-            reader.start()
-            try:
-                yield from self._follow(reader, features)
-            finally:
-                reader.close()
-            yield from self._judge(features.flush(ended=True))
-            if isinstance(reader.error, GpuQaError):
-                self._error = str(reader.error)
-            elif reader.error is not None:
-                raise reader.error
-            yield from self._finish()
-
-    def _follow(self, reader: Reader, features: StreamFeatures) -> Iterator[Event]:
-        """Measure and judge until nothing more comes or enough has."""
-        live = self._facts is not None and self._facts.live
-        waited_s = 0.0
-        while not reader.ended:
-            asked_s = time.monotonic()
-            decoded = reader.get(TICK_S)
-            waited_s += time.monotonic() - asked_s  # only this is the input's silence, measuring is ours
-            if live and waited_s >= QUIET_S:
-                yield from self._quiet(waited_s)
-            if decoded is None:
-                yield from self._judge(features.flush())
-                continue
-            waited_s = 0.0
-            self._counts.count(decoded)
-            yield from self._judge(features.measure(decoded))
-            if self._duration_s is not None and features.timeline.until_s >= self._duration_s:
-                return
-
-    def _quiet(self, silent_s: float) -> Iterator[Event]:
-        """A live input delivers nothing: judge all there is, and tell the stall while it lasts."""
-        features = self._features
-        if features is None:
-            return
-        start_s = features.timeline.until_s
-        has_picture = self._facts is not None and any(track.kind == "video" for track in self._facts.tracks)
-        features.note(
-            StreamFact(
-                kind="stalled",
-                track="video" if has_picture else "audio",
-                start_s=start_s,
-                end_s=start_s + silent_s,
-                message=f"nothing arrived for {silent_s:.1f} s",
-                details={"silent_s": round(silent_s, 3)},
-            )
-        )
-        yield from self._judge_stream(until_s=start_s + silent_s)
-
-    def _judge(self, measured: Measured) -> Iterator[Event]:
-        for video in measured.video:
-            self._counts.video(video)
-            self._curves.add_video(video)
-            self._thumbnails.add(video, self._counts.color_space)
-            yield from self._weigh("video", video)
-        for audio in measured.audio:
-            self._counts.audio(audio)
-            self._curves.add_audio(audio)
-            yield from self._weigh("audio", audio)
-        has_facts = self._features is not None and self._features.has_facts
-        if measured.video or measured.audio or has_facts:
-            yield from self._judge_stream()
-
-    def _judge_stream(self, *, until_s: float | None = None, finished: bool = False) -> Iterator[Event]:
-        if self._features is not None:
-            series = self._features.stream_series(finished=finished, until_s=until_s)
-            if self._reader is not None and self._reader.undecodable:
-                # Of a track that nothing decodes, nothing is known: that it delivers no sound is not its fault.
-                known = {i: end_s for i, end_s in series.audio_until_s.items() if i not in self._reader.undecodable}
-                series = replace(series, audio_until_s=known)
-            yield from self._weigh("stream", series)
-
-    def _weigh(self, consumes: str, series: Any) -> Iterator[Event]:
-        for judge in self._judges:
-            if judge.detector.consumes != consumes:
-                continue
-            for evidence in judge.weigh(series):
-                self._tracker, events = track(self._tracker, evidence, judge.chosen.timing)
-                for event in events:
-                    yield self._keep(event)
-
-    def _keep(self, event: Event) -> Event:
-        if event.id in self._events or len(self._events) < MAX_EVENTS:
-            self._events[event.id] = event
-            self._thumbnails.capture(event)
-        elif event.state == "open":
-            self._untold += 1
-        return event
-
-    def _finish(self) -> Iterator[Event]:
-        yield from self._judge_stream(finished=True)
-        yield from self._close_events()
-
-    def _close_events(self) -> Iterator[Event]:
-        end_s = self._features.timeline.until_s if self._features else 0.0
-        self._tracker, events = finish(self._tracker, end_s)
-        for event in events:
-            yield self._keep(event)
+        self._run = True
+        with contextlib.closing(iter(self._engine)) as updates:  # type: ignore[type-var]
+            for update in updates:
+                if update.event is not None:
+                    yield update.event
 
     def report(self) -> Report:
         """What is known so far; complete once the iteration has ended."""
-        error = self._error
-        if error is None and self._ended_s is not None and not self._stopped:
-            error = self._not_decoded()
-        return Report(
-            stream=self._tracker.stream,
-            media=media_json(self._facts),
-            events=tuple(sorted(self._events.values(), key=lambda event: (event.start_s, event.id))),
-            measurements=self._measurements(),
-            curves=self._curves.curves(),
-            thumbnails=dict(self._thumbnails.thumbnails),
-            settings=settings_json(self._settings),
-            error=error,
-        )
-
-    def _not_decoded(self) -> str | None:
-        """Why the input, or a track of it, gave nothing to judge; null where all of them did."""
-        undecodable = self._reader.undecodable if self._reader else {}
-        reasons = "; ".join(f"track {index} was not analyzed: {reason}" for index, reason in undecodable.items())
-        if self._counts.any:
-            return reasons or None
-        return reasons or "no picture and no sound could be decoded"
-
-    def _measurements(self) -> dict[str, Any]:
-        progress, reader = self.progress, self._reader
-        measured: dict[str, Any] = {
-            "analyzed_s": round(progress.position_s, 6),
-            "wall_s": round(progress.wall_s, 3),
-            "real_time_factor": round(progress.position_s / progress.wall_s, 2) if progress.wall_s > 0 else None,
-            **self._counts.measurements(),
-            "frames_dropped": reader.dropped if reader else 0,
-            "decoders": list(reader.decoders.values()) if reader else [],
-            "decoder_fallbacks": list(reader.fallbacks.values()) if reader else [],
-            **self._curves.loudness.measurements(),
-            "av_offset_s": None,
-            "av_offset_s_reason": "A/V offset is not measured by this version",
-            "av_offset_confidence": None,
-        }
-        if reader is not None and reader.undecodable:
-            measured["undecodable"] = list(reader.undecodable.values())
-        if self._untold:
-            measured["events_not_kept"] = self._untold
-        return measured
-
-
-def _name_of(source: str | BinaryIO) -> str:
-    """What an input is called until it is open, and where it does not open: never with credentials."""
-    if isinstance(source, str | os.PathLike):
-        text = os.fspath(source)
-        return without_credentials(text) if "://" in text else "stdin" if text == STDIN else text
-    name = getattr(source, "name", None)
-    return name if isinstance(name, str) else f"<{type(source).__name__}>"
-
-
-@dataclass(slots=True)
-class _Judge:
-    """A detector with its settings and what it carries from series to series."""
-
-    detector: Detector
-    chosen: DetectorSettings
-    carry: Any = None
-
-    def weigh(self, series: Any) -> list[Any]:
-        """Evidence of the next series."""
-        evidence, self.carry = self.detector.weigh(series, self.chosen.limits, self.carry)
-        return evidence
+        return self._stream.report()
 
 
 def analyze(
-    source: str | BinaryIO,
+    source: str | os.PathLike[str] | BinaryIO,
     settings: Settings | None = None,
     *,
     on_event: Callable[[Event], None] | None = None,
@@ -331,3 +464,36 @@ def analyze(
     if on_progress is not None:
         on_progress(analysis.progress)
     return analysis.report()
+
+
+def _reading(reader: Reader) -> Reading:
+    return Reading(
+        reader.dropped,
+        tuple(reader.decoders.values()),
+        tuple(reader.fallbacks.values()),
+        tuple(reader.undecodable.items()),
+    )
+
+
+def _closed(reader: Reader) -> bool:
+    """Close a reader that has come to its end; false while it has not."""
+    if not reader.finished:
+        return False
+    reader.close()
+    return True
+
+
+def _is_file(source: str | os.PathLike[str] | BinaryIO, settings: Settings) -> bool:
+    """Whether an input can wait for its turn: a file or a pipe, unless it is to be taken as live."""
+    if settings.source.live:
+        return False
+    return not isinstance(source, str) or "://" not in source or source.startswith("file:")
+
+
+def _name_of(source: str | os.PathLike[str] | BinaryIO) -> str:
+    """What an input is called until it is open, and where it does not open: never with credentials."""
+    if isinstance(source, str | os.PathLike):
+        text = os.fspath(source)
+        return without_credentials(text) if "://" in text else "stdin" if text == STDIN else text
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else f"<{type(source).__name__}>"

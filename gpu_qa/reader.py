@@ -1,8 +1,10 @@
-"""Reader: a thread that demuxes and decodes one source into a bounded mailbox.
+"""Reader: a thread that opens one input, demuxes, decodes and measures its pictures, into a bounded mailbox.
 
-Demuxing and decoding release the GIL, so this thread runs beside the one that measures. Files wait for room in the
-mailbox (back-pressure). A live input cannot wait for long: its segments come in bursts, which may take a moment to
-measure, but when that does not keep up, its oldest pictures are dropped and counted.
+Demuxing, decoding and measuring release the GIL, so the readers of many streams run beside one another and beside the
+engine, which judges. A picture in host memory is measured right where it was decoded, still in the cache, and let go;
+one on a card goes on to the engine, which measures those of all streams together. Files wait for room in the mailbox
+(back-pressure). A live input cannot wait for long: when this machine does not keep up with it, pictures are left out
+and counted.
 """
 
 from __future__ import annotations
@@ -10,49 +12,73 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpu_qa.decode import open_decoder
 from gpu_qa.errors import DecodeError
+from gpu_qa.features import HostPictures, is_on_device, prepare
 from gpu_qa.media import Decoded, SkippedFrame
+from gpu_qa.overload import LIVE_PATIENCE_S, Overload, Turn, overload_note
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gpu_qa.decode import Decoder, DecodeSettings
-    from gpu_qa.media import Packet, Track
+    from gpu_qa.features import MeasuredPicture
+    from gpu_qa.media import AudioSamples, MediaFacts, Note, Packet, Track, VideoFrame
     from gpu_qa.sources import Source
 
 MAILBOX_PACKETS = 8
-"""Decoded packets that may wait to be measured: some 25 MB of 1080p pictures."""
-LIVE_PATIENCE_S = 2.0
-"""A live input may wait this long in all for the measuring before pictures are dropped. It has caught up when the
-reader waits for the input again."""
-_CAUGHT_UP_S = 0.005
-"""The reader waits for an input whose next packet takes longer than this."""
+"""Decoded packets that may wait for the engine: some 2 MB of measures, or 25 MB of 1080p pictures on a card."""
+_DECODE = Turn(decode=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one packet became."""
+
+    pictures: tuple[MeasuredPicture | SkippedFrame, ...]
+    """Measured, or left out."""
+    frames: tuple[VideoFrame, ...]
+    """Pictures on a card, which come after `pictures` and are yet to be measured."""
+    sounds: tuple[AudioSamples, ...]
+    notes: tuple[Note, ...]
+    ready_s: float
+    """When it was handed over, by the monotonic clock."""
 
 
 class Reader:
-    """Reads a source to its end, its failure or its stop.
+    """Reads an input to its end, its failure or its stop.
 
     Args:
-        source: An open source; the caller closes it after `close()`.
+        open_input: Opens it; called in the reader's thread, for opening may take long.
         settings: How its tracks are decoded.
+        on_delivery: Called in the reader's thread when there is something to `take`, or nothing more will come.
     """
 
-    def __init__(self, source: Source, settings: DecodeSettings) -> None:
-        self._source = source
+    def __init__(
+        self, open_input: Callable[[], Source], settings: DecodeSettings, on_delivery: Callable[[], None] = lambda: None
+    ) -> None:
+        self._open_input = open_input
         self._settings = settings
-        self._live = source.facts.live
-        self._mailbox: deque[Decoded] = deque()
+        self._on_delivery = on_delivery
+        self._source: Source | None = None
+        self._mailbox: deque[Delivery] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         self._ended = False
-        self._behind_s = 0.0
-        self._thread = threading.Thread(target=self._run, name=f"gpu-qa {source.name}", daemon=True)
+        self._live = False
+        self._overload = Overload()
+        self._thread = threading.Thread(target=self._run, name="gpu-qa reader", daemon=True)
+        self.name: str | None = None
+        """The input's, once it is open."""
+        self.facts: MediaFacts | None = None
+        """What the input says of itself, once it is open."""
         self.error: Exception | None = None
         """Why reading ended before the source's end."""
         self.dropped = 0
-        """Pictures that were not measured because they came faster than they could be."""
+        """Pictures that were left out because they came faster than this machine analyzes them."""
         self.decoders: dict[int, str] = {}
         """Track index → the decoder's name."""
         self.fallbacks: dict[int, str] = {}
@@ -61,7 +87,7 @@ class Reader:
         """Track index → why nothing decodes it."""
 
     def start(self) -> None:
-        """Begin to read."""
+        """Begin to open and read."""
         self._thread.start()
 
     @property
@@ -70,51 +96,89 @@ class Reader:
         with self._changed:
             return self._ended and not self._mailbox
 
-    def get(self, timeout_s: float) -> Decoded | None:
-        """The next decoded packet; null when none came in time or none will come any more."""
+    @property
+    def finished(self) -> bool:
+        """True once its thread has nothing more to do."""
+        return not self._thread.is_alive()
+
+    def take(self, most: int = MAILBOX_PACKETS) -> list[Delivery]:
+        """What lies in the mailbox, oldest first; at most so many. Does not wait."""
+        if not self._mailbox:
+            return []
         with self._changed:
-            self._changed.wait_for(lambda: self._mailbox or self._ended, timeout_s)
-            if not self._mailbox:
-                return None
-            decoded = self._mailbox.popleft()
+            taken = [self._mailbox.popleft() for _ in range(min(most, len(self._mailbox)))]
             self._changed.notify_all()
-            return decoded
+            return taken
 
     def stop(self) -> None:
-        """Let the thread end soon; what waits in the mailbox can still be had."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-        self._source.interrupt()
+        """Let the thread end soon; what waits in the mailbox can still be had. From any thread or signal handler."""
+        self._stopping = True
+        source = self._source
+        if source is not None:
+            source.interrupt()
 
     def close(self) -> None:
-        """Stop, and wait for the thread, which a read's own time limit ends at the latest."""
+        """Stop, and wait for the thread, which a read's own time limit ends at the latest.
+
+        A thread that is still opening its input is left to itself: it closes what it has opened when it is done.
+        """
         self.stop()
-        if self._thread.is_alive():
+        with self._changed:
+            self._changed.notify_all()
+            opening = self._source is None and not self._ended
+            self._ended = self._ended or opening
+        if self._thread.is_alive() and not opening:
             self._thread.join()
 
     def _run(self) -> None:
-        decoders: dict[int, Decoder] = {}
         try:
-            asked_s = time.monotonic()
-            for packet in self._source.packets():
-                if self._stopping:
-                    break
-                if time.monotonic() - asked_s > _CAUGHT_UP_S:
-                    self._behind_s = 0.0
-                decoder = self._decoder(decoders, packet.track)
-                if not self._put(self._decoded(decoder, packet)):
-                    break
-                asked_s = time.monotonic()
+            self._read()
         except Exception as error:  # noqa: BLE001 - whatever ends this stream is the report's to tell
-            if not self._stopping:
+            if not self._stopping or self._source is None:
                 self.error = error
         finally:
-            for decoder in decoders.values():
-                decoder.close()
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+            self._on_delivery()
+
+    def _read(self) -> None:
+        prepare()
+        with self._open_input() as source:
+            with self._changed:
+                if self._ended:
+                    return
+                self._source = source
+            self.name, self._live = source.name, source.facts.live
+            self.facts = source.facts
+            self._on_delivery()
+            if not self._stopping:
+                self._read_packets(source)
+
+    def _read_packets(self, source: Source) -> None:
+        decoders: dict[int, Decoder] = {}
+        host = HostPictures()
+        try:
+            asked_s = time.monotonic()
+            for packet in source.packets():
+                if self._stopping:
+                    break
+                read_s = time.monotonic()
+                turn = self._overload.next(packet, read_s - asked_s, read_s) if self._live else _DECODE
+                if turn.begins:
+                    host.skip()
+                self.dropped += len(turn.left_out)
+                decoded = self._decoded(self._decoder(decoders, packet.track), packet, turn)
+                measured = tuple(host.measure(frame) for frame in decoded.frames if not is_on_device(frame))
+                frames = tuple(frame for frame in decoded.frames if is_on_device(frame))
+                pictures: tuple[MeasuredPicture | SkippedFrame, ...] = (*turn.left_out, *measured)
+                notes = (*packet.notes, *decoded.notes, *turn.notes)
+                if not self._put(Delivery(pictures, frames, decoded.sound, notes, time.monotonic())):
+                    break
+                asked_s = time.monotonic()
+        finally:
+            for decoder in decoders.values():
+                decoder.close()
 
     def _decoder(self, decoders: dict[int, Decoder], track: Track) -> Decoder | None:
         if track.index in decoders or track.index in self.undecodable:
@@ -129,36 +193,34 @@ class Reader:
             self.fallbacks[track.index] = decoder.reason
         return decoder
 
-    def _decoded(self, decoder: Decoder | None, packet: Packet) -> Decoded:
+    def _decoded(self, decoder: Decoder | None, packet: Packet, turn: Turn) -> Decoded:
         if decoder is None:
-            decoded = Decoded()
-        elif packet.native is None:
-            decoded = decoder.drain()
-        else:
-            decoded = decoder.decode(packet)
-        if packet.notes:
-            decoded = replace(decoded, notes=(*packet.notes, *decoded.notes))
-        return decoded
+            return Decoded()
+        if packet.native is None or turn.begins:
+            return decoder.drain()
+        return decoder.decode(packet) if turn.decode else Decoded()
 
-    def _put(self, decoded: Decoded) -> bool:
+    def _put(self, delivery: Delivery) -> bool:
         """Hand over; false where the reader is to stop."""
         with self._changed:
-            began_s = time.monotonic()
-            patience_s = max(0.0, LIVE_PATIENCE_S - self._behind_s) if self._live else None
+            patience_s = max(0.0, LIVE_PATIENCE_S - self._overload.behind_s) if self._live else None
             if not self._changed.wait_for(lambda: len(self._mailbox) < MAILBOX_PACKETS or self._stopping, patience_s):
-                self._drop_oldest_picture()
-            self._behind_s += time.monotonic() - began_s
+                self._drop_oldest()
             if self._stopping:
                 return False
-            self._mailbox.append(decoded)
-            self._changed.notify_all()
-            return True
+            self._mailbox.append(delivery)
+        self._on_delivery()
+        return True
 
-    def _drop_oldest_picture(self) -> None:
+    def _drop_oldest(self) -> None:
         """Take the pictures out of the oldest packet that has any; their times, its sound and its notes stay."""
         for i, waiting in enumerate(self._mailbox):
-            if waiting.frames:
-                self.dropped += len(waiting.frames)
-                skipped = tuple(SkippedFrame(frame.pts, frame.duration, frame.time_base) for frame in waiting.frames)
-                self._mailbox[i] = Decoded((), waiting.sound, waiting.notes, skipped)
-                return
+            shown = (*waiting.pictures, *waiting.frames)
+            skipped = tuple(SkippedFrame(one.pts, one.duration, one.time_base) for one in shown)
+            lost = sum(not isinstance(one, SkippedFrame) for one in shown)
+            if not lost:
+                continue
+            self.dropped += lost
+            note = overload_note(skipped[-1].pts, skipped[-1].time_base, lost, self._overload.behind_s)
+            self._mailbox[i] = Delivery(skipped, (), waiting.sounds, (*waiting.notes, note), waiting.ready_s)
+            return

@@ -102,7 +102,7 @@ class AudioSeries:
 class StreamFact:
     """Something that happened to the stream itself, placed on its clock."""
 
-    kind: Literal["gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled"]
+    kind: Literal["gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled", "overload"]
     track: Literal["video", "audio"]
     start_s: float
     end_s: float

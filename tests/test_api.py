@@ -14,6 +14,7 @@ from gpu_qa import _HOME_OF
 ROOT = Path(__file__).parents[1]
 
 NAMES = [
+    "AdmissionError",
     "Analysis",
     "AudioSeries",
     "ConfigError",
@@ -22,6 +23,9 @@ NAMES = [
     "Detector",
     "DetectorSettings",
     "DeviceError",
+    "Engine",
+    "EngineLoad",
+    "EngineSettings",
     "Event",
     "EventTiming",
     "Evidence",
@@ -33,8 +37,10 @@ NAMES = [
     "SourceError",
     "SourceSettings",
     "SourceTimeout",
+    "StreamAnalysis",
     "StreamFact",
     "StreamSeries",
+    "Update",
     "VideoSeries",
     "__version__",
     "analyze",

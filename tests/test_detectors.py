@@ -95,7 +95,7 @@ def test_evidence_is_well_formed(detector: Detector) -> None:
     assert steps
 
 
-_FACT_KINDS = ("gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled")
+_FACT_KINDS = ("gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled", "overload")
 
 
 def _check(evidence: Evidence, detector: Detector) -> None:

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 import gpu_qa
-from gpu_qa import config, pipeline, reader
+from gpu_qa import config, overload, pipeline, reader
 from gpu_qa.decode import DecodeSettings, open_decoder
 from gpu_qa.features import audio as audio_features
+from gpu_qa.features import picture as picture_features
 from gpu_qa.features import video as video_features
-from gpu_qa.pipeline import MAX_EVENTS
 from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sources import SourceSettings
+from gpu_qa.stream import MAX_EVENTS
 from tests.clips import cached_clip, make_clip, moving_picture
 from tests.peers import Answer, HttpServer, free_port
 
@@ -198,8 +199,12 @@ def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     data[len(data) // 2 : len(data) // 2 + 40 * 188] = b""  # what the transport and the decoder see, too
     damaged.write_bytes(data)
 
-    def judged(*, frames: int = 12, series_s: float = 0.4, packets: int = 8, threads: int = 0) -> list[dict[str, Any]]:
+    def judged(
+        *, frames: int = 12, rows: int = 12, series_s: float = 0.4, packets: int = 8, threads: int = 0
+    ) -> list[dict[str, Any]]:
         monkeypatch.setattr(video_features, "FRAMES_PER_SERIES", frames)
+        monkeypatch.setattr(video_features, "ROWS_PER_BLOCK", rows)
+        monkeypatch.setattr(picture_features, "ROWS_PER_BLOCK", rows)
         monkeypatch.setattr(audio_features, "SERIES_S", series_s)
         monkeypatch.setattr(reader, "MAILBOX_PACKETS", packets)
         settings = gpu_qa.Settings(decode=DecodeSettings(device="cpu", threads=threads))
@@ -207,8 +212,9 @@ def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
     expected = judged()
     assert {"video.freeze", "video.black", "audio.silence", "stream.decode_error"} <= {e["kind"] for e in expected}
-    for other in ({"frames": 1}, {"frames": 1000}, {"series_s": 0.01}, {"series_s": 100.0}, {"packets": 1}):
-        assert judged(**other) == expected, other
+    for other in ({"frames": 1}, {"rows": 7}, {"frames": 1000, "rows": 1000}, {"series_s": 0.01}, {"series_s": 100.0}):
+        assert judged(**other) == expected, other  # type: ignore[arg-type]
+    assert judged(packets=1) == expected
     for threads in (1, 3):
         assert judged(threads=threads) == expected, threads
     assert judged(frames=7, series_s=0.13, packets=3, threads=2) == expected
@@ -304,8 +310,8 @@ def test_stopping_before_the_start_ends_at_once() -> None:
     analysis.stop()
     assert list(analysis) == []
     report = analysis.report()
-    assert (report.error, report.exit_code) == (None, 0)
-    assert report.measurements["frames_decoded"] < 50
+    assert (report.error, report.exit_code) == ("stopped before anything was known", 2)
+    assert report.measurements["frames_decoded"] == 0
 
 
 def test_leaving_the_iteration_ends_the_reader() -> None:
@@ -339,22 +345,28 @@ def test_a_live_burst_is_measured_whole() -> None:
     assert same_but_for_the_name(report) == same_but_for_the_name(gpu_qa.analyze(str(faulty()), CPU))
 
 
-def test_a_live_input_that_comes_too_fast_loses_pictures_that_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "LIVE_PATIENCE_S", 0.05)
-    take = reader.Reader.get
+def test_a_live_input_that_outruns_us_loses_pictures_that_are_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring a picture takes three times as long as it is shown."""
+    for module in (reader, overload):
+        monkeypatch.setattr(module, "LIVE_PATIENCE_S", 0.3)
+    measure = reader.HostPictures.measure
 
-    def slowly(self: reader.Reader, timeout_s: float) -> Any:
-        time.sleep(0.005)
-        return take(self, timeout_s)
+    def slowly(self: reader.HostPictures, frame: Any) -> Any:
+        time.sleep(3 * FRAME_S)
+        return measure(self, frame)
 
-    monkeypatch.setattr(reader.Reader, "get", slowly)
-    report = gpu_qa.analyze(str(faulty()), LIVE)
+    monkeypatch.setattr(reader.HostPictures, "measure", slowly)
+    paced = dataclasses.replace(CPU, source=SourceSettings(real_time=True))
+    report = gpu_qa.analyze(str(cached_clip("paced.ts", seconds=6, size=SIZE, gop=12, silence=(2.5, 5))), paced)
     counted = report.measurements
-    assert counted["frames_dropped"] > 20
-    assert counted["frames_decoded"] + counted["frames_dropped"] == 300
+    assert counted["frames_dropped"] > 50
+    assert counted["frames_decoded"] + counted["frames_dropped"] == 150
     events = found(report)
-    assert events["audio.silence"] == near((8.5, 11))
-    assert not {kind for kind in events if kind.startswith("stream.")}, "our slowness is no fault of the stream's"
+    assert events["audio.silence"] == near((2.5, 5))
+    assert {kind for kind in events if kind.startswith("stream.")} == {"stream.overload"}, "no fault of the stream's"
+    worst = max((event for event in report.events if event.kind == "stream.overload"), key=lambda event: event.value)
+    assert worst.value >= 12
+    assert worst.details["behind_s"] >= 0.1
 
 
 def test_a_slow_consumer_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -567,7 +579,7 @@ def test_what_does_not_open_is_named_as_what_does(tmp_path: Path) -> None:
 
 def test_events_that_are_not_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_EVENTS >= 1000
-    monkeypatch.setattr("gpu_qa.pipeline.MAX_EVENTS", 1)
+    monkeypatch.setattr("gpu_qa.stream.MAX_EVENTS", 1)
     told: list[gpu_qa.Event] = []
     report = gpu_qa.analyze(str(faulty()), CPU, on_event=told.append)
     assert len({event.id for event in told}) == 3

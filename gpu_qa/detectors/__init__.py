@@ -12,6 +12,7 @@ from gpu_qa.detectors.format_change import FORMAT_CHANGE
 from gpu_qa.detectors.freeze import FREEZE
 from gpu_qa.detectors.gap import GAP
 from gpu_qa.detectors.missing import MISSING
+from gpu_qa.detectors.overload import OVERLOAD
 from gpu_qa.detectors.silence import SILENCE
 from gpu_qa.detectors.solid_color import SOLID_COLOR
 from gpu_qa.detectors.stalled import STALLED
@@ -34,6 +35,7 @@ DETECTORS: tuple[Detector, ...] = (
     DECODE_ERROR,
     FORMAT_CHANGE,
     STALLED,
+    OVERLOAD,
 )
 """The package's own detectors."""
 

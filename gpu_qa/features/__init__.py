@@ -1,7 +1,17 @@
 """Features: frames and samples → series. The only stage that calls the kernels."""
 
+from gpu_qa.features.picture import HostPictures, MeasuredPicture, is_on_device
 from gpu_qa.features.prepare import prepare
 from gpu_qa.features.stream import Measured, StreamFeatures
 from gpu_qa.features.timeline import Timeline, TimelineSettings
 
-__all__ = ["Measured", "StreamFeatures", "Timeline", "TimelineSettings", "prepare"]
+__all__ = [
+    "HostPictures",
+    "Measured",
+    "MeasuredPicture",
+    "StreamFeatures",
+    "Timeline",
+    "TimelineSettings",
+    "is_on_device",
+    "prepare",
+]

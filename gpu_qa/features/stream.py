@@ -15,7 +15,8 @@ from gpu_qa.units import ticks_to_s
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpu_qa.media import AudioSamples, Decoded, Note, Track, VideoFrame
+    from gpu_qa.features.picture import MeasuredPicture
+    from gpu_qa.media import AudioSamples, Note, Track
     from gpu_qa.series import AudioSeries, VideoSeries
 
 _FIRST_PICTURE_S = 30.0
@@ -50,16 +51,27 @@ class StreamFeatures:
         self._waiting_s = 0.0
         self._facts: list[StreamFact] = []
 
-    def measure(self, decoded: Decoded) -> Measured:
-        """Measure what a decoder gave; series come out once they are long enough to be worth judging."""
+    def take(
+        self,
+        pictures: Sequence[MeasuredPicture | SkippedFrame],
+        sounds: Sequence[AudioSamples] = (),
+        notes: Sequence[Note] = (),
+    ) -> Measured:
+        """Take what came next; series come out once they are long enough to be worth judging.
+
+        Args:
+            pictures: Measured, or left out.
+            sounds: Decoded samples, which are measured here.
+            notes: What went wrong on the way.
+        """
         video: list[VideoSeries] = []
         audio: list[AudioSeries] = []
-        for frame in decoded.frames or decoded.skipped:
+        for picture in pictures:
             if not self.timeline.started:
-                self._start(frame)
+                self._start(picture)
                 audio += self._measure_waiting()
-            video += self._measure_frame(frame)
-        for sound in decoded.sound:
+            video += self._place(picture)
+        for sound in sounds:
             if self.timeline.started or self._video_track is None:
                 audio += self._measure_sound(sound)
             else:
@@ -67,7 +79,7 @@ class StreamFeatures:
                 self._waiting_s += sound.samples.shape[1] / sound.sample_rate
                 if self._waiting_s > _FIRST_PICTURE_S:
                     audio += self._measure_waiting()
-        self._facts += [self._fact(note) for note in decoded.notes]
+        self._facts += [self._fact(note) for note in notes]
         return Measured(tuple(video), tuple(audio))
 
     def note(self, fact: StreamFact) -> None:
@@ -111,10 +123,10 @@ class StreamFeatures:
             audio_from_s={index: from_s for index, from_s in begun.items() if from_s is not None},
         )
 
-    def _start(self, frame: VideoFrame | SkippedFrame) -> None:
+    def _start(self, frame: MeasuredPicture | SkippedFrame) -> None:
         self.timeline.start(0.0 if frame.pts is None else ticks_to_s(frame.pts, frame.time_base))
 
-    def _measure_frame(self, frame: VideoFrame | SkippedFrame) -> list[VideoSeries]:
+    def _place(self, frame: MeasuredPicture | SkippedFrame) -> list[VideoSeries]:
         if self._video_track is None:
             raise ValueError("a frame of a stream without a video track")
         raw_s = None if frame.pts is None else ticks_to_s(frame.pts, frame.time_base)
@@ -122,7 +134,7 @@ class StreamFeatures:
         start_s, facts = self.timeline.place(self._video_track.index, "video", raw_s, duration_s)
         self._facts += facts
         if isinstance(frame, SkippedFrame):
-            return self._video.skip()
+            return self._video.flush()
         return self._video.add(frame, start_s, duration_s)
 
     def _measure_sound(self, sound: AudioSamples) -> list[AudioSeries]:

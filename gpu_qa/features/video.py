@@ -1,128 +1,79 @@
-"""Features of the picture: frames → `VideoSeries`, by the kernel `luma_stats`."""
+"""Features of the picture: measured pictures → `VideoSeries`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gpu_qa.features.picture import ROWS_PER_BLOCK
 from gpu_qa.series import VideoSeries
-from gpu_qa_kernels.luma_stats import Feature, LumaStats, empty_luma_stats, feature_counts, luma_stats
+from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts
 
 if TYPE_CHECKING:
-    from gpu_qa.features.device import DevicePictures
-    from gpu_qa.media import Plane, VideoFormat, VideoFrame
+    from gpu_qa.features.picture import MeasuredPicture
+    from gpu_qa.media import VideoFormat
 
-FRAMES_PER_SERIES = 12
-"""Frames after which a series is complete: short enough to tell soon, long enough to judge cheaply."""
+FRAMES_PER_SERIES = ROWS_PER_BLOCK
+"""Pictures after which a series is complete, at the latest: it also ends with their block of memory."""
 _LIMITED_RANGE = (16.0, 235.0)
 _FULL_RANGE = (0.0, 255.0)
 """8-bit codes of black and white (ITU-R BT.709-6, item 4.6; full range: ISO/IEC 23091-2)."""
 
 
 class _Shown(NamedTuple):
-    """When a frame is shown, and what its picture is no longer needed for."""
+    """A picture and when it is shown."""
 
+    picture: MeasuredPicture
     start_s: float
     end_s: float
-    comparable: bool
-    is_corrupt: bool
-    is_key: bool
 
 
 class VideoFeatures:
-    """Measures the frames of one stream, each against the one before it."""
+    """Gathers one stream's measured pictures into series."""
 
     def __init__(self) -> None:
-        self._before: VideoFrame | None = None
-        self._small_before: np.ndarray | None = None
         self._shown: list[_Shown] = []
-        self._block = _new_block()
-        """Where the frames of the series that is being filled are measured into, arrays [FRAMES_PER_SERIES, …]."""
-        self._device: DevicePictures | None = None
 
-    def add(self, frame: VideoFrame, start_s: float, duration_s: float) -> list[VideoSeries]:
-        """Measure a frame.
+    def add(self, picture: MeasuredPicture, start_s: float, duration_s: float) -> list[VideoSeries]:
+        """Take a picture.
 
         Args:
-            frame: A decoded picture.
+            picture: The next one as measured.
             start_s: Its start on the stream's clock, in seconds.
             duration_s: How long it is shown, in seconds.
 
         Returns:
-            The series that this completed: one of enough frames, or one that a new format ended.
+            The series that this completed: one of enough pictures, or one that a new format ended.
         """
         done: list[VideoSeries] = []
-        before = self._before
-        if before is not None and not _is_comparable(before, frame):
+        if self._shown and picture.format != self._shown[-1].picture.format:
             done = self.flush()
-            before = None
-        out = LumaStats(*(array[len(self._shown)] for array in self._block))
-        self._measure(frame, before, out)
-        self._before, self._small_before = frame, out.small
-        self._shown.append(_Shown(start_s, start_s + duration_s, before is not None, frame.is_corrupt, frame.is_key))
-        if len(self._shown) >= FRAMES_PER_SERIES:
+        self._shown.append(_Shown(picture, start_s, start_s + duration_s))
+        if len(self._shown) >= FRAMES_PER_SERIES or picture.row == ROWS_PER_BLOCK - 1:
             done += self.flush()
         return done
 
-    def skip(self) -> list[VideoSeries]:
-        """Leave a picture out: the next one has none to be compared with. Gives the series that this ends."""
-        done = self.flush()
-        self._before = self._small_before = None
-        return done
-
-    def _measure(self, frame: VideoFrame, before: VideoFrame | None, out: LumaStats) -> None:
-        """Measure where the picture lies."""
-        if getattr(frame.luma.data, "is_cuda", False):
-            if self._device is None:
-                from gpu_qa.features.device import DevicePictures
-
-                self._device = DevicePictures()
-            for array, values in zip(out, self._device.luma_stats(frame, before), strict=True):
-                array[...] = values
-            return
-        luma_stats(
-            _on_host(frame.luma),
-            (_on_host(frame.chroma[0]), _on_host(frame.chroma[1])) if frame.chroma else None,
-            bit_depth=frame.format.bit_depth,
-            shift=frame.format.shift,
-            previous=_on_host(before.luma) if before else None,
-            previous_small=self._small_before if before else None,
-            out=out,
-        )
-
     def flush(self) -> list[VideoSeries]:
-        """The series of the frames measured since the last one: one or none."""
-        if not self._shown or self._before is None:
+        """The series of the pictures since the last one: one or none."""
+        if not self._shown:
             return []
-        series = _series(self._before, self._shown, LumaStats(*(array[: len(self._shown)] for array in self._block)))
-        self._shown, self._block = [], _new_block()
-        return [series]
+        shown, self._shown = self._shown, []
+        return [_series(shown, _rows([one.picture for one in shown]))]
 
 
-def _new_block() -> LumaStats:
-    one = empty_luma_stats()
-    return LumaStats(*(np.empty((FRAMES_PER_SERIES, *array.shape), array.dtype) for array in one))
+def _rows(pictures: list[MeasuredPicture]) -> LumaStats:
+    """The pictures' measures, arrays [T, …]: a part of their block where they lie in one, else copies."""
+    first = pictures[0]
+    if all(picture.block is first.block and picture.row == first.row + i for i, picture in enumerate(pictures)):
+        return LumaStats(*(array[first.row : first.row + len(pictures)] for array in first.block))
+    return LumaStats(*(np.stack(rows) for rows in zip(*(picture.stats for picture in pictures), strict=True)))
 
 
-def _is_comparable(before: VideoFrame, frame: VideoFrame) -> bool:
-    """Equal format and, on a device, in the same block of memory."""
-    memory: Any = frame.luma.data
-    other: Any = before.luma.data
-    on_device = getattr(memory, "is_cuda", False)
-    return before.format == frame.format and (not on_device or bool(memory.data_ptr() == other.data_ptr()))
-
-
-def _on_host(plane: Plane) -> Plane:
-    """The plane with its memory as a NumPy array; torch tensors in host memory are viewed, not copied."""
-    return plane if isinstance(plane.data, np.ndarray) else replace(plane, data=plane.data.numpy())
-
-
-def _series(frame: VideoFrame, shown: list[_Shown], stats: LumaStats) -> VideoSeries:
+def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
     """Means and fractions of what the kernel summed, arrays [T, …]."""
-    form, chroma = frame.format, frame.chroma
-    counts = feature_counts(form.width, form.height, *((chroma[0].width, chroma[0].height) if chroma else (0, 0)))
+    form = shown[0].picture.format
+    counts = feature_counts(form.width, form.height, *shown[0].picture.chroma_size)
     code = 2.0 ** (form.bit_depth - 8)
     black, white = _FULL_RANGE if form.color_range == "full" else _LIMITED_RANGE
     scale = _scale(black, white, code) / np.maximum(counts, 1)
@@ -143,9 +94,9 @@ def _series(frame: VideoFrame, shown: list[_Shown], stats: LumaStats) -> VideoSe
         block_edge=small[[Feature.EDGE_H, Feature.EDGE_V]].swapaxes(0, 1),
         chroma=np.where(counts[..., Feature.CB] == 0, np.float32(0.0), color - np.float32(0.5)),
         histogram=(stats.histogram / np.maximum(stats.histogram.sum(axis=1, keepdims=True), 1)).astype(np.float32),
-        comparable=np.array([one.comparable for one in shown]),
-        is_corrupt=np.array([one.is_corrupt for one in shown]),
-        is_key=np.array([one.is_key for one in shown]),
+        comparable=np.array([one.picture.comparable for one in shown]),
+        is_corrupt=np.array([one.picture.is_corrupt for one in shown]),
+        is_key=np.array([one.picture.is_key for one in shown]),
         small=stats.small,
         small_chroma=stats.small_chroma,
         black_code=black,

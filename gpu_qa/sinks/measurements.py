@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from gpu_qa.media import SkippedFrame
 from gpu_qa.units import amplitude_to_db
 
 if TYPE_CHECKING:
-    from gpu_qa.media import Decoded, MediaFacts, Track
+    from collections.abc import Sequence
+
+    from gpu_qa.media import AudioSamples, MediaFacts, Track, VideoFormat
     from gpu_qa.series import AudioSeries, VideoSeries
 
 _INTERVALS = 1000
 """Frame intervals, the newest, whose median is the measured frame rate."""
+
+
+class Picture(Protocol):
+    """What is counted of a picture."""
+
+    @property
+    def is_corrupt(self) -> bool:
+        """The decoder says that it concealed damage in it."""
+
+    @property
+    def format(self) -> VideoFormat:
+        """How its samples were read."""
 
 
 class Counts:
@@ -34,13 +49,14 @@ class Counts:
         """True once a picture or a sound was decoded."""
         return bool(self.frames or self._samples)
 
-    def count(self, decoded: Decoded) -> None:
-        """Take what a decoder gave."""
-        for frame in decoded.frames:
-            self.frames += 1
-            self._corrupt += frame.is_corrupt
-            self.color_space = frame.format.color_space
-        self._samples += sum(sound.samples.shape[1] for sound in decoded.sound)
+    def count(self, pictures: Sequence[Picture | SkippedFrame], sounds: Sequence[AudioSamples]) -> None:
+        """Take what a decoder gave; a skipped picture does not count."""
+        for picture in pictures:
+            if not isinstance(picture, SkippedFrame):
+                self.frames += 1
+                self._corrupt += picture.is_corrupt
+                self.color_space = picture.format.color_space
+        self._samples += sum(sound.samples.shape[1] for sound in sounds)
 
     def video(self, series: VideoSeries) -> None:
         """Take the times of measured frames."""

@@ -1,0 +1,300 @@
+"""The analysis of one stream: what has been read of it becomes series, evidence, events and a report.
+
+Passive: the engine hands it what the stream's reader delivers, in one thread at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from gpu_qa.config import Settings, known_detectors, settings_json
+from gpu_qa.events import TrackerState, finish, track
+from gpu_qa.features import StreamFeatures
+from gpu_qa.series import Report, StreamFact
+from gpu_qa.sinks.curves import CurveRecorder
+from gpu_qa.sinks.measurements import Counts, media_json
+from gpu_qa.sinks.thumbnails import ThumbnailRecorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gpu_qa.config import DetectorSettings
+    from gpu_qa.features import Measured, MeasuredPicture
+    from gpu_qa.media import AudioSamples, MediaFacts, Note, SkippedFrame
+    from gpu_qa.series import Detector, Event
+
+MAX_EVENTS = 10_000
+"""Events kept for the report; further ones are told and counted, so that memory stays bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an analysis has come."""
+
+    position_s: float
+    """On the stream's clock."""
+    duration_s: float | None
+    """As the container states it; null for live inputs."""
+    frames: int
+    """Pictures measured."""
+    wall_s: float
+    """Since the analysis began."""
+    open_events: int
+    live: bool
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the reading of a stream has to say for its report."""
+
+    frames_dropped: int = 0
+    """Pictures that were left out because they came faster than this machine analyzes them."""
+    decoders: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+    """Why a track is not decoded on the device that would be preferred."""
+    undecodable: tuple[tuple[int, str], ...] = ()
+    """Track index and why nothing decodes it."""
+
+
+class StreamAnalysis:
+    """One stream on its way through the stages. Made by `Engine.add`.
+
+    Args:
+        name: What the stream is called in events and reports until `begin` knows better.
+        settings: How it is judged.
+        duration_s: Nothing is wanted after this much of it; null goes on to its end.
+    """
+
+    def __init__(self, name: str, settings: Settings, *, duration_s: float | None = None) -> None:
+        self.settings = settings
+        self.reading = Reading()
+        """Kept by whoever reads the stream."""
+        self.failure: Exception | None = None
+        """What ended the analysis that should not have happened; the report's error names it."""
+        self._duration_s = duration_s
+        self._facts: MediaFacts | None = None
+        self._features: StreamFeatures | None = None
+        self._judges = [_Judge(known_detectors()[name], chosen) for name, chosen in settings.detectors.items()]
+        self._tracker = TrackerState(name)
+        self._curves = CurveRecorder()
+        self._thumbnails = ThumbnailRecorder()
+        self._events: dict[str, Event] = {}
+        self._untold = 0
+        self._counts = Counts()
+        self._started_s = time.monotonic()
+        self._ended_s: float | None = None
+        self._error: str | None = None
+        self._stopped = False
+
+    @property
+    def name(self) -> str:
+        """As events and the report name it."""
+        return self._tracker.stream
+
+    @property
+    def ended(self) -> bool:
+        """True once its report is complete."""
+        return self._ended_s is not None
+
+    @property
+    def begun(self) -> bool:
+        """True once its input is open."""
+        return self._facts is not None
+
+    @property
+    def satisfied(self) -> bool:
+        """True once as much has been analyzed as was wanted."""
+        features = self._features
+        return features is not None and self._duration_s is not None and features.timeline.until_s >= self._duration_s
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come; may be read from any thread."""
+        return Progress(
+            position_s=self._features.timeline.until_s if self._features else 0.0,
+            duration_s=self._facts.duration_s if self._facts else None,
+            frames=self._counts.frames,
+            wall_s=(self._ended_s or time.monotonic()) - self._started_s,
+            open_events=sum(event.state == "open" for event in tuple(self._events.values())),
+            live=self._facts.live if self._facts else False,
+        )
+
+    def begin(self, facts: MediaFacts, name: str | None = None) -> None:
+        """The input is open.
+
+        Args:
+            facts: What it says of itself.
+            name: What it is called from now on; null keeps its name.
+        """
+        self._facts = facts
+        if name is not None:
+            self._tracker = TrackerState(name)
+        self._features = StreamFeatures(facts.tracks)
+        self._started_s = time.monotonic()
+
+    def take(
+        self,
+        pictures: Sequence[MeasuredPicture | SkippedFrame],
+        sounds: Sequence[AudioSamples] = (),
+        notes: Sequence[Note] = (),
+    ) -> Iterator[Event]:
+        """Judge what came next; gives the events that open, grow or close with it."""
+        if self._features is None:
+            raise RuntimeError("the stream has not begun")
+        self._counts.count(pictures, sounds)
+        yield from self._judge(self._features.take(pictures, sounds, notes))
+
+    def flush(self) -> Iterator[Event]:
+        """Judge all that has come so far, however little: nothing more has come for a moment."""
+        if self._features is not None:
+            yield from self._judge(self._features.flush())
+
+    def quiet(self, silent_s: float) -> Iterator[Event]:
+        """A live input delivers nothing: judge all there is, and tell the stall while it lasts."""
+        features = self._features
+        if features is None:
+            return
+        start_s = features.timeline.until_s
+        has_picture = self._facts is not None and any(track.kind == "video" for track in self._facts.tracks)
+        features.note(
+            StreamFact(
+                kind="stalled",
+                track="video" if has_picture else "audio",
+                start_s=start_s,
+                end_s=start_s + silent_s,
+                message=f"nothing arrived for {silent_s:.1f} s",
+                details={"silent_s": round(silent_s, 3)},
+            )
+        )
+        yield from self._judge_stream(until_s=start_s + silent_s)
+
+    def finish(self, error: str | None = None, *, stopped: bool = False) -> Iterator[Event]:
+        """The input has ended: judge the rest, close what is open, complete the report.
+
+        Args:
+            error: Why it ended before its end.
+            stopped: It was ended on purpose: what is missing is no failure.
+        """
+        self._error, self._stopped = error, stopped
+        try:
+            if self._features is not None:
+                yield from self._judge(self._features.flush(ended=True))
+                yield from self._judge_stream(finished=True)
+            yield from self._close_events()
+        finally:
+            self._ended_s = time.monotonic()
+
+    def fail(self, failure: Exception) -> Iterator[Event]:
+        """A fault of ours ends the analysis: what was found until then is worth more than the reason why it ends."""
+        self.failure = failure
+        self._error = f"internal error: {type(failure).__name__}: {failure}"
+        self._ended_s = time.monotonic()
+        yield from self._close_events()
+
+    def _judge(self, measured: Measured) -> Iterator[Event]:
+        for video in measured.video:
+            self._counts.video(video)
+            self._curves.add_video(video)
+            self._thumbnails.add(video, self._counts.color_space)
+            yield from self._weigh("video", video)
+        for audio in measured.audio:
+            self._counts.audio(audio)
+            self._curves.add_audio(audio)
+            yield from self._weigh("audio", audio)
+        has_facts = self._features is not None and self._features.has_facts
+        if measured.video or measured.audio or has_facts:
+            yield from self._judge_stream()
+
+    def _judge_stream(self, *, until_s: float | None = None, finished: bool = False) -> Iterator[Event]:
+        if self._features is not None:
+            series = self._features.stream_series(finished=finished, until_s=until_s)
+            if self.reading.undecodable:
+                # Of a track that nothing decodes, nothing is known: that it delivers no sound is not its fault.
+                unknown = {index for index, _ in self.reading.undecodable}
+                known = {i: end_s for i, end_s in series.audio_until_s.items() if i not in unknown}
+                series = replace(series, audio_until_s=known)
+            yield from self._weigh("stream", series)
+
+    def _weigh(self, consumes: str, series: Any) -> Iterator[Event]:
+        for judge in self._judges:
+            if judge.detector.consumes != consumes:
+                continue
+            for evidence in judge.weigh(series):
+                self._tracker, events = track(self._tracker, evidence, judge.chosen.timing)
+                for event in events:
+                    yield self._keep(event)
+
+    def _keep(self, event: Event) -> Event:
+        if event.id in self._events or len(self._events) < MAX_EVENTS:
+            self._events[event.id] = event
+            self._thumbnails.capture(event)
+        elif event.state == "open":
+            self._untold += 1
+        return event
+
+    def _close_events(self) -> Iterator[Event]:
+        end_s = self._features.timeline.until_s if self._features else 0.0
+        self._tracker, events = finish(self._tracker, end_s)
+        for event in events:
+            yield self._keep(event)
+
+    def report(self) -> Report:
+        """What is known so far; complete once the iteration has ended."""
+        error = self._error
+        if error is None and self._ended_s is not None and not self._stopped:
+            error = self._not_decoded()
+        return Report(
+            stream=self._tracker.stream,
+            media=media_json(self._facts),
+            events=tuple(sorted(self._events.values(), key=lambda event: (event.start_s, event.id))),
+            measurements=self._measurements(),
+            curves=self._curves.curves(),
+            thumbnails=dict(self._thumbnails.thumbnails),
+            settings=settings_json(self.settings),
+            error=error,
+        )
+
+    def _not_decoded(self) -> str | None:
+        """Why the input, or a track of it, gave nothing to judge; null where all of them did."""
+        undecodable = self.reading.undecodable
+        reasons = "; ".join(f"track {index} was not analyzed: {reason}" for index, reason in undecodable)
+        if self._counts.any:
+            return reasons or None
+        return reasons or "no picture and no sound could be decoded"
+
+    def _measurements(self) -> dict[str, Any]:
+        progress, reading = self.progress, self.reading
+        measured: dict[str, Any] = {
+            "analyzed_s": round(progress.position_s, 6),
+            "wall_s": round(progress.wall_s, 3),
+            "real_time_factor": round(progress.position_s / progress.wall_s, 2) if progress.wall_s > 0 else None,
+            **self._counts.measurements(),
+            "frames_dropped": reading.frames_dropped,
+            "decoders": list(reading.decoders),
+            "decoder_fallbacks": list(reading.fallbacks),
+            **self._curves.loudness.measurements(),
+            "av_offset_s": None,
+            "av_offset_s_reason": "A/V offset is not measured by this version",
+            "av_offset_confidence": None,
+        }
+        if reading.undecodable:
+            measured["undecodable"] = [reason for _, reason in reading.undecodable]
+        if self._untold:
+            measured["events_not_kept"] = self._untold
+        return measured
+
+
+@dataclass(slots=True)
+class _Judge:
+    """A detector with its settings and what it carries from series to series."""
+
+    detector: Detector
+    chosen: DetectorSettings
+    carry: Any = None
+
+    def weigh(self, series: Any) -> list[Any]:
+        """Evidence of the next series."""
+        evidence, self.carry = self.detector.weigh(series, self.chosen.limits, self.carry)
+        return evidence

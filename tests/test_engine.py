@@ -1,0 +1,346 @@
+"""Many streams in one process: each as if it were alone, whatever happens to the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gpu_qa
+from gpu_qa import pipeline, reader
+from gpu_qa.decode import DecodeSettings
+from gpu_qa.sources import SourceSettings
+from gpu_qa.stream import StreamAnalysis
+from tests.clips import cached_clip, flip_bits, make_clip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gpu_qa.series import Curve
+
+CPU = gpu_qa.Settings(decode=DecodeSettings(device="cpu"))
+LIVE = dataclasses.replace(CPU, source=SourceSettings(live=True, read_timeout_s=60, analyze_s=0.5))
+PACED = dataclasses.replace(CPU, source=SourceSettings(real_time=True))
+
+
+def clips() -> list[Path]:
+    """Different sizes, rates, depths and faults."""
+    return [
+        cached_clip("one.ts", seconds=7, size=(160, 90), gop=12, freeze=(1, 5), silence=(3, 6)),
+        cached_clip("two.mp4", seconds=6, size=(96, 64), gop=12, black=(1, 4), rate=50),
+        cached_clip("three.mkv", seconds=6, size=(130, 98), pixel_format="yuv420p10le", freeze=(2, 5), audio=None),
+        cached_clip("four.mp4", seconds=5, size=(64, 48), codec=None, silence=(1, 4)),
+    ]
+
+
+def content(report: gpu_qa.Report) -> dict[str, Any]:
+    """All of a report that says something of the stream, bit for bit."""
+    events = [dataclasses.asdict(event) for event in report.events]
+    for event in events:
+        event["id"] = event["id"].removeprefix(event.pop("stream"))
+    measured = {
+        name: value for name, value in report.measurements.items() if name not in ("wall_s", "real_time_factor")
+    }
+    curves = [
+        {name: value.tobytes() if isinstance(value, np.ndarray) else value for name, value in vars_of(curve).items()}
+        for curve in report.curves
+    ]
+    return {"events": events, "measurements": measured, "media": report.media, "curves": curves}
+
+
+def vars_of(curve: Curve) -> dict[str, Any]:
+    return {item.name: getattr(curve, item.name) for item in dataclasses.fields(curve)}
+
+
+def alone(path: Path, settings: gpu_qa.Settings = CPU) -> dict[str, Any]:
+    return content(gpu_qa.analyze(str(path), settings))
+
+
+def run(engine: gpu_qa.Engine) -> dict[str, gpu_qa.Report]:
+    """The reports by stream, each complete when it is told that the stream has ended."""
+    reports: dict[str, gpu_qa.Report] = {}
+    told: dict[str, list[gpu_qa.Event]] = {}
+    for update in engine:
+        if update.event is None:
+            assert update.stream.ended
+            assert update.stream.name not in reports
+            reports[update.stream.name] = update.stream.report()
+        else:
+            assert update.event.stream == update.stream.name
+            assert update.stream.name not in reports, "an event after the end"
+            told.setdefault(update.stream.name, []).append(update.event)
+    for name, report in reports.items():
+        last = {event.id: event for event in told.get(name, [])}
+        assert last == {event.id: event for event in report.events}
+    assert _threads_of_ours() == []
+    return reports
+
+
+def _threads_of_ours() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("gpu-qa ")]
+
+
+@pytest.mark.parametrize("files_at_once", [0, 1, 4])
+def test_many_streams_are_each_as_if_alone(files_at_once: int) -> None:
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=files_at_once))
+    for path in clips():
+        engine.add(str(path), CPU)
+    reports = run(engine)
+    assert list(reports) != []
+    assert {name: content(report) for name, report in reports.items()} == {str(path): alone(path) for path in clips()}
+    assert all(report.events for report in reports.values())
+    assert engine.load.frames == sum(report.measurements["frames_decoded"] for report in reports.values())
+    assert engine.load.lag_p99_s is not None
+
+
+class _Pipe:
+    """A pipe that is fed by and by."""
+
+    def __init__(self) -> None:
+        read, self._write = os.pipe()
+        self.file = os.fdopen(read, "rb")
+
+    def feed(self, data: bytes) -> None:
+        os.write(self._write, data)
+
+    def end(self) -> None:
+        os.close(self._write)
+
+
+def test_one_that_stalls_one_that_is_garbage_one_that_is_missing_and_one_that_ends_disturb_nobody(
+    tmp_path: Path,
+) -> None:
+    garbage = tmp_path / "garbage.ts"
+    garbage.write_bytes(bytes(range(256)) * 400)
+    broken = flip_bits(make_clip(tmp_path / "broken.ts", seconds=4, size=(160, 90), gop=12), 400, seed=3, skip=20_000)
+    short = cached_clip("short.ts", seconds=1, size=(64, 48), gop=12)
+    stalling, data = _Pipe(), cached_clip("stalls.ts", seconds=4, size=(64, 48), gop=12).read_bytes()
+    first, second = clips()[:2]
+
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=8))
+    engine.add(str(first), CPU)
+    engine.add(str(garbage), CPU)
+    stalled = engine.add(stalling.file, LIVE, name="stalls")
+    engine.add(str(broken), CPU)
+    engine.add(str(tmp_path / "missing.ts"), CPU)
+    engine.add(str(short), CPU)
+    engine.add(str(second), CPU)
+    threading.Thread(target=stalling.feed, args=(data[: len(data) // 2],)).start()
+    reports: dict[str, gpu_qa.Report] = {}
+    quiet = 0
+    for update in engine:
+        if update.event is not None:
+            quiet += update.event.kind == "stream.stalled"
+            continue
+        reports[update.stream.name] = update.stream.report()
+        if len(reports) == 6:
+            # All others have ended while this one waited.
+            assert not stalled.ended
+            stalling.end()
+    assert len(reports) == 7
+    assert content(reports[str(first)]) == alone(first)
+    assert content(reports[str(second)]) == alone(second)
+    assert content(reports[str(broken)]) == alone(broken)
+    assert content(reports[str(short)]) == alone(short)
+    for path in (garbage, tmp_path / "missing.ts"):
+        assert reports[str(path)].exit_code == 2
+        assert str(path) in (reports[str(path)].error or "")
+    assert reports["stalls"].measurements["frames_decoded"] > 10
+    stalling.file.close()
+
+
+def test_a_change_of_size_is_its_own_streams_business(tmp_path: Path) -> None:
+    small = make_clip(tmp_path / "a.ts", seconds=2, size=(96, 64), audio=None)
+    large = make_clip(tmp_path / "b.ts", seconds=2, size=(160, 90), audio=None, start_s=2)
+    both = tmp_path / "both.ts"
+    both.write_bytes(small.read_bytes() + large.read_bytes())
+    other = clips()[0]
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=2))
+    engine.add(str(both), CPU)
+    engine.add(str(other), CPU)
+    reports = run(engine)
+    assert content(reports[str(other)]) == alone(other)
+    assert content(reports[str(both)]) == alone(both)
+    assert [event.kind for event in reports[str(both)].events] == ["stream.format_change"]
+
+
+@pytest.mark.parametrize("where", ["decoder", "judgement"])
+def test_a_fault_of_ours_ends_one_stream(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    victim, *others = clips()
+    expected = {str(path): alone(path) for path in others}
+    if where == "decoder":
+        monkeypatch.setattr(reader, "open_decoder", _dying_for(160, reader.open_decoder))
+    else:
+        take = StreamAnalysis.take
+
+        def breaking(self: StreamAnalysis, *arguments: Any) -> Iterator[gpu_qa.Event]:
+            if self.name == str(victim) and self.progress.frames > 60:
+                raise MemoryError("of the decoder")
+            return take(self, *arguments)
+
+        monkeypatch.setattr(StreamAnalysis, "take", breaking)
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=4))
+    streams = {str(path): engine.add(str(path), CPU) for path in clips()}
+    reports = run(engine)
+    assert {name: content(reports[name]) for name in expected} == expected
+    assert reports[str(victim)].error == "internal error: MemoryError: of the decoder"
+    assert isinstance(streams[str(victim)].failure, MemoryError)
+    assert reports[str(victim)].measurements["frames_decoded"] > 30
+
+
+def _dying_for(width: int, open_decoder: Any) -> Any:
+    """Opens decoders of which the one for pictures of this width dies after a while."""
+
+    class Dying:
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+            self._calls = 0
+
+        def decode(self, packet: Any) -> Any:
+            self._calls += 1
+            if self._calls > 60:
+                raise MemoryError("of the decoder")
+            return self._inner.decode(packet)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+    def opened(track: Any, settings: Any) -> Any:
+        decoder = open_decoder(track, settings)
+        return Dying(decoder) if track.width == width else decoder
+
+    return opened
+
+
+def test_streams_join_and_leave_while_others_run() -> None:
+    steady = cached_clip("steady.ts", seconds=5, size=(160, 90), gop=12, black=(1, 4))
+    guest = cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12)
+    engine = gpu_qa.Engine()
+    stays = engine.add(str(steady), PACED, name="stays")
+    problems: list[BaseException] = []
+
+    def come_and_go() -> None:
+        try:
+            for number in range(6):
+                joined = engine.add(str(guest), PACED, name=f"guest {number}")
+                time.sleep(0.4)
+                engine.remove(joined)
+        except BaseException as error:  # noqa: BLE001 - told below
+            problems.append(error)
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    reports = run(engine)
+    thread.join()
+    assert problems == []
+    assert stays.ended
+    assert set(reports) == {"stays", *(f"guest {number}" for number in range(6))}
+    paced = gpu_qa.analyze(str(steady), PACED)
+    assert content(reports["stays"])["events"] == content(paced)["events"] != []
+    for number in range(6):
+        report = reports[f"guest {number}"]
+        assert report.error in (None, "stopped before anything was known")
+        assert report.measurements["analyzed_s"] < 3
+
+
+def test_live_inputs_wait_for_nobody_and_files_take_their_turn() -> None:
+    path = cached_clip("turn.ts", seconds=3, size=(64, 48), gop=12)
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=1))
+    order = [engine.add(str(path), CPU, name=f"file {number}") for number in range(3)]
+    live = engine.add(str(path), PACED, name="live")
+    assert engine.load.waiting == 3
+    ended = [update.stream.name for update in engine if update.event is None]
+    assert ended[:3] == [stream.name for stream in order]
+    assert ended[-1] == live.name == "live"
+
+
+def test_streams_of_one_name_get_numbers() -> None:
+    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=3))
+    for name in (None, None, "a", "a"):
+        engine.add(path, CPU, name=name)
+    assert set(run(engine)) == {path, f"{path} (2)", "a", "a (2)"}
+
+
+def test_admission() -> None:
+    path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_streams=2))
+    engine.add(path, PACED, name="one")
+    engine.add(path, PACED, name="two")
+    with pytest.raises(gpu_qa.AdmissionError, match="three is refused: 2 streams run, max_streams allows no more"):
+        engine.add(path, PACED, name="three")
+    engine.stop()
+    assert set(run(engine)) == {"one", "two"}
+
+
+def test_a_machine_without_headroom_refuses_a_further_live_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is judged slowly makes what is decoded wait."""
+    take = StreamAnalysis.take
+
+    def slowly(self: StreamAnalysis, *arguments: Any) -> Iterator[gpu_qa.Event]:
+        time.sleep(0.02)
+        return take(self, *arguments)
+
+    monkeypatch.setattr(StreamAnalysis, "take", slowly)
+    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_lag_s=0.05))
+    engine.add(path, CPU)
+    run(engine)
+    with pytest.raises(gpu_qa.AdmissionError, match=r"late is refused: .* waits 0\.\d s for its judgement"):
+        engine.add(path, PACED, name="late")
+    engine.add(path, CPU)  # a file can wait
+
+
+def test_stopping_ends_all_with_what_is_known() -> None:
+    path = cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12)
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=1))
+    for number in range(3):
+        engine.add(str(path), PACED, name=f"live {number}")
+        engine.add(str(path), CPU, name=f"file {number}")
+    threading.Timer(1.0, engine.stop).start()
+    began_s = time.monotonic()
+    reports = run(engine)
+    assert time.monotonic() - began_s < 8
+    assert len(reports) == 6
+    for number in range(3):
+        report = reports[f"live {number}"]
+        assert report.error is None
+        assert 0 < report.measurements["frames_decoded"] < 700
+
+
+def test_an_engine_runs_once() -> None:
+    engine = gpu_qa.Engine()
+    assert list(engine) == []
+    with pytest.raises(RuntimeError, match="runs once"):
+        list(engine)
+    for values in ({"files_at_once": -1}, {"max_streams": -1}, {"max_lag_s": 0.0}):
+        with pytest.raises(ValueError, match="must be"):
+            gpu_qa.EngineSettings(**values)  # type: ignore[arg-type]
+
+
+def test_a_decoder_among_many_has_one_thread_and_one_alone_has_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.os, "sched_getaffinity", lambda _: {0, 1})
+    seen: list[int] = []
+    open_decoder = reader.open_decoder
+
+    def noting(track: Any, settings: Any) -> Any:
+        if track.kind == "video":
+            seen.append(settings.threads)
+        return open_decoder(track, settings)
+
+    monkeypatch.setattr(reader, "open_decoder", noting)
+    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
+    gpu_qa.analyze(path, CPU)
+    engine = gpu_qa.Engine()
+    engine.add(path, CPU)
+    engine.add(path, CPU)
+    run(engine)
+    chosen = dataclasses.replace(CPU, decode=DecodeSettings(device="cpu", threads=3))
+    gpu_qa.analyze(path, chosen)
+    assert seen == [0, 1, 1, 3]
