@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from gpu_qa.reader import Delivery
     from gpu_qa.series import Event, Report
 
-__all__ = ["Analysis", "Engine", "EngineLoad", "EngineSettings", "Progress", "StreamAnalysis", "Update", "analyze"]
+__all__ = [
+    "Analysis",
+    "Engine",
+    "EngineLoad",
+    "EngineSettings",
+    "Progress",
+    "StreamAnalysis",
+    "Update",
+    "analyze",
+    "waits_its_turn",
+]
 
 TICK_S = 0.25
 """How often inputs that deliver nothing are looked at."""
@@ -118,7 +128,8 @@ class Engine:
     def __init__(self, settings: EngineSettings = EngineSettings()) -> None:
         self._settings = settings
         self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._files_at_once = settings.files_at_once or self._cores
+        self.files_at_once = settings.files_at_once or self._cores
+        """Files that are analyzed at the same time."""
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._waiting: deque[tuple[StreamAnalysis, Callable[[int], _Seat]]] = deque()
@@ -154,7 +165,7 @@ class Engine:
             AdmissionError: This machine has no room for another live input.
         """
         settings = settings if settings is not None else Settings()
-        queues = _is_file(source, settings)
+        queues = waits_its_turn(source, settings)
         if not queues:
             self._admit(name or _name_of(source))
         with self._lock:
@@ -320,11 +331,11 @@ class Engine:
         started = []
         with self._lock:
             files = sum(seat.queues for seat in self._seats)
-            at_once = len(self._seats) + len(self._joining) + min(len(self._waiting), self._files_at_once - files)
+            at_once = len(self._seats) + len(self._joining) + min(len(self._waiting), self.files_at_once - files)
             threads = 0 if at_once == 1 else max(1, -(-self._cores // max(1, at_once)))
             while self._joining:
                 started.append(self._joining.popleft()[1](threads))
-            while self._waiting and files < self._files_at_once:
+            while self._waiting and files < self.files_at_once:
                 started.append(self._waiting.popleft()[1](threads))
                 files += 1
             self._seats += started
@@ -472,6 +483,7 @@ def _reading(reader: Reader) -> Reading:
         tuple(reader.decoders.values()),
         tuple(reader.fallbacks.values()),
         tuple(reader.undecodable.items()),
+        reader.behind_s,
     )
 
 
@@ -483,9 +495,9 @@ def _closed(reader: Reader) -> bool:
     return True
 
 
-def _is_file(source: str | os.PathLike[str] | BinaryIO, settings: Settings) -> bool:
-    """Whether an input can wait for its turn: a file or a pipe, unless it is to be taken as live."""
-    if settings.source.live:
+def waits_its_turn(source: str | os.PathLike[str] | BinaryIO, settings: Settings) -> bool:
+    """Whether an input can wait until others have ended: a file or a pipe, unless it is to be taken as live."""
+    if settings.source.live or settings.source.real_time:
         return False
     return not isinstance(source, str) or "://" not in source or source.startswith("file:")
 

@@ -101,6 +101,11 @@ class Reader:
         """True once its thread has nothing more to do."""
         return not self._thread.is_alive()
 
+    @property
+    def behind_s(self) -> float | None:
+        """How far the reading is behind a live input; null for others, which wait."""
+        return self._overload.behind_s if self._live else None
+
     def take(self, most: int = MAILBOX_PACKETS) -> list[Delivery]:
         """What lies in the mailbox, oldest first; at most so many. Does not wait."""
         if not self._mailbox:

@@ -43,6 +43,8 @@ class Progress:
     """Since the analysis began."""
     open_events: int
     live: bool
+    behind_s: float | None = None
+    """How far the reading is behind a live input; null for others, which wait."""
 
 
 @dataclass(slots=True)
@@ -56,6 +58,8 @@ class Reading:
     """Why a track is not decoded on the device that would be preferred."""
     undecodable: tuple[tuple[int, str], ...] = ()
     """Track index and why nothing decodes it."""
+    behind_s: float | None = None
+    """How far it is behind a live input."""
 
 
 class StreamAnalysis:
@@ -119,6 +123,7 @@ class StreamAnalysis:
             wall_s=(self._ended_s or time.monotonic()) - self._started_s,
             open_events=sum(event.state == "open" for event in tuple(self._events.values())),
             live=self._facts.live if self._facts else False,
+            behind_s=self.reading.behind_s,
         )
 
     def begin(self, facts: MediaFacts, name: str | None = None) -> None:
