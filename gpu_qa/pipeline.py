@@ -484,6 +484,7 @@ def _reading(reader: Reader) -> Reading:
         tuple(reader.fallbacks.values()),
         tuple(reader.undecodable.items()),
         reader.behind_s,
+        reader.began_s,
     )
 
 

@@ -77,6 +77,8 @@ class Reader:
         """What the input says of itself, once it is open."""
         self.error: Exception | None = None
         """Why reading ended before the source's end."""
+        self.began_s: float | None = None
+        """When its first packet came, by the monotonic clock."""
         self.dropped = 0
         """Pictures that were left out because they came faster than this machine analyzes them."""
         self.decoders: dict[int, str] = {}
@@ -169,6 +171,8 @@ class Reader:
                 if self._stopping:
                     break
                 read_s = time.monotonic()
+                if self.began_s is None:
+                    self.began_s = read_s
                 turn = self._overload.next(packet, read_s - asked_s, read_s) if self._live else _DECODE
                 if turn.begins:
                     host.skip()

@@ -60,6 +60,8 @@ class Reading:
     """Track index and why nothing decodes it."""
     behind_s: float | None = None
     """How far it is behind a live input."""
+    began_s: float | None = None
+    """When its first packet came, by the monotonic clock."""
 
 
 class StreamAnalysis:
