@@ -146,7 +146,9 @@ def test_one_that_stalls_one_that_is_garbage_one_that_is_missing_and_one_that_en
     assert len(reports) == 7
     assert content(reports[str(first)]) == alone(first)
     assert content(reports[str(second)]) == alone(second)
-    assert content(reports[str(broken)]) == alone(broken)
+    # How libavcodec conceals damage depends on its threads.
+    one_thread = dataclasses.replace(CPU, decode=DecodeSettings(device="cpu", threads=1))
+    assert content(reports[str(broken)]) == alone(broken, one_thread)
     assert content(reports[str(short)]) == alone(short)
     for path in (garbage, tmp_path / "missing.ts"):
         assert reports[str(path)].exit_code == 2
