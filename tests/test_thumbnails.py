@@ -35,10 +35,22 @@ def grey(jpeg: bytes) -> float:
 
 def test_the_picture_is_the_one_where_the_event_began() -> None:
     recorder = ThumbnailRecorder()
-    recorder.add(pictures(np.arange(20, 220)))  # 8 s
-    for start_s, code in ((2.0, 70), (6.04, 171 + 1), (7.9, 20 + 198)):
+    recorder.add(pictures(np.arange(20, 220)))  # 8 s, of which the ring keeps the last 4
+    for start_s, code in ((5.0, 145), (6.04, 177), (7.6, 214)):  # the next one of four per second
         assert recorder.capture(event(start_s=start_s))
         assert grey(recorder.thumbnails[event(start_s=start_s).id]) == pytest.approx(code, abs=3)
+
+
+@pytest.mark.parametrize("frame_rate", [10.0, 23.976, 25.0, 59.94])
+def test_the_picture_is_never_one_from_before_the_event(frame_rate: float) -> None:
+    """A cut from dark to bright somewhere, at which an event begins, at any rate of pictures."""
+    for cut_at in range(20, 32):
+        recorder = ThumbnailRecorder()
+        series = pictures(np.where(np.arange(60) < cut_at, 50, 200), frame_rate=frame_rate)
+        recorder.add(series)
+        start_s = float(series.pts_s[cut_at])
+        recorder.capture(event(start_s=start_s))
+        assert grey(recorder.thumbnails[event(start_s=start_s).id]) == pytest.approx(200, abs=3)
 
 
 def test_colours_and_ranges() -> None:
@@ -98,8 +110,8 @@ def test_before_a_gap_it_is_the_last_picture() -> None:
 
 def test_an_event_older_than_the_ring_gets_the_oldest_picture() -> None:
     recorder = ThumbnailRecorder()
-    recorder.add(pictures(np.full(500, 50)))  # 0 to 20 s, of which the ring keeps the last 10
-    recorder.add(pictures(np.full(100, 200), start_s=20.0))
+    recorder.add(pictures(np.full(500, 50)))  # 0 to 20 s, of which the ring keeps the last 4
+    recorder.add(pictures(np.full(50, 200), start_s=20.0))
     assert recorder.capture(event(start_s=0.0))
     assert grey(recorder.thumbnails[event(start_s=0.0).id]) == pytest.approx(50, abs=3)
 
@@ -142,7 +154,7 @@ def test_the_ring_is_bounded_and_owns_its_pictures() -> None:
     recorder.add(series)
     kept = [array for picture in recorder._ring for array in (picture.luma, picture.chroma)]
     assert all(array.base is None for array in kept)
-    assert sum(array.nbytes for array in kept) <= 10_000_000
+    assert sum(array.nbytes for array in kept) <= 1_600_000
 
 
 def test_any_cut_keeps_the_same_pictures() -> None:

@@ -8,6 +8,7 @@ they do not add up; motion does.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,10 +71,14 @@ class FreezeCarry:
     """float32 [N]: mean luma of each tile when it last moved."""
     since_s: np.ndarray
     """float64 [N]: when that was."""
+    inner_s: float
+    """When something last moved that reached beyond the upper and the lower edge."""
     pts_s: np.ndarray
     """float64 [H]: the steps of the last seconds, oldest first."""
     moving: np.ndarray
     """bool [H, N]: which tiles exceeded the noise floor in them."""
+    activity: np.ndarray
+    """float64 [H]: share of such tiles."""
     level: np.ndarray
     """float32 [H]: mean coarse change in them."""
     frozen_since: tuple[float, str] | None = None
@@ -105,17 +110,17 @@ def freeze(
     area = np.zeros(count, np.float32)
     onset, opinion = np.full(count, "", object), np.full(count, "", object)
     for i in range(count):
-        history.advance(i, limits)
-        verdict[i], found = _frozen_since(history, i, limits)
-        history.frozen_since = history.frozen_since or found if found else None
-        if history.frozen_since is None:
+        history.advance(i)
+        judged, since = _frozen_since(history, i)
+        history.frozen_since = since
+        if since is None:
             continue
-        start_s[i], onset[i] = history.frozen_since
-        area[i] = (history.since_s <= start_s[i]).mean()
-        opinion[i] = _OPINION[onset[i]]
-        confidence[i] = _CONFIDENCE[onset[i]]
+        verdict[i], (start_s[i], onset[i]) = judged, since
+        area[i] = (history.since_s <= since[0]).mean()
+        opinion[i] = _OPINION[since[1]]
+        confidence[i] = _CONFIDENCE[since[1]]
         if opinion[i] == "still":
-            is_long = series.end_s[i] - start_s[i] > limits.still_warn_after_s
+            is_long = series.end_s[i] - since[0] > limits.still_warn_after_s
             cap[i] = SEVERITIES.index("warn" if is_long else "info")
     evidence = Evidence(
         kind="video.freeze",
@@ -140,98 +145,133 @@ class _History:
 
     def __init__(self, series: VideoSeries, limits: FreezeLimits, carry: FreezeCarry | None) -> None:
         count = len(series)
+        self.series, self.limits = series, limits
         self.luma = series.luma.reshape(count, -1)
-        self.coarse = series.coarse_change.reshape(count, -1)
-        self.comparable = series.comparable
-        self.plain = _plain(series)
-        quiet = np.partition(self.coarse, self.coarse.shape[1] // 4, axis=1)[:, self.coarse.shape[1] // 4]
-        floor = np.clip(2.5 * quiet, limits.noise_floor, limits.noise_ceiling)
-        moving = self.coarse > floor[:, None]
-        level = self.coarse.mean(axis=1, dtype=np.float64).astype(np.float32)
         self.rows, self.columns = series.luma.shape[1:]
+        coarse = series.coarse_change.reshape(count, -1)
+        # Sorting is faster than selecting: NumPy does it with the processor's vectors.
+        ordered = np.sort(coarse, axis=1)
+        floor = np.clip(2.5 * ordered[:, coarse.shape[1] // 4], limits.noise_floor, limits.noise_ceiling)
+        moving = coarse > floor[:, None]
+        activity = np.array([np.count_nonzero(row) for row in moving]) / moving.shape[1]
+        level = coarse.mean(axis=1, dtype=np.float64).astype(np.float32)
+        self.comparable = series.comparable.tolist()
+        self.pulse = coarse > limits.pulse
+        self.has_pulse = (ordered[:, -1] > limits.pulse).tolist()
         self.frozen_since = carry.frozen_since if carry else None
         if carry is None:
             self.first = 0
-            self.pts_s, self.moving, self.level = series.pts_s, moving, level
-            self.begin_s = float(series.pts_s[0])
+            self.pts_s, self.moving, self.activity, self.level = series.pts_s, moving, activity, level
+            self.begin_s = self.inner_s = float(series.pts_s[0])
             self.anchor = self.luma[0].copy()
             self.since_s = np.full(self.anchor.shape, self.begin_s)
         else:
             self.first = len(carry.pts_s)
             self.pts_s = np.concatenate([carry.pts_s, series.pts_s])
             self.moving = np.concatenate([carry.moving, moving])
+            self.activity = np.concatenate([carry.activity, activity])
             self.level = np.concatenate([carry.level, level])
-            self.begin_s = carry.begin_s
+            self.begin_s, self.inner_s = carry.begin_s, carry.inner_s
             self.anchor, self.since_s = carry.anchor.copy(), carry.since_s.copy()
-        self.activity = self.moving.mean(axis=1)
+        self.moved_s = float(self.since_s.max())
+        """When anything last moved."""
+        self.times_s: list[float] = list(self.pts_s.tolist())
 
-    def advance(self, i: int, limits: FreezeLimits) -> None:
+    def advance(self, i: int) -> None:
         """Take the series' step `i`.
 
         Tiles that moved get a new anchor; when it was more than an overlay, all do: what drifts slowly beside motion
         must not add up to a movement in the middle of a freeze.
         """
+        luma, now_s = self.luma[i], self.now_s(i)
         if not self.comparable[i]:
-            self.begin_s = float(self.pts_s[self.first + i])
-            self.anchor[:] = self.luma[i]
-            self.since_s[:] = self.begin_s
+            self.begin_s = self.moved_s = self.inner_s = now_s
+            self.anchor[:] = luma
+            self.since_s[:] = now_s
             return
-        moved = np.abs(self.luma[i] - self.anchor) > limits.raise_drift
-        moved |= self.coarse[i] > limits.pulse
-        if moved.any():
-            anchored = moved if _overlay_area(moved.reshape(self.rows, self.columns)) is not None else slice(None)
-            self.anchor[anchored] = self.luma[i][anchored]
-            self.since_s[moved] = self.pts_s[self.first + i]
+        away = np.subtract(luma, self.anchor)
+        moved = np.abs(away, out=away) > self.limits.raise_drift
+        if self.has_pulse[i]:
+            moved |= self.pulse[i]
+        tiles = moved.nonzero()[0]
+        if not tiles.size:
+            return
+        self.moved_s = now_s
+        np.putmask(self.since_s, moved, now_s)
+        top, bottom = int(tiles[0]) // self.columns, int(tiles[-1]) // self.columns + 1
+        if not _is_at_edge(top, bottom, self.rows):
+            self.inner_s = now_s
+        elif _overlay_area(moved.reshape(self.rows, self.columns)) is not None:
+            np.copyto(self.anchor, luma, where=moved)
+            return
+        self.anchor[:] = luma
+
+    def now_s(self, i: int) -> float:
+        """Time of the series' step `i`, in seconds."""
+        return self.times_s[self.first + i]
 
     def between(self, start_s: float, end_s: float, i: int) -> slice:
         """The steps up to `i` in `start_s` < time ≤ `end_s`, as far as they are comparable and remembered.
 
         What is remembered counts from step `i`, so that it does not depend on where the series was cut.
         """
-        pts_s = self.pts_s[: self.first + i + 1]
-        start_s = max(start_s, self.begin_s, float(pts_s[-1]) - _HISTORY_S)
-        low, high = np.searchsorted(pts_s, [start_s, end_s], side="right")
-        return slice(int(low), int(high))
+        until = self.first + i + 1
+        start_s = max(start_s, self.begin_s, self.times_s[until - 1] - _HISTORY_S)
+        return slice(bisect_right(self.times_s, start_s, 0, until), bisect_right(self.times_s, end_s, 0, until))
+
+    def is_plain(self, i: int, tiles: np.ndarray | None = None) -> bool:
+        """Whether the series' step `i` has no content: nearly all tiles are flat and look like the picture's middle.
+
+        Args:
+            i: The step.
+            tiles: bool [N]: those to look at; null is all.
+        """
+        chosen = slice(None) if tiles is None else tiles
+        flat = self.series.luma_std[i].ravel()[chosen] < _FLAT_STD
+        if np.count_nonzero(flat) / len(flat) < _FLAT_AREA:
+            return False
+        luma = self.luma[i]
+        near = np.abs(luma - np.median(luma))[chosen] < _FLAT_SPREAD
+        return bool(np.count_nonzero(flat & near) / len(flat) >= _FLAT_AREA)
 
     def carry(self) -> FreezeCarry:
         """What the next series needs."""
-        keep = slice(int(np.searchsorted(self.pts_s, self.pts_s[-1] - _HISTORY_S)), None)
+        keep = slice(bisect_left(self.times_s, self.times_s[-1] - _HISTORY_S), None)
         return FreezeCarry(
             begin_s=self.begin_s,
             anchor=self.anchor,
             since_s=self.since_s,
+            inner_s=self.inner_s,
             pts_s=self.pts_s[keep],
             moving=self.moving[keep].copy(),
+            activity=self.activity[keep].copy(),
             level=self.level[keep].copy(),
             frozen_since=self.frozen_since,
         )
 
 
-def _plain(series: VideoSeries) -> np.ndarray:
-    """Tiles without content that look like the middle of the picture's, bool [T, N]."""
-    luma = series.luma.reshape(len(series), -1)
-    spread = np.abs(luma - np.median(luma, axis=1, keepdims=True))
-    return np.asarray((series.luma_std.reshape(luma.shape) < _FLAT_STD) & (spread < _FLAT_SPREAD))
+def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str] | None]:
+    """Verdict at step `i` of the series, and where it is not −1 the freeze's start in seconds and its onset.
 
-
-def _frozen_since(history: _History, i: int, limits: FreezeLimits) -> tuple[int, tuple[float, str] | None]:
-    """Verdict at step `i` of the series, and where it is not −1 the freeze's start in seconds and its onset."""
-    if history.plain[i].mean() >= _FLAT_AREA:
-        return -1, None
-    since_s = float(history.since_s.max())
-    verdict = _stillness(history, i, since_s, history.activity, limits)
+    What costs least is asked first: in nearly all steps of nearly all streams something has just moved.
+    """
+    known, since_s = history.frozen_since, history.moved_s
+    verdict = _stillness(history, i, since_s, history.activity)
     if verdict >= 0:
-        return verdict, (since_s, _onset(history, i, since_s))
-    overlay = _overlay(history, i) if limits.partial else None
-    if overlay is None or history.plain[i][~overlay].mean() >= _FLAT_AREA:
+        if history.is_plain(i):
+            return -1, None
+        return verdict, known or (since_s, _onset(history, i, since_s))
+    overlay = _overlay(history, i) if history.limits.partial else None
+    if overlay is None:
         return -1, None
     rest = ~overlay
+    if history.is_plain(i) or history.is_plain(i, rest):
+        return -1, None
     since_s = float(history.since_s[rest].max())
     activity = history.moving[:, rest].mean(axis=1)
-    known = history.frozen_since
     onset = known[1] if known is not None and since_s <= known[0] else _onset_under(history, i, since_s, rest, activity)
-    verdict = _stillness(history, i, since_s, activity, limits) if onset else -1
-    return verdict, (since_s, onset) if onset and verdict >= 0 else None
+    verdict = _stillness(history, i, since_s, activity) if onset else -1
+    return verdict, known or (since_s, onset) if onset and verdict >= 0 else None
 
 
 def _onset_under(history: _History, i: int, since_s: float, rest: np.ndarray, activity: np.ndarray) -> str | None:
@@ -252,27 +292,34 @@ def _onset_under(history: _History, i: int, since_s: float, rest: np.ndarray, ac
     return onset if ran_before.mean() >= 0.5 and (activity[before] > 0.01).mean() >= 0.6 else None
 
 
-def _stillness(history: _History, i: int, since_s: float, activity: np.ndarray, limits: FreezeLimits) -> int:
+def _stillness(history: _History, i: int, since_s: float, activity: np.ndarray) -> int:
     """+1 where step `i` is still and so were most since `since_s`, 0 where that is open, −1 where it moves."""
-    now = history.first + i
-    now_s = float(history.pts_s[now])
+    now_s, limits = history.now_s(i), history.limits
     if now_s <= since_s:
         return -1
     still = activity[history.between(max(since_s, now_s - 1.0), now_s, i)] <= _STEP_STILL
-    if still.mean() >= limits.still_share:
-        return 1 if activity[now] <= _STEP_STILL else 0
+    if np.count_nonzero(still) / len(still) >= limits.still_share:
+        return 1 if activity[history.first + i] <= _STEP_STILL else 0
     return 0 if now_s - since_s <= limits.settle_s else -1
 
 
 def _overlay(history: _History, i: int) -> np.ndarray | None:
     """Tiles of what moves on over a still picture, with a margin of one, bool [N]; null where it is no overlay."""
-    live = history.since_s > history.pts_s[history.first + i] - _OVERLAY_S
+    from_s = history.now_s(i) - _OVERLAY_S
+    if history.inner_s > from_s or history.moved_s <= from_s:
+        return None
+    live = history.since_s > from_s
     area = _overlay_area(live.reshape(history.rows, history.columns))
     if area is None:
         return None
     overlay = np.zeros((history.rows, history.columns), bool)
     overlay[area] = True
     return overlay.ravel()
+
+
+def _is_at_edge(top: int, bottom: int, rows: int) -> bool:
+    """Whether the tile rows `top` to `bottom` (exclusive) lie in the upper or in the lower quarter of the picture."""
+    return bottom <= rows // 4 or top >= rows - rows // 4
 
 
 def _overlay_area(live: np.ndarray) -> tuple[slice, slice] | None:
@@ -282,10 +329,9 @@ def _overlay_area(live: np.ndarray) -> tuple[slice, slice] | None:
     if not y.size:
         return None
     top, bottom, left, right = int(y[0]), int(y[-1]) + 1, int(x[0]), int(x[-1]) + 1
-    at_edge = bottom <= rows // 4 or top >= rows - rows // 4
     in_corner = right <= columns // 3 or left >= columns - columns // 3
     is_strip = right - left >= columns // 2
-    if not (at_edge and (is_strip or in_corner)):
+    if not (_is_at_edge(top, bottom, rows) and (is_strip or in_corner)):
         return None
     return slice(max(0, top - 1), bottom + 1), slice(max(0, left - 1), right + 1)
 

@@ -22,11 +22,26 @@ def overlay_and_inside_area(odd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         float64 [T] each: odd tiles in the overlay zones, and odd tiles between these, as fractions of all tiles.
     """
-    rows = odd.shape[1]
-    depth = round(ZONE * rows)
-    per_row = odd.mean(axis=2)
-    zones = per_row[:, :depth].sum(axis=1) + per_row[:, rows - depth :].sum(axis=1)
-    return zones / rows, per_row[:, depth : rows - depth].sum(axis=1) / rows
+    depth, rows = _depth(odd), odd.shape[1]
+    inside = _counts(odd[:, depth : rows - depth])
+    tiles = rows * odd.shape[2]
+    return (_counts(odd) - inside) / tiles, inside / tiles
+
+
+def inside_area(odd: np.ndarray) -> np.ndarray:
+    """What `overlay_and_inside_area` gives second, alone."""
+    depth, rows = _depth(odd), odd.shape[1]
+    return np.asarray(_counts(odd[:, depth : rows - depth]) / (rows * odd.shape[2]))
+
+
+def _depth(odd: np.ndarray) -> int:
+    """Rows of tiles of a zone."""
+    return round(ZONE * len(odd[0]))
+
+
+def _counts(odd: np.ndarray) -> np.ndarray:
+    """How many tiles are odd, int64 [T]: one by one, which NumPy counts faster than along an axis."""
+    return np.array([np.count_nonzero(tiles) for tiles in odd], np.int64)
 
 
 def dark_area(histogram: np.ndarray, limit_code: float) -> np.ndarray:

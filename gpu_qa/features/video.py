@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from gpu_qa.features.picture import ROWS_PER_BLOCK
 from gpu_qa.series import VideoSeries
 from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts
+from gpu_qa_kernels.tile_means import tile_means
 
 if TYPE_CHECKING:
     from gpu_qa.features.picture import MeasuredPicture
@@ -73,26 +75,21 @@ def _rows(pictures: list[MeasuredPicture]) -> LumaStats:
 def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
     """Means and fractions of what the kernel summed, arrays [T, …]."""
     form = shown[0].picture.format
-    counts = feature_counts(form.width, form.height, *shown[0].picture.chroma_size)
-    code = 2.0 ** (form.bit_depth - 8)
     black, white = _FULL_RANGE if form.color_range == "full" else _LIMITED_RANGE
-    scale = _scale(black, white, code) / np.maximum(counts, 1)
-    # Features first; the difference of two large numbers below needs the double precision.
-    mean = np.ascontiguousarray(np.moveaxis(stats.tiles * scale, -1, 0))
-    luma = mean[Feature.SUM]
-    variance = np.maximum(mean[Feature.SUM_SQUARES] - luma * luma, 0.0)
-    small = mean.astype(np.float32)
-    color = small[[Feature.CB, Feature.CR]].swapaxes(0, 1)
+    fractions = _fractions(form.width, form.height, *shown[0].picture.chroma_size, form.bit_depth, black, white)
+    means = tile_means(stats.tiles, fractions.scale, fractions.offset)
+    if fractions.colorless is not None:
+        means[:, Feature.CB :, fractions.colorless] = 0.0
     return VideoSeries(
         pts_s=np.array([one.start_s for one in shown]),
         end_s=np.array([one.end_s for one in shown]),
-        luma=(luma - black / (white - black)).astype(np.float32),
-        luma_std=np.sqrt(variance).astype(np.float32),
-        change=small[Feature.CHANGE],
-        coarse_change=small[Feature.COARSE_CHANGE],
-        gradient=small[[Feature.GRADIENT_H, Feature.GRADIENT_V]].swapaxes(0, 1),
-        block_edge=small[[Feature.EDGE_H, Feature.EDGE_V]].swapaxes(0, 1),
-        chroma=np.where(counts[..., Feature.CB] == 0, np.float32(0.0), color - np.float32(0.5)),
+        luma=means[:, Feature.SUM],
+        luma_std=means[:, Feature.SUM_SQUARES],
+        change=means[:, Feature.CHANGE],
+        coarse_change=means[:, Feature.COARSE_CHANGE],
+        gradient=means[:, Feature.GRADIENT_H : Feature.GRADIENT_V + 1],
+        block_edge=means[:, Feature.EDGE_H : Feature.EDGE_V + 1],
+        chroma=means[:, Feature.CB : Feature.CR + 1],
         histogram=(stats.histogram / np.maximum(stats.histogram.sum(axis=1, keepdims=True), 1)).astype(np.float32),
         comparable=np.array([one.picture.comparable for one in shown]),
         is_corrupt=np.array([one.picture.is_corrupt for one in shown]),
@@ -102,6 +99,32 @@ def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
         black_code=black,
         white_code=white,
         display_aspect_ratio=_display_aspect_ratio(form),
+    )
+
+
+class _Fractions(NamedTuple):
+    """What makes fractions of full scale of the sums of a format: sum · scale + offset."""
+
+    scale: np.ndarray
+    """float64 [24, 42, 10]: a code value as a fraction, over the number of a tile's terms."""
+    offset: np.ndarray
+    """float64 [10]."""
+    colorless: np.ndarray | None
+    """bool [24, 42]: tiles without samples of chroma; null where all have some."""
+
+
+@lru_cache(maxsize=64)
+def _fractions(
+    width: int, height: int, chroma_width: int, chroma_height: int, bit_depth: int, black: float, white: float
+) -> _Fractions:
+    counts = feature_counts(width, height, chroma_width, chroma_height)
+    code = 2.0 ** (bit_depth - 8)
+    offset = np.zeros(len(Feature))
+    offset[Feature.SUM] = -black / (white - black)
+    offset[[Feature.CB, Feature.CR]] = -0.5
+    colorless = counts[..., Feature.CB] == 0
+    return _Fractions(
+        _scale(black, white, code) / np.maximum(counts, 1), offset, colorless if colorless.any() else None
     )
 
 

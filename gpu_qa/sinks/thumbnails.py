@@ -1,7 +1,7 @@
 """Thumbnails: the picture at which an event began, as a small colour JPEG.
 
-An event is told seconds after it began, so the small pictures of the last seconds are kept: ten per second, and every
-picture that the decoder calls damaged, in a ring of fixed size.
+An event is told seconds after it began, so the small pictures of the last seconds are kept: four per second, and the
+first of each quarter second that the decoder calls damaged, in a ring of fixed size.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 MAX_THUMBNAILS = 200
 MAX_JPEG_BYTES = 20_000
 
-_RING_PICTURES = 100
-"""At 97 kB each, just under 10 MB; ten seconds at ten per second."""
-_PICTURES_PER_S = 10
-_NEAR_S = 0.25
-"""A picture this soon after an event's start shows it; a later one may be what came after a gap."""
+_RING_PICTURES = 16
+"""At 97 kB each, 1.5 MB for each stream: four seconds. Pictures that stand still, are black or of one colour are told
+after two."""
+_PICTURES_PER_S = 4
+"""So that there is one within `_NEAR_S` of any start."""
+_NEAR_S = 0.35
+"""A picture this soon after an event's start shows it: a quarter second and an interval of 10 pictures per second. A
+later one may be what came after a gap."""
 _QUALITY_STEPS = (3, 5, 8, 12, 18, 31)
 """Quantiser scales of libavcodec's mjpeg encoder (2 is best, 31 worst), tried until the picture is small enough."""
 _HEIGHT = 192
@@ -56,7 +59,8 @@ class ThumbnailRecorder:
     def __init__(self, max_thumbnails: int = MAX_THUMBNAILS) -> None:
         self._max_thumbnails = max_thumbnails
         self._ring: deque[_Picture] = deque(maxlen=_RING_PICTURES)
-        self._last_slot: int | None = None
+        self._slots: dict[bool, int | None] = {False: None, True: None}
+        """Damaged or not → the last quarter second from which such a picture was kept."""
         self.thumbnails: dict[str, bytes] = {}
         """Event id → JPEG."""
 
@@ -74,9 +78,9 @@ class ThumbnailRecorder:
             if not math.isfinite(pts_s):
                 continue
             slot = math.floor(pts_s * _PICTURES_PER_S)
-            if slot == self._last_slot and not corrupt:
+            if slot == self._slots[corrupt]:
                 continue
-            self._last_slot = slot
+            self._slots[corrupt] = slot
             self._ring.append(
                 _Picture(
                     pts_s,
@@ -123,6 +127,7 @@ def _jpeg(picture: _Picture) -> bytes:
         encoder = av.CodecContext.create("mjpeg", "w")
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
         encoder.time_base = Fraction(1, 25)
+        encoder.thread_count = 1  # starting one per core takes longer than the picture
         encoder.options = {"qmin": str(quality), "qmax": str(quality)}
         jpeg = b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
         if len(jpeg) <= MAX_JPEG_BYTES:
