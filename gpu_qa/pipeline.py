@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gpu_qa.config import Settings
-from gpu_qa.errors import AdmissionError, GpuQaError
+from gpu_qa.errors import AdmissionError
 from gpu_qa.media import SkippedFrame
 from gpu_qa.reader import Reader
+from gpu_qa.seat import TICK_S, Seat
 from gpu_qa.sources import open_source
 from gpu_qa.sources.address import STDIN, without_credentials
-from gpu_qa.stream import Progress, Reading, StreamAnalysis
+from gpu_qa.stream import Progress, StreamAnalysis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,10 +47,6 @@ __all__ = [
     "waits_its_turn",
 ]
 
-TICK_S = 0.25
-"""How often inputs that deliver nothing are looked at."""
-QUIET_S = 1.0
-"""A live input that delivers nothing for this long is noted; whether that is a stall, its detector judges."""
 _LAGS = 2000
 """Deliveries, the newest, whose lag is remembered."""
 _STOPPED = "stopped before anything was known"
@@ -65,8 +62,8 @@ class EngineSettings:
     max_streams: int = 0
     """Streams that may run at the same time; a live input beyond them is refused. 0 is no limit."""
     max_lag_s: float = 1.0
-    """While what was decoded waits longer than this for its judgement (99th percentile), a further live input is
-    refused: this machine has no headroom for it."""
+    """While what was decoded waits longer than this for its judgement (99th percentile), or a live input is read later
+    than this, a further live input is refused: this machine has no headroom for it."""
 
     def __post_init__(self) -> None:
         if self.files_at_once < 0 or self.max_streams < 0:
@@ -100,22 +97,8 @@ class EngineLoad:
     lag_p50_s: float | None
     """How long what was decoded waited for its judgement, median of the newest deliveries; null before the first."""
     lag_p99_s: float | None
-
-
-@dataclass(slots=True, eq=False)
-class _Seat:
-    """A stream with the reader that feeds it."""
-
-    stream: StreamAnalysis
-    reader: Reader
-    named: bool
-    """Its name was given, and is not to be taken from its input."""
-    queues: bool
-    """It is a file and takes one of their places."""
-    delivered_s: float = 0.0
-    """When it last had something, by the monotonic clock."""
-    looked_s: float = 0.0
-    """When it was last looked after though it had nothing."""
+    behind_s: float
+    """How far the reading of the live input that is worst off is behind; 0 without one."""
 
 
 class Engine:
@@ -132,10 +115,10 @@ class Engine:
         """Files that are analyzed at the same time."""
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._waiting: deque[tuple[StreamAnalysis, Callable[[int], _Seat]]] = deque()
-        self._joining: deque[tuple[StreamAnalysis, Callable[[int], _Seat]]] = deque()
+        self._waiting: deque[tuple[StreamAnalysis, Callable[[int], Seat]]] = deque()
+        self._joining: deque[tuple[StreamAnalysis, Callable[[int], Seat]]] = deque()
         """Live inputs and others that wait for nobody."""
-        self._seats: list[_Seat] = []
+        self._seats: list[Seat] = []
         self._leaving: set[StreamAnalysis] = set()
         self._left: list[Reader] = []
         """Of streams that have ended, until their threads have, too."""
@@ -172,10 +155,10 @@ class Engine:
             given = self._unused(name) if name is not None else None
             stream = StreamAnalysis(given or _name_of(source), settings, duration_s=duration_s)
 
-            def seat(threads: int) -> _Seat:
+            def seat(threads: int) -> Seat:
                 decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=threads)
                 reader = Reader(lambda: open_source(source, settings.source), decode, self._wake.set)
-                return _Seat(stream, reader, given is not None, queues)
+                return Seat(stream, reader, given is not None, queues)
 
             (self._waiting if queues else self._joining).append((stream, seat))
         self._wake.set()
@@ -206,6 +189,7 @@ class Engine:
             ticks=self._ticks,
             lag_p50_s=None if p50_s is None else round(float(p50_s), 4),
             lag_p99_s=None if p99_s is None else round(float(p99_s), 4),
+            behind_s=round(max((seat.reader.behind_s or 0.0 for seat in seats), default=0.0), 4),
         )
 
     def __iter__(self) -> Iterator[Update]:
@@ -237,72 +221,16 @@ class Engine:
             measured = self._measured(tick)
             self._ticks += any(deliveries for _, deliveries in tick)
             for seat, deliveries in tick:
-                for event in self._judged(seat, deliveries, measured):
+                for event in seat.judge(deliveries, measured, self._named):
                     yield Update(seat.stream, event)
+                self._count(deliveries)
                 if seat.stream.ended:
                     self._leave(seat)
                     yield Update(seat.stream, None)
             self._left = [reader for reader in self._left if not _closed(reader)]
 
-    def _judged(
-        self, seat: _Seat, deliveries: Sequence[Delivery], measured: dict[int, Sequence[MeasuredPicture] | Exception]
-    ) -> Iterator[Event]:
-        """One stream's part of a tick. A fault of ours ends this stream and no other."""
-        stream, reader = seat.stream, seat.reader
-        try:
-            if not stream.begun and reader.facts is not None:
-                name = None
-                if not seat.named:
-                    with self._lock:
-                        name = self._unused(reader.name or stream.name)
-                stream.begin(reader.facts, name)
-                seat.delivered_s = time.monotonic()
-            # Asked before what it has delivered is judged: nothing comes after that.
-            ended = reader.ended
-            stream.reading = _reading(reader)
-            for delivery in deliveries:
-                pictures = delivery.pictures
-                if delivery.frames:
-                    on_card = measured[id(delivery)]
-                    if isinstance(on_card, Exception):
-                        raise on_card
-                    pictures = (*pictures, *on_card)
-                yield from stream.take(pictures, delivery.sounds, delivery.notes)
-                self._frames += len(pictures)
-                self._lags_s.append(time.monotonic() - delivery.ready_s)
-                if stream.satisfied:
-                    yield from stream.finish()
-                    return
-            if deliveries:
-                seat.delivered_s = time.monotonic()
-            if ended:
-                yield from self._ended(seat)
-            elif not deliveries:
-                yield from self._looked_after(seat)
-        except Exception as error:  # noqa: BLE001 - what was found until then is worth more than why it ends
-            yield from stream.fail(error)
-
-    def _ended(self, seat: _Seat) -> Iterator[Event]:
-        error, stopped = seat.reader.error, self._stopping or seat.stream in self._leaving
-        if error is not None and not isinstance(error, GpuQaError):
-            yield from seat.stream.flush()
-            yield from seat.stream.fail(error)
-        else:
-            yield from seat.stream.finish(None if error is None else str(error), stopped=stopped)
-
-    def _looked_after(self, seat: _Seat) -> Iterator[Event]:
-        """A stream that has nothing for us: judge what there is, and tell when it has been silent for too long."""
-        now_s = time.monotonic()
-        if not seat.stream.begun or now_s - max(seat.delivered_s, seat.looked_s) < TICK_S:
-            return
-        seat.looked_s = now_s
-        facts = seat.reader.facts
-        if facts is not None and facts.live and now_s - seat.delivered_s >= QUIET_S:
-            yield from seat.stream.quiet(now_s - seat.delivered_s)
-        yield from seat.stream.flush()
-
     def _measured(
-        self, tick: Sequence[tuple[_Seat, Sequence[Delivery]]]
+        self, tick: Sequence[tuple[Seat, Sequence[Delivery]]]
     ) -> dict[int, Sequence[MeasuredPicture] | Exception]:
         """The pictures of a tick that lie on a card, by their delivery; or why they could not be measured."""
         on_card = [(seat.stream, one) for seat, deliveries in tick for one in deliveries if one.frames or one.pictures]
@@ -325,6 +253,12 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a card that fails ends the streams on it, not the others
             found.update({id(delivery): error for _, delivery in on_card if delivery.frames})
         return found
+
+    def _count(self, deliveries: Sequence[Delivery]) -> None:
+        now_s = time.monotonic()
+        for delivery in deliveries:
+            self._frames += len(delivery.pictures) + len(delivery.frames)
+            self._lags_s.append(now_s - delivery.ready_s)
 
     def _seat_more(self) -> None:
         """Start what need not wait any longer."""
@@ -350,22 +284,23 @@ class Engine:
             gone = [stream for stream, _ in unseated if self._stopping or stream in leaving]
             self._joining = deque(one for one in self._joining if one[0] not in gone)
             self._waiting = deque(one for one in self._waiting if one[0] not in gone)
+            self._leaving = {stream for stream in leaving if not stream.ended and stream not in gone}
         for stream in gone:
             yield from (Update(stream, event) for event in stream.finish(_STOPPED, stopped=True))
             yield Update(stream, None)
         for seat in [seat for seat in self._seats if self._stopping or seat.stream in leaving]:
+            seat.leaving = True
             seat.reader.stop()
             if not seat.stream.begun and seat.reader.facts is None:
                 yield from (Update(seat.stream, event) for event in seat.stream.finish(_STOPPED, stopped=True))
                 self._leave(seat)
                 yield Update(seat.stream, None)
 
-    def _leave(self, seat: _Seat) -> None:
+    def _leave(self, seat: Seat) -> None:
         seat.reader.stop()
-        seat.stream.reading = _reading(seat.reader)
+        seat.note_reading()
         with self._lock:
             self._seats.remove(seat)
-            self._leaving.discard(seat.stream)
             self._names.discard(seat.stream.name)
         self._dropped += seat.reader.dropped
         self._left.append(seat.reader)
@@ -377,11 +312,16 @@ class Engine:
         load, limits = self.load, self._settings
         if limits.max_streams and load.streams >= limits.max_streams:
             raise AdmissionError(f"{name} is refused: {load.streams} streams run, max_streams allows no more")
-        if load.lag_p99_s is not None and load.lag_p99_s > limits.max_lag_s:
+        lag_s = max(load.behind_s, load.lag_p99_s or 0.0)
+        if lag_s > limits.max_lag_s:
             raise AdmissionError(
-                f"{name} is refused: {load.streams} streams keep this machine busy, what they deliver waits"
-                f" {load.lag_p99_s:.1f} s for its judgement (max_lag_s = {limits.max_lag_s:g})"
+                f"{name} is refused: {load.streams} streams keep this machine busy, which is {lag_s:.1f} s behind with"
+                f" them (max_lag_s = {limits.max_lag_s:g})"
             )
+
+    def _named(self, name: str) -> str:
+        with self._lock:
+            return self._unused(name)
 
     def _unused(self, name: str) -> str:
         """The name, with a number where another stream has it; the lock must be held."""
@@ -475,17 +415,6 @@ def analyze(
     if on_progress is not None:
         on_progress(analysis.progress)
     return analysis.report()
-
-
-def _reading(reader: Reader) -> Reading:
-    return Reading(
-        reader.dropped,
-        tuple(reader.decoders.values()),
-        tuple(reader.fallbacks.values()),
-        tuple(reader.undecodable.items()),
-        reader.behind_s,
-        reader.began_s,
-    )
 
 
 def _closed(reader: Reader) -> bool:

@@ -294,7 +294,7 @@ def test_a_machine_without_headroom_refuses_a_further_live_input(monkeypatch: py
     engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_lag_s=0.05))
     engine.add(path, CPU)
     run(engine)
-    with pytest.raises(gpu_qa.AdmissionError, match=r"late is refused: .* waits 0\.\d s for its judgement"):
+    with pytest.raises(gpu_qa.AdmissionError, match=r"late is refused: .* is 0\.\d s behind"):
         engine.add(path, PACED, name="late")
     engine.add(path, CPU)  # a file can wait
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import gpu_qa
-from gpu_qa import config, overload, pipeline, reader
+from gpu_qa import config, overload, reader, seat
 from gpu_qa.decode import DecodeSettings, open_decoder
 from gpu_qa.features import audio as audio_features
 from gpu_qa.features import picture as picture_features
@@ -370,7 +370,7 @@ def test_a_live_input_that_outruns_us_loses_pictures_that_are_counted_and_told(m
 
 
 def test_a_slow_consumer_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "QUIET_S", 0.2)
+    monkeypatch.setattr(seat, "QUIET_S", 0.2)
     settings = dataclasses.replace(LIVE, detectors=CPU.select(["stalled", "silence"]).detectors)
     analysis = gpu_qa.Analysis(str(faulty()), settings)
     kinds = []

@@ -1,0 +1,113 @@
+"""Seat: a stream that runs, with the reader that feeds it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpu_qa.errors import GpuQaError
+from gpu_qa.stream import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from gpu_qa.features import MeasuredPicture
+    from gpu_qa.reader import Delivery, Reader
+    from gpu_qa.series import Event
+    from gpu_qa.stream import StreamAnalysis
+
+TICK_S = 0.25
+"""How often inputs that deliver nothing are looked at."""
+QUIET_S = 1.0
+"""A live input that delivers nothing for this long is noted; whether that is a stall, its detector judges."""
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """A stream with the reader that feeds it. Belongs to the engine's thread."""
+
+    stream: StreamAnalysis
+    reader: Reader
+    named: bool
+    """Its name was given, and is not to be taken from its input."""
+    queues: bool
+    """It is a file and takes one of their places."""
+    leaving: bool = False
+    """It is to end soon, with what is known."""
+    delivered_s: float = 0.0
+    """When it last had something, by the monotonic clock."""
+    looked_s: float = 0.0
+    """When it was last looked after though it had nothing."""
+
+    def judge(
+        self,
+        deliveries: Sequence[Delivery],
+        measured: Mapping[int, Sequence[MeasuredPicture] | Exception],
+        unused: Callable[[str], str],
+    ) -> Iterator[Event]:
+        """Judge what the reader delivered. A fault of ours ends this stream and no other.
+
+        Args:
+            deliveries: In their order; none where the reader had nothing.
+            measured: By `id` of a delivery, the measures of its pictures that lie on a card, or why there are none.
+            unused: Makes a name that no other stream has.
+        """
+        stream, reader = self.stream, self.reader
+        try:
+            if not stream.begun and reader.facts is not None:
+                stream.begin(reader.facts, None if self.named else unused(reader.name or stream.name))
+                self.delivered_s = time.monotonic()
+            # Asked before what it has delivered is judged: nothing comes after that.
+            ended = reader.ended
+            self.note_reading()
+            for delivery in deliveries:
+                pictures = delivery.pictures
+                if delivery.frames:
+                    on_card = measured[id(delivery)]
+                    if isinstance(on_card, Exception):
+                        raise on_card
+                    pictures = (*pictures, *on_card)
+                yield from stream.take(pictures, delivery.sounds, delivery.notes)
+                if stream.satisfied:
+                    yield from stream.finish()
+                    return
+            if deliveries:
+                self.delivered_s = time.monotonic()
+            if ended:
+                yield from self._finish()
+            elif not deliveries:
+                yield from self._look_after()
+        except Exception as error:  # noqa: BLE001 - what was found until then is worth more than why it ends
+            yield from stream.fail(error)
+
+    def note_reading(self) -> None:
+        """Let the stream know how its reading goes."""
+        reader = self.reader
+        self.stream.reading = Reading(
+            reader.dropped,
+            tuple(reader.decoders.values()),
+            tuple(reader.fallbacks.values()),
+            tuple(reader.undecodable.items()),
+            reader.behind_s,
+            reader.began_s,
+        )
+
+    def _finish(self) -> Iterator[Event]:
+        error = self.reader.error
+        if error is not None and not isinstance(error, GpuQaError):
+            yield from self.stream.flush()
+            yield from self.stream.fail(error)
+        else:
+            yield from self.stream.finish(None if error is None else str(error), stopped=self.leaving)
+
+    def _look_after(self) -> Iterator[Event]:
+        """It has nothing for us: judge what there is, and tell when it has been silent for too long."""
+        now_s = time.monotonic()
+        if not self.stream.begun or now_s - max(self.delivered_s, self.looked_s) < TICK_S:
+            return
+        self.looked_s = now_s
+        facts = self.reader.facts
+        if facts is not None and facts.live and now_s - self.delivered_s >= QUIET_S:
+            yield from self.stream.quiet(now_s - self.delivered_s)
+        yield from self.stream.flush()
