@@ -12,7 +12,7 @@ from gpu_qa.decode import DecodeSettings
 from gpu_qa.decode.nvdec import NvdecDecoder
 from gpu_qa.decode.pyav import PyavDecoder
 from gpu_qa.media import Decoded, Packet, Track
-from tests.fake_nvdec import Driver, HostDevice
+from tests.fake_nvdec import Driver, HostCard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,7 +44,9 @@ def open_back_end(
     """A decoder of either back end; NVDEC runs over the fake."""
     if name == "pyav":
         return PyavDecoder(track, threads=threads)
-    return NvdecDecoder(track, DecodeSettings(pool_frames=pool_frames), driver or Driver(), HostDevice())
+    # A slab for what the test holds; one that is planned would be a gigabyte and more.
+    settings = DecodeSettings(pool_frames=pool_frames, slab_mib=64)
+    return NvdecDecoder(track, settings, driver or Driver(), HostCard())
 
 
 def decode_all(decoder: Any, track: Track, natives: Iterable[Any]) -> Decoded:

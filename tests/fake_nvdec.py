@@ -2,7 +2,8 @@
 
 The next `Decode()` writes over the pictures of the one before; a deleted decoder takes its memory along; a smaller size
 is silently scaled to the first one, a larger one fails with error 801; only Annex B gives pictures; damage is flagged
-nowhere; the CUDA array interface and the later planes' addresses lie; packets without a time get one made up.
+nowhere; the CUDA array interface and the later planes' addresses lie; packets without a time get one made up. Memory
+and sessions end: making a decoder then fails, and so may one that runs.
 """
 # ruff: noqa: N802, N815, N816, N818 - the names are the real library's
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import itertools
 import weakref
-from contextlib import nullcontext
-from typing import Any
+from collections import deque
+from typing import Any, ClassVar
 
 import av
 import numpy as np
@@ -115,9 +117,17 @@ class PyNvDecoder:
         self._size: tuple[int, int] | None = None
         self._surfaces: list[np.ndarray] = []
         self._native: Any = Pixel_Format.NV12
+        self._fails_at = options.get("fails_at", -1)
         weakref.finalize(self, _poison, self._surfaces)
 
     def Decode(self, packet: PacketData) -> list[DecodedFrame]:
+        if self._fails_at == 0:
+            raise PyNvVCException("cuvidDecodePicture returned error 719: unspecified launch failure")
+        self._fails_at -= 1
+        # What was begun on the decoder's stream comes before what it does now.
+        stream = HostStream.known.get(self.options.get("cudastream", 0))
+        if stream is not None:
+            stream.run()
         pictures: list[Any] = []
         data = ctypes.string_at(packet.bsl_data, packet.bsl) if packet.bsl else b""
         annex_b = data[:4] == b"\0\0\0\1" or data[:3] == b"\0\0\1"
@@ -208,9 +218,16 @@ class Driver:
     PacketData = PacketData
     PyNvVCException = PyNvVCException
 
-    def __init__(self, **capabilities: int) -> None:
+    def __init__(self, *, sessions: int = 1000, memory: int = 1000, fails_at: int = -1, **capabilities: int) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.created: list[dict[str, Any]] = []
+        self.sessions = sessions
+        """Decoders at a time; one more fails as above the limit of the driver."""
+        self.memory = memory
+        """Decoders at a time that fit the card's memory."""
+        self.fails_at = fails_at
+        """Packet at which the next decoder made dies; never if negative."""
+        self._alive: weakref.WeakSet[PyNvDecoder] = weakref.WeakSet()
         self._capabilities = {
             "supported": 1,
             "num_decoder_engines": 1,
@@ -252,26 +269,92 @@ class Driver:
             raise AssertionError("pictures would come out in host memory")
         if latency != DisplayDecodeLatencyType.NATIVE:
             raise AssertionError("pictures would lose their times")
-        self.created.append({"gpuid": gpuid, "codec": codec, "cudastream": cudastream})
-        return PyNvDecoder(codec, self.created[-1])
+        if self.running >= self.sessions:
+            raise PyNvVCException("m_api.cuvidCreateDecoder(...) returned error 999 at NvDecoder.cpp:482")
+        if self.running >= self.memory:
+            raise PyNvVCException("m_api.cuvidCreateDecoder(...) returned error 2 at NvDecoder.cpp:482")
+        self.created.append({"gpuid": gpuid, "codec": codec, "cudastream": cudastream, "fails_at": self.fails_at})
+        self.fails_at = -1
+        decoder = PyNvDecoder(codec, self.created[-1])
+        self._alive.add(decoder)
+        return decoder
+
+    @property
+    def running(self) -> int:
+        """Decoders that have been made and not been deleted."""
+        return len(self._alive)
 
 
-class HostDevice:
-    """Host memory in the place of a card's."""
+class HostEvent:
+    """The event behind a stream's copies."""
 
-    stream = 0x5EED
+    def __init__(self, stream: HostStream) -> None:
+        self._stream = stream
 
-    def __init__(self) -> None:
+    def synchronize(self) -> None:
+        self._stream.run()
+
+
+class HostStream:
+    """A stream whose work is done late: when somebody waits for it, or does more work on the same stream."""
+
+    _addresses = itertools.count(0x5EED0, 16)
+    known: ClassVar[weakref.WeakValueDictionary[int, HostStream]] = weakref.WeakValueDictionary()
+    """By address, as the library gets to know them."""
+
+    def __init__(self, *, lazy: bool) -> None:
+        self.address = next(self._addresses)
+        self.known[self.address] = self
         self.waits = 0
+        self.copies = 0
+        self._lazy = lazy
+        self._work: deque[tuple[int, int, int]] = deque()
+        self._event = HostEvent(self)
 
-    def memory(self, size: int) -> Any:
-        return torch.empty(size, dtype=torch.uint8)
+    def copy(self, pieces: Any, size: int) -> HostEvent:
+        self.copies += len(pieces)
+        self._work += [(source, target, size) for source, target in pieces]
+        if not self._lazy:
+            self.run()
+        return self._event
 
-    def view(self, address: int, size: int) -> Any:
-        return torch.from_numpy(np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address)))
-
-    def ordered(self) -> Any:
-        return nullcontext()
+    def run(self) -> None:
+        while self._work:
+            source, target, size = self._work.popleft()
+            ctypes.memmove(target, source, size)
 
     def synchronize(self) -> None:
         self.waits += 1
+        self.run()
+
+
+class HostCard:
+    """Host memory in the place of a card's; `room` bytes of it, of which a decoder takes `per_decoder`."""
+
+    _numbers = itertools.count(1000)
+
+    def __init__(
+        self, *, room: int = 4 << 30, name: str = "NVIDIA Stand-in", lazy: bool = False, per_decoder: int = 0
+    ) -> None:
+        self.number = next(self._numbers)
+        self.name = name
+        self.title = f"card {self.number} ({name})"
+        self.room = room
+        self.per_decoder = per_decoder
+        self.streams: list[HostStream] = []
+        self.driver: Driver | None = None
+        """Whose decoders take memory of this card."""
+        self._lazy = lazy
+        self._taken = 0
+
+    def memory(self, size: int) -> Any:
+        self._taken += size
+        return torch.empty(size, dtype=torch.uint8)
+
+    def free_bytes(self) -> int:
+        running = self.driver.running if self.driver is not None else 0
+        return self.room - self._taken - running * self.per_decoder
+
+    def stream(self) -> HostStream:
+        self.streams.append(HostStream(lazy=self._lazy))
+        return self.streams[-1]

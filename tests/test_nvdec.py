@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +18,21 @@ import torch
 from gpu_qa.decode import DecodeSettings, driver, nvdec, open_decoder
 from gpu_qa.decode.headers import Header, kept_parameters, probed_header
 from gpu_qa.decode.nvdec import NvdecDecoder
-from gpu_qa.decode.pool import FramePool
+from gpu_qa.decode.pool import MOST_LENT, FramePool
+from gpu_qa.decode.slab import Slab, aligned
 from gpu_qa.errors import DeviceError
 from gpu_qa.media import Packet
 from tests import fake_nvdec
-from tests.decode_harness import damaged, decode_all, of_kind, open_back_end, opened, reference, same_pictures
-from tests.fake_nvdec import Driver, HostDevice, cudaVideoChromaFormat, cudaVideoCodec
+from tests.decode_harness import array, damaged, decode_all, of_kind, open_back_end, opened, reference, same_pictures
+from tests.fake_nvdec import Driver, HostCard, cudaVideoChromaFormat, cudaVideoCodec
 from tests.test_decode import B_FRAMES, clip
 
 if TYPE_CHECKING:
     from gpu_qa.media import VideoFrame
+
+
+SMALL = DecodeSettings(pool_frames=20, slab_mib=4)
+"""A slab for some hundred pictures of the clips."""
 
 
 def test_the_fake_has_the_habits() -> None:
@@ -81,57 +87,114 @@ def test_interlaced_pictures_are_said_to_be_deinterlaced() -> None:
     assert {(frame.format.pixel_format, frame.format.interlaced) for frame in frames} == {("nv12 deinterlaced", False)}
 
 
-def test_pictures_are_complete_when_handed_over() -> None:
-    device = HostDevice()
-    with opened(clip("a.ts")) as (track, natives):
-        decoder = NvdecDecoder(track, DecodeSettings(), Driver(), device)
+def test_pictures_are_complete_after_their_event() -> None:
+    """Nobody waits while decoding: copies are begun, and read in time although the decoder writes over its memory."""
+    path = clip("a.ts", codec_options=B_FRAMES)
+    card = HostCard(lazy=True)
+    frames: list[VideoFrame] = []
+    with opened(path) as (track, natives):
+        decoder = NvdecDecoder(track, SMALL, Driver(), card)
+        slab = decoder._memory.slab
+        slab.bytes.fill_(fake_nvdec.POISON)
         for native in natives:
-            waits = device.waits
-            frames = decoder.decode(Packet(track, native)).frames
-            assert device.waits == waits + bool(frames)
+            found = decoder.decode(Packet(track, native)).frames
+            if found and not frames:
+                assert (array(found[0].luma) == fake_nvdec.POISON).all()
+            frames += found
+        assert card.streams[0].waits == 0
+        frames += decoder.drain().frames
+    assert card.streams[0].copies == len(frames) == 30
+    frames[-1].ready.synchronize()
+    same_pictures(frames, reference(path))
 
 
-def test_slots_come_back_when_pictures_are_dropped() -> None:
+def test_a_decoder_that_goes_waits_for_its_copies() -> None:
+    """Its memory goes with it, and its pictures' rooms may be another stream's at once."""
+    path = clip("a.ts")
+    with opened(path) as (track, natives):
+        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard(lazy=True))
+        frames = [frame for native in natives for frame in decoder.decode(Packet(track, native)).frames]
+        frames += decoder.drain().frames
+        decoder.close()
+    gc.collect()
+    same_pictures(frames, reference(path))
+
+
+def test_rooms_come_back_when_pictures_are_dropped() -> None:
     with opened(clip("a.ts")) as (track, natives):
-        decoder = NvdecDecoder(track, DecodeSettings(pool_frames=20), Driver(), HostDevice())
+        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard())
         shown = 0
         for native in natives * 2:
             shown += len(decoder.decode(Packet(track, native)).frames)
         assert shown > 40
         assert decoder._pool is not None
-        assert decoder._pool.free == 20
+        assert decoder._pool.free == decoder._pool.count == 20
 
 
-def test_a_full_pool_refuses_clearly() -> None:
+def test_rooms_are_given_back_when_the_last_picture_is_dropped() -> None:
     with opened(clip("a.ts")) as (track, natives):
-        decoder = NvdecDecoder(track, DecodeSettings(pool_frames=20), Driver(), HostDevice())
+        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard())
+        slab = decoder._memory.slab
+        frames = [frame for native in natives[:8] for frame in decoder.decode(Packet(track, native)).frames]
+        assert decoder._pool is not None
+        size = decoder._pool.size
+        assert size == aligned(192 * 108 * 3 // 2)
+        decoder.close()
+    assert slab.size - slab.free == len(frames) * size
+    kept = frames.pop()
+    frames.clear()
+    assert slab.size - slab.free == size
+    del kept
+    assert slab.free == slab.size
+
+
+def test_a_stream_that_holds_many_pictures_is_lent_some() -> None:
+    """As when a decoder is emptied, which gives up to 16 at once."""
+    with opened(clip("a.ts")) as (track, natives):
+        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard())
+        frames = [frame for native in natives for frame in decoder.decode(Packet(track, native)).frames]
+        assert len(frames) > 25
+        assert decoder._pool is not None
+        own = decoder._pool.count
+        assert own == 20
+        frames.clear()
+        assert decoder._pool.free == own
+        decoder.close()
+        assert decoder._memory.slab.free == decoder._memory.slab.size
+
+
+def test_a_full_pool_refuses_clearly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FramePool.take, "__defaults__", (0.01,))
+    with opened(clip("a.ts")) as (track, natives):
+        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard())
         held: list[VideoFrame] = []
-        rest = iter(natives)
-        while len(held) < 20:
+        rest = iter(natives * 2)
+        while len(held) < 20 + MOST_LENT:
             held += decoder.decode(Packet(track, next(rest))).frames
         with pytest.raises(DeviceError, match=r"all 20 pictures of the device pool are still held.*pool_frames"):
             decoder.decode(Packet(track, next(rest)))
         held.clear()
-        assert decoder.decode(Packet(track, natives[0])).notes == ()
+        assert decoder.decode(Packet(track, next(rest))).notes == ()
 
 
-def test_the_pool_alone() -> None:
-    pool = FramePool(HostDevice(), 2, 1000)
-    assert (pool.slot_bytes, len(pool.bytes), len(pool.words), pool.free) == (1024, 2048, 1024, 2)
-    first, second = pool.take(), pool.take()
-    assert {first.offset, second.offset} == {0, 1024}
-    with pytest.raises(DeviceError):
-        pool.take()
-    offset = first.offset
-    del first
-    assert pool.take().offset == offset
+def test_who_waits_for_a_picture_gets_the_next_one_that_is_dropped() -> None:
+    slab = Slab(torch.empty(2 * 512, dtype=torch.uint8))
+    offsets = slab.take(2, 512)
+    assert offsets is not None
+    pool = FramePool(slab, offsets, 512)
+    held = [pool.take(), pool.take()]
+    later = threading.Timer(0.05, held.clear)
+    later.start()
+    assert pool.take(patience_s=5.0).room.offset in offsets
+    later.join()
 
 
 def test_one_decoder_per_size_on_a_stream_of_its_own() -> None:
     made = Driver()
     with opened(clip("a.ts")) as (track, first), opened(clip("a.ts", size=(128, 96), start_s=10.0)) as (_, second):
         decode_all(open_back_end("nvdec", track, driver=made), track, [*first, *second])
-    assert [one["cudastream"] for one in made.created] == [HostDevice.stream] * 2
+    first_stream, second_stream = (one["cudastream"] for one in made.created)
+    assert first_stream == second_stream != 0
 
 
 def test_a_new_depth_makes_a_new_decoder() -> None:

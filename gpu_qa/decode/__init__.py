@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from gpu_qa.errors import DecodeError, DeviceError
+from gpu_qa.errors import AdmissionError, DecodeError, DeviceError
 
 if TYPE_CHECKING:
     from gpu_qa.media import Decoded, Packet, Track
@@ -29,8 +29,16 @@ class DecodeSettings:
     """Number of the card, as CUDA counts them."""
     threads: int = 0
     """Threads per decoder on the CPU; 0 is one per core and one more, libavcodec's own choice."""
-    pool_frames: int = 48
-    """Pictures of device memory per decoder: the reordering depth (up to 16) and those the caller holds at once."""
+    pool_frames: int = 0
+    """Pictures of device memory that are reserved per decoder; 0 chooses by the codec, 12 and more. Up to 16 further
+    ones are lent for a moment where there is room."""
+    slab_mib: int = 0
+    """MiB of a card's memory that are set aside for the pictures of all streams; 0 plans by the card's free memory and
+    by how many streams its NVDEC decodes."""
+    planned_streams: int = 0
+    """Streams that a card's memory is planned for; 0 plans for as many as it decodes."""
+    max_sessions: int = 200
+    """Decoders at a time on a card; for more NVIDIA asks for settings of its kernel module."""
 
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cuda", "cpu"):
@@ -39,8 +47,12 @@ class DecodeSettings:
             raise ValueError("gpu must be 0 or more")
         if not 0 <= self.threads <= 64:
             raise ValueError("threads must be 0 to 64")
-        if self.pool_frames < 20:
-            raise ValueError("pool_frames must be 20 or more: a decoder may hand out 16 pictures at once")
+        if self.pool_frames and not 4 <= self.pool_frames <= 1024:
+            raise ValueError("pool_frames must be 0, or 4 to 1024")
+        if self.slab_mib < 0 or self.planned_streams < 0:
+            raise ValueError("slab_mib and planned_streams must be 0 or more")
+        if self.max_sessions < 1:
+            raise ValueError("max_sessions must be 1 or more")
 
 
 class Decoder(Protocol):
@@ -60,7 +72,7 @@ class Decoder(Protocol):
         Damage never raises: it becomes notes of kind `decode_error`, with the packet's pts, and flags on the frames.
 
         Raises:
-            DeviceError: More pictures are held than the device's pool has room for.
+            DeviceError: More pictures are held, for seconds, than the device's pool has room for.
         """
 
     def drain(self) -> Decoded:
@@ -83,6 +95,7 @@ def open_decoder(track: Track, settings: DecodeSettings = DecodeSettings()) -> D
     Raises:
         DecodeError: Nothing here decodes this track: unknown codec, or parameters missing.
         DeviceError: `settings.device` is `cuda`, and no card can be used or none decodes this track.
+        AdmissionError: `settings.device` is `cuda`, and the card has no room for another stream.
     """
     if track.native is None or getattr(track.native, "codec_context", None) is None:
         raise DecodeError(f"no decoder for track {track.index}: codec {track.codec} is not known to libavcodec")
@@ -96,7 +109,7 @@ def open_decoder(track: Track, settings: DecodeSettings = DecodeSettings()) -> D
 
         try:
             return open_nvdec(track, settings)
-        except DeviceError as error:
+        except (DeviceError, AdmissionError) as error:
             if settings.device == "cuda":
                 raise
             reason = str(error)

@@ -7,7 +7,7 @@ import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
-from gpu_qa.decode.pool import first_line
+from gpu_qa.decode.card import first_line
 from gpu_qa.errors import DeviceError
 
 if TYPE_CHECKING:

@@ -3,43 +3,49 @@
 What this library does that its caller must know, and what is done about it here:
 
 - The next `Decode()` overwrites the pictures of the one before, and a deleted decoder takes them along: each is copied
-  into a pool of our own at once.
+  into the slab at once, on the decoder's own CUDA stream. Nobody waits for that here: a picture has an event that says
+  when it is complete, and what the decoder writes next comes behind the copy on the same stream.
 - A change to a smaller size is silently scaled to the first one, one to a larger size fails: headers are read ahead and
   the decoder is made anew.
 - H.264 and HEVC must come in Annex B form: a bitstream filter makes it so.
 - Timestamps of packets without one are invented: packets are numbered instead, and the numbers looked up.
 - Damage is flagged nowhere: what the demuxer marks, what the decoder refuses and what never comes out is told.
 - Interlaced pictures come out deinterlaced; the pixel format's name says so.
+- A card that is full fails inside the driver: a stream has its place reserved before a decoder is made.
 """
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import av
 
+from gpu_qa.decode.card import CudaCard, first_line
 from gpu_qa.decode.driver import CODECS, check_support, load_driver
 from gpu_qa.decode.headers import kept_parameters, length_size, picture_header, probed_header
-from gpu_qa.decode.notes import KEYLESS_PICTURES, DamageNotes, Rarity, format_change, why
+from gpu_qa.decode.memory import device_memory, stream_need
+from gpu_qa.decode.notes import DamageNotes, Rarity, format_change, why
 from gpu_qa.decode.planes import color_of
-from gpu_qa.decode.pool import CudaDevice, FramePool, first_line
-from gpu_qa.errors import DeviceError
-from gpu_qa.media import Decoded, Note, Plane, VideoFormat, VideoFrame
+from gpu_qa.decode.sent import Sent, SentPackets
+from gpu_qa.decode.surface import Look, surface_of
+from gpu_qa.errors import AdmissionError, DeviceError
+from gpu_qa.media import Decoded, Note, VideoFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gpu_qa.decode import DecodeSettings
-    from gpu_qa.decode.pool import Device
-    from gpu_qa.media import Packet, Track
+    from gpu_qa.decode.card import Card
+    from gpu_qa.decode.memory import Place
+    from gpu_qa.decode.pool import FramePool, Tenant
+    from gpu_qa.decode.surface import Surface
+    from gpu_qa.media import Packet, Track, VideoFormat
 
 _HEADER_BYTES = 4096
 """Sequence headers come within the first bytes of a key frame."""
-_REMEMBERED = 256
-"""Packets remembered until their pictures come out."""
-_OVERTAKING = 32
-"""Packets by which one may be overtaken: 16 pictures, the most that H.264 and HEVC reorder, of two fields each."""
 _AV1_DELIMITER = b"\x12\0"
 """A temporal delimiter, which comes before all else (AV1 bitstream specification, 7.5)."""
 _INTERLACED = frozenset({2, 3, 4, 5})
@@ -48,88 +54,62 @@ _INTERLACED = frozenset({2, 3, 4, 5})
 NOTHING = Decoded()
 
 
-class _Sent(NamedTuple):
-    """A packet inside the decoder."""
-
-    pts: int | None
-    duration: int
-    is_key: bool
-    marked: bool
-    """The demuxer says that it is damaged, and that is worth hearing."""
-    leading: bool = False
-    """Shown before the key frame that decoding began with, and hence without its references."""
-
-
-class _Surface(NamedTuple):
-    """How the decoder's pictures lie in memory: rows without gaps, plane after plane."""
-
-    format: VideoFormat
-    pitch: int
-    """Elements."""
-    itemsize: int
-    size: int
-    """Bytes of a picture."""
-    chroma: tuple[int, int, int, int, int] | None
-    """Offsets of Cb and Cr in elements, step, width, height."""
-
-
 def open_nvdec(track: Track, settings: DecodeSettings) -> NvdecDecoder:
     """A decoder on card number `settings.gpu`.
 
     Raises:
         DeviceError: The card cannot be used or does not decode this track.
+        AdmissionError: The card has no room for it.
     """
-    return NvdecDecoder(track, settings, load_driver(settings.gpu), CudaDevice(settings.gpu))
+    return NvdecDecoder(track, settings, load_driver(settings.gpu), CudaCard(settings.gpu))
 
 
 class NvdecDecoder:
     """Decodes a video track on a card."""
 
-    def __init__(self, track: Track, settings: DecodeSettings, driver: Any, device: Device) -> None:
+    def __init__(self, track: Track, settings: DecodeSettings, driver: Any, card: Card) -> None:
         """Ask the card; the decoder itself is made with the first key frame, whose header says for which size.
 
         Args:
             track: With an `av.video.stream.VideoStream` as `native`.
-            settings: Card and size of the pool.
+            settings: Card, and sizes and limits of its memory.
             driver: The module PyNvVideoCodec.
-            device: The card.
+            card: The card.
 
         Raises:
             DeviceError: The card does not decode this track.
+            AdmissionError: The card has no room for it.
         """
         self._track = track
         self._settings = settings
         self._driver = driver
-        self._device = device
+        self._place: Place | None = None
+        self._decoder: Any = None
         context: Any = track.native.codec_context
         self._codec: str = context.codec.canonical_name
         if self._codec not in CODECS:
             raise DeviceError(f"NVDEC is not used for {self._codec}")
         self._header = probed_header(context)
         check_support(driver, settings.gpu, self._codec, self._header)
-        self._color_range, self._color_space = color_of(context.pix_fmt or "", context.color_range, context.colorspace)
-        self._aspect: Fraction = context.sample_aspect_ratio or Fraction(1)
-        self._deinterlaced = context.field_order in _INTERLACED
+        self._look = Look(
+            *color_of(context.pix_fmt or "", context.color_range, context.colorspace),
+            context.sample_aspect_ratio or Fraction(1),
+            context.field_order in _INTERLACED,
+        )
         self._prefixed = length_size(self._codec, context.extradata) > 0
         self._filter = self._new_filter()
         self._parameters = kept_parameters(self._codec, context.extradata or b"")
         self.name = f"nvdec {self._codec}"
         self.reason = ""
-        self._decoder: Any = None
-        self._surface: _Surface | None = None
-        self._format: VideoFormat | None = None
+        self._memory = device_memory(card, settings)
+        self._stream = card.stream()
+        self._place = self._memory.reserve(stream_need(self._codec, self._header, settings.pool_frames))
+        self._surface: Surface | None = None
         self._pool: FramePool | None = None
+        self._format: VideoFormat | None = None
         self._notes = DamageNotes(track, self._codec)
         self._marks = Rarity()
-        self._losses = Rarity()
-        self._sent: dict[int, _Sent | None] = {}
-        """By number; null once the picture has come out, until the packets before it are settled."""
-        self._number = 0
-        self._waiting = True
-        self._skipped = 0
-        self._first_pts: int | None = None
-        """Time of the key frame that decoding began with, while pictures may follow that are shown before it."""
-        self._first_number = 0
+        self._sent = SentPackets()
         self._packets = self._pictures = 0
 
     def decode(self, packet: Packet) -> Decoded:
@@ -141,11 +121,11 @@ class NvdecDecoder:
             return NOTHING
         self._packets += 1
         marked = self._marks.heard(native.is_corrupt)
-        if self._waiting and not self._begins(native):
+        if self._sent.waiting and not self._sent.begins(native):
             return NOTHING
         frames: list[VideoFrame] = []
         notes: list[Note] = []
-        sent = _Sent(native.pts, native.duration or 0, native.is_keyframe, marked, self._leads(native))
+        sent = Sent(native.pts, native.duration or 0, native.is_keyframe, marked, self._sent.leads(native))
         try:
             for chunk in self._chunks(native):
                 self._feed(chunk, sent, frames, notes)
@@ -170,48 +150,36 @@ class NvdecDecoder:
             try:
                 self._decoder.Decode(self._driver.PacketData())
             except Exception:  # noqa: BLE001 - whatever it was, it is past
-                self._decoder = None
+                self._drop_decoder()
         if self._filter is not None:
             self._filter.flush()
         self._forget()
 
     def close(self) -> None:
-        """Let the decoder and the pool go; see `Decoder.close`."""
-        self._decoder = None
-        self._pool = None
-        self._sent.clear()
+        """Let the decoder and its place go; see `Decoder.close`."""
+        self._leave()
+        self._sent.forget()
 
     def _forget(self) -> None:
         self._notes.restart()
-        self._sent.clear()
-        self._waiting = True
-        self._skipped = self._packets = self._pictures = 0
+        self._sent.forget()
+        self._packets = self._pictures = 0
 
-    def _begins(self, native: Any) -> bool:
-        """Whether decoding can start here: NVDEC would show pictures whose references are missing."""
-        if not native.is_keyframe and self._skipped < KEYLESS_PICTURES:
-            self._skipped += 1
-            return False
-        self._waiting = False
-        self._first_pts = native.pts if native.is_keyframe else None
-        self._first_number = self._number
-        return True
+    def _drop_decoder(self) -> None:
+        """Let the library's decoder go, once nothing reads its memory any more."""
+        if self._decoder is None:
+            return
+        # Where that fails the card itself has, and then nothing reads any more either.
+        with suppress(RuntimeError):
+            self._stream.synchronize()
+        self._decoder = self._surface = self._pool = None
 
-    def _leads(self, native: Any) -> bool:
-        """Whether the packet's picture is shown before the key frame that decoding began with.
-
-        Such come at once behind it, so times are only compared until one follows that is shown well after it: on a
-        clock that jumps back, all later ones would seem to be before it.
-        """
-        first, pts = self._first_pts, native.pts
-        if first is None or self._number == self._first_number:
-            return False
-        # Within a picture's duration it may be the second field of the key frame.
-        after = pts is not None and 0 < (native.duration or 0) < pts - first
-        if native.is_keyframe or after or self._number > self._first_number + _OVERTAKING:
-            self._first_pts = None
-            return False
-        return pts is not None and pts < first
+    def _leave(self) -> None:
+        """Give the place on the card up. Others may have the memory at once, so nothing may be under way in it."""
+        self._drop_decoder()
+        if self._place is not None:
+            self._place.leave()
+        self._place = None
 
     def _new_filter(self) -> Any:
         if not self._prefixed:
@@ -231,14 +199,14 @@ class NvdecDecoder:
             side.to_packet(copy)
         yield from self._filter.filter(copy)
 
-    def _feed(self, chunk: Any, sent: _Sent, frames: list[VideoFrame], notes: list[Note]) -> None:
+    def _feed(self, chunk: Any, sent: Sent, frames: list[VideoFrame], notes: list[Note]) -> None:
         """Decode one packet, with a new decoder where its header asks for one."""
         if sent.is_key:
             header = picture_header(self._codec, bytes(memoryview(chunk)[:_HEADER_BYTES]))
             if header is not None and header != self._header:
                 self._flush(frames, notes)
+                self._leave()
                 self._header = header
-                self._decoder = None
             if header is None and self._decoder is None and self._parameters:
                 # Some streams keep their parameter sets to the container: RTSP cameras, AV1 in MP4.
                 data = bytes(chunk)
@@ -249,19 +217,24 @@ class NvdecDecoder:
                 if self._decoder is None:
                     self._decoder = self._new_decoder()
                 self._take(self._decode(chunk, sent), frames, notes)
+            except AdmissionError as error:
+                # There may be room again by the next key frame.
+                self._leave()
+                self._refused(sent, str(error), notes)
+                return
             except DeviceError as error:
                 if self._decoder is not None:
-                    # No room for pictures: the caller's doing, not the stream's.
+                    # Pictures are not let go, or the card fails: nothing of the stream's doing.
                     raise
                 self._refused(sent, str(error), notes)
                 return
             except Exception as error:  # noqa: BLE001 - the library's own and CUDA's errors, by any name
-                self._decoder = None
-                self._sent.pop(self._number - 1, None)
-                self._settle(self._number, notes)
+                self._drop_decoder()
+                self._sent.withdraw()
+                self._lost(self._sent.settled(), notes)
                 # A size change that no header announced fails; a key frame starts a new decoder well.
                 if attempt == 2 or not sent.is_key:
-                    self._refused(sent, first_line(error), notes)
+                    self._refused(sent, _explained(error), notes)
                     return
             else:
                 return
@@ -271,34 +244,35 @@ class NvdecDecoder:
 
         Raises:
             DeviceError: The card does not decode such.
+            AdmissionError: The card has no room for it.
         """
         check_support(self._driver, self._settings.gpu, self._codec, self._header)
-        self._surface = None
+        if self._place is None:
+            need = stream_need(self._codec, self._header, self._settings.pool_frames)
+            self._place = self._memory.reserve(need)
         return self._driver.CreateDecoder(
             gpuid=self._settings.gpu,
             codec=getattr(self._driver.cudaVideoCodec, CODECS[self._codec]),
             cudacontext=0,
             # On the default, the NULL stream, every picture waits for all other streams.
-            cudastream=self._device.stream,
+            cudastream=self._stream.address,
             usedevicememory=True,
         )
 
-    def _decode(self, chunk: Any, sent: _Sent) -> list[Any]:
+    def _decode(self, chunk: Any, sent: Sent) -> list[Any]:
         data = self._driver.PacketData()
         data.bsl_data, data.bsl = chunk.buffer_ptr, chunk.buffer_size
-        data.pts = data.dts = self._number
-        if len(self._sent) >= _REMEMBERED:
-            del self._sent[next(iter(self._sent))]
-        self._sent[self._number] = sent
-        self._number += 1
+        data.pts = data.dts = self._sent.enter(sent)
         return self._decoder.Decode(data)  # type: ignore[no-any-return]
 
-    def _refused(self, sent: _Sent, reason: str, notes: list[Note]) -> None:
+    def _refused(self, sent: Sent, reason: str, notes: list[Note]) -> None:
         """Tell of a packet that was not decoded, and go on with the next key frame where the decoder is lost."""
         notes.append(self._notes.write("refused", sent.pts, "a packet cannot be decoded", reason=reason))
         if self._decoder is None:
-            self._waiting = True
-            self._skipped = 0
+            self._sent.wait()
+
+    def _lost(self, packets: Iterable[Sent], notes: list[Note]) -> None:
+        notes.extend(self._notes.write("lost", sent.pts, "no picture came of a packet") for sent in packets)
 
     def _flush(self, frames: list[VideoFrame], notes: list[Note]) -> None:
         """Take all that is inside the decoder."""
@@ -309,39 +283,65 @@ class NvdecDecoder:
         except DeviceError:
             raise
         except Exception as error:  # noqa: BLE001 - the library's own and CUDA's errors, by any name
-            self._decoder = None
-            last = next((one for one in reversed(self._sent.values()) if one), None)
-            self._refused(last or _Sent(None, 0, is_key=False, marked=False), first_line(error), notes)
-        self._settle(self._number, notes)
+            self._drop_decoder()
+            last = self._sent.latest()
+            self._refused(last or Sent(None, 0, is_key=False, marked=False), _explained(error), notes)
+        self._lost(self._sent.settled(), notes)
 
     def _take(self, pictures: list[Any], frames: list[VideoFrame], notes: list[Note]) -> None:
-        """Copy pictures out of the decoder before it is called again; they are complete when this returns."""
-        if not pictures:
+        """Have pictures copied out of the decoder before it is called again."""
+        surface, pool = self._surface, self._pool
+        if surface is None or pool is None:
+            if not pictures:
+                return
+            surface, pool = self._moved_in(pictures[0])
+        known = [(picture, self._sent_of(picture, notes)) for picture in pictures]
+        shown = [(picture, sent) for picture, sent in known if sent is None or not sent.leading]
+        if not shown:
             return
-        with self._device.ordered():
-            for picture in pictures:
-                frame = self._frame(picture, notes)
-                if frame is not None:
-                    frames.append(frame)
-        self._device.synchronize()
+        start = self._memory.slab.address
+        tenants = [pool.take() for _ in shown]
+        # Only the first plane's address can be trusted, and neither shape nor strides: hence bytes.
+        pieces = [
+            (picture.GetPtrToPlane(0), start + tenant.room.offset)
+            for (picture, _), tenant in zip(shown, tenants, strict=True)
+        ]
+        ready = self._stream.copy(pieces, surface.size)
+        for (_, sent), tenant in zip(shown, tenants, strict=True):
+            frames.append(self._frame(sent, surface, tenant, ready, notes))
 
-    def _frame(self, picture: Any, notes: list[Note]) -> VideoFrame | None:
-        """A picture in the pool; null for one that follows the first key frame but is shown before it."""
-        surface = self._surface
-        if surface is None:
-            surface = self._surface = self._new_surface(picture)
+    def _moved_in(self, picture: Any) -> tuple[Surface, FramePool]:
+        """The layout of a new decoder's pictures, and the pool, which has room for them from now on.
+
+        Raises:
+            AdmissionError: They are larger than the stream's header said, and there is no room for them.
+        """
+        surface = surface_of(self._decoder, picture.format.name, self._header, self._look)
+        if surface.format == self._format:
+            surface = surface._replace(format=self._format)
+        place = self._place
+        if place is None or surface.size > place.pool.size:
+            need = stream_need(self._codec, self._header, self._settings.pool_frames)
+            if place is not None:
+                place.leave()
+                self._place = None
+            place = self._place = self._memory.reserve(need.with_pictures_of(surface.size))
+        place.settle()
+        place.pool.furnish(surface)
+        self._surface, self._pool = surface, place.pool
+        return surface, place.pool
+
+    def _sent_of(self, picture: Any, notes: list[Note]) -> Sent | None:
+        """The packet that a picture was made of; null where it is not known."""
         number = picture.getPTS()
-        sent = self._sent.get(number)
+        sent = self._sent.shown(number)
+        if sent is not None and not sent.leading:
+            self._lost(self._sent.overtaken(number), notes)
+        return sent
+
+    def _frame(self, sent: Sent | None, surface: Surface, tenant: Tenant, ready: Any, notes: list[Note]) -> VideoFrame:
+        """A picture in the slab."""
         pts = sent.pts if sent else None
-        if sent is not None:
-            if sent.leading:
-                del self._sent[number]
-                return None
-            self._sent[number] = None
-            if not sent.is_key:
-                # What is shown before the first key frame would have come out by now.
-                self._first_pts = None
-            self._settle(number - _OVERTAKING, notes)
         if self._format is not surface.format:
             if self._format is not None and (note := format_change(self._track, pts, self._format, surface.format)):
                 notes.append(note)
@@ -353,77 +353,15 @@ class NvdecDecoder:
         marked = sent is not None and sent.marked
         if marked:
             notes.append(self._notes.write("transport", pts, "the picture's data arrived damaged"))
-        return self._copied(picture, surface, pts, sent.duration if sent else 0, is_corrupt=marked, is_key=is_key)
-
-    def _settle(self, end: int, notes: list[Note]) -> None:
-        """Forget packets in the order they were fed; of those before number `end`, tell which gave no picture.
-
-        The order alone decides, since times jump. Many are no loss: of field pictures only the first of two packets
-        gives one.
-        """
-        for number, sent in list(self._sent.items()):
-            if sent is not None and number >= end:
-                return
-            del self._sent[number]
-            if sent is not None and sent.leading:
-                continue
-            if self._losses.heard(sent is not None) and sent is not None:
-                notes.append(self._notes.write("lost", sent.pts, "no picture came of a packet"))
-
-    def _copied(
-        self, picture: Any, surface: _Surface, pts: int | None, duration: int, *, is_corrupt: bool, is_key: bool
-    ) -> VideoFrame:
-        if self._pool is None or self._pool.slot_bytes < surface.size:
-            self._pool = FramePool(self._device, self._settings.pool_frames, surface.size)
-        slot = self._pool.take()
-        # Only the first plane's address can be trusted, and neither shape nor strides: hence bytes.
-        source = self._device.view(picture.GetPtrToPlane(0), surface.size)
-        self._pool.bytes[slot.offset : slot.offset + surface.size].copy_(source, non_blocking=True)
-        data = self._pool.bytes if surface.itemsize == 1 else self._pool.words
-        base = slot.offset // surface.itemsize
-        shown, pitch = surface.format, surface.pitch
-        chroma = None
-        if surface.chroma is not None:
-            cb, cr, step, width, height = surface.chroma
-            chroma = (
-                Plane(data, base + cb, pitch, step, width, height),
-                Plane(data, base + cr, pitch, step, width, height),
-            )
-        luma = Plane(data, base, pitch, 1, shown.width, shown.height)
+        luma, chroma = tenant.planes
+        duration = sent.duration if sent else 0
         time_base = self._track.time_base
-        return VideoFrame(pts, duration, time_base, shown, luma, chroma, is_corrupt, is_key, slot)
+        return VideoFrame(pts, duration, time_base, surface.format, luma, chroma, marked, is_key, tenant, ready)
 
-    def _new_surface(self, picture: Any) -> _Surface:
-        """How this decoder's pictures lie in memory, from what it says once the first has come."""
-        name = picture.format.name
-        itemsize = 2 if name in ("P016", "P216", "YUV444_16Bit") else 1
-        pitch, rows, size = (
-            int(get()) for get in (self._decoder.GetWidth, self._decoder.GetHeight, self._decoder.GetFrameSize)
-        )
-        size = max(size, pitch * rows * itemsize)
-        width, height = min(self._header.width, pitch), min(self._header.height, rows)
-        depth = self._header.bit_depth if itemsize == 2 else 8
-        chroma = None
-        luma = pitch * rows
-        below = size // itemsize // pitch - rows
-        if self._header.chroma == 0 or below <= 0:
-            pass
-        elif name.startswith("YUV444"):
-            chroma = (luma, 2 * luma, 1, width, height)
-        elif name in ("NV16", "P216"):
-            chroma = (luma, luma + 1, 2, -(-width // 2), height)
-        else:
-            chroma = (luma, luma + 1, 2, -(-width // 2), min(below, -(-height // 2)))
-        shown = VideoFormat(
-            width=width,
-            height=height,
-            bit_depth=depth,
-            shift=8 * itemsize - depth,
-            color_range=self._color_range,
-            pixel_format=name.lower() + (" deinterlaced" if self._deinterlaced else ""),
-            color_space=self._color_space,
-            sample_aspect_ratio=self._aspect,
-        )
-        if self._format == shown:
-            shown = self._format
-        return _Surface(shown, pitch, itemsize, size, chroma)
+
+def _explained(error: Exception) -> str:
+    """The library's message, with what its most frequent code means."""
+    text = first_line(error)
+    if re.search(r"error 2\b|out of memory", text, re.IGNORECASE):
+        return f"the card's memory is full ({text})"
+    return text

@@ -1,154 +1,147 @@
-"""Pool: device memory for pictures, in slots that come back when the pictures are dropped."""
+"""Pool: one stream's share of the slab, in rooms of one picture that come back when the pictures are dropped."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 from gpu_qa.errors import DeviceError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from gpu_qa.decode.slab import Slab
+    from gpu_qa.decode.surface import Surface
+    from gpu_qa.media import Plane
 
-_ALIGNMENT = 512
-"""Bytes: what cudaMalloc aligns to, enough for any vector load."""
-
-
-class Device(Protocol):
-    """A card as the decoder and the pool use it."""
-
-    @property
-    def stream(self) -> int:
-        """Address of the CUDA stream that decoding and copying run on; never the NULL stream, which waits for all."""
-
-    def memory(self, size: int) -> Any:
-        """A new 1-D uint8 torch tensor of `size` bytes."""
-
-    def view(self, address: int, size: int) -> Any:
-        """A 1-D uint8 torch tensor of foreign memory, which must outlive it."""
-
-    def ordered(self) -> AbstractContextManager[Any]:
-        """Within it, torch works on `stream`."""
-
-    def synchronize(self) -> None:
-        """Wait until all work on `stream` is done."""
+MOST_LENT = 16
+"""Pictures beyond its own that a stream may have at a time: as many as a decoder that is emptied hands out at once."""
+PATIENCE_S = 10.0
+"""How long a decoder waits for a picture to be dropped. Who measures takes milliseconds."""
 
 
-class CudaDevice:
-    """A card with a stream of its own."""
+class Room:
+    """Where one picture at a time lies in the slab."""
 
-    def __init__(self, gpu: int) -> None:
-        """Open card number `gpu`.
+    __slots__ = ("lent", "offset", "planes", "surface")
 
-        Raises:
-            DeviceError: The card cannot be used.
-        """
-        import torch
-
-        self._torch = torch
-        try:
-            self._device = torch.device("cuda", gpu)
-            self._stream = torch.cuda.Stream(self._device)
-        except RuntimeError as error:
-            raise DeviceError(f"card {gpu} cannot be used: {first_line(error)}") from error
-
-    @property
-    def stream(self) -> int:
-        """Address of the stream."""
-        return int(self._stream.cuda_stream)
-
-    def memory(self, size: int) -> Any:
-        """A new 1-D uint8 tensor on the card.
-
-        Raises:
-            DeviceError: The card's memory is full.
-        """
-        try:
-            return self._torch.empty(size, dtype=self._torch.uint8, device=self._device)
-        except RuntimeError as error:
-            raise DeviceError(f"no room for {size >> 20} MiB of pictures on {self._device}") from error
-
-    def view(self, address: int, size: int) -> Any:
-        """A 1-D uint8 tensor of foreign memory on the card."""
-        return self._torch.as_tensor(_Foreign(address, size), device=self._device)
-
-    def ordered(self) -> AbstractContextManager[Any]:
-        """Within it, torch works on this device's stream."""
-        return self._torch.cuda.stream(self._stream)  # type: ignore[no-any-return]
-
-    def synchronize(self) -> None:
-        """Wait until all work on the stream is done."""
-        self._stream.synchronize()
-
-
-class _Foreign:
-    """Memory at an address, in the form that torch takes it (CUDA array interface, version 3)."""
-
-    def __init__(self, address: int, size: int) -> None:
-        self.__cuda_array_interface__ = {
-            "shape": (size,),
-            "typestr": "|u1",
-            "data": (address, False),
-            "version": 3,
-        }
-
-
-class Slot:
-    """Room for one picture. It goes back to the pool when the last reference to it is dropped."""
-
-    __slots__ = ("_free", "_number", "offset")
-
-    def __init__(self, free: deque[int], number: int, offset: int) -> None:
-        self._free = free
-        self._number = number
+    def __init__(self, offset: int, *, lent: bool) -> None:
         self.offset = offset
-        """Bytes from the start of the pool."""
+        """Bytes from the slab's start."""
+        self.lent = lent
+        """It goes back to the slab when its picture is dropped."""
+        self.surface: Surface | None = None
+        """The layout that `planes` are of."""
+        self.planes: Any = None
+        """Luma, and both planes of chroma or null, of pictures that lie here: made once."""
+
+
+class Tenant:
+    """A picture's hold on its room, which comes back when the last reference to this is dropped, in any thread."""
+
+    __slots__ = ("_pool", "room")
+
+    def __init__(self, pool: FramePool, room: Room) -> None:
+        self._pool = pool
+        self.room = room
+
+    @property
+    def planes(self) -> tuple[Plane, tuple[Plane, Plane] | None]:
+        """Luma and chroma of the picture."""
+        return self.room.planes  # type: ignore[no-any-return]
 
     def __del__(self) -> None:
-        self._free.append(self._number)
+        self._pool.give(self.room)
 
 
 class FramePool:
-    """One block of device memory, cut into equal slots. Slots may be dropped in any thread."""
+    """Rooms of one size for one stream's pictures, taken in one thread and given back in any."""
 
-    def __init__(self, device: Device, slots: int, slot_bytes: int) -> None:
-        """Take the memory.
+    def __init__(self, slab: Slab, offsets: list[int], size: int) -> None:
+        """Furnish what `slab.take` gave.
 
-        Raises:
-            DeviceError: There is not enough.
+        Args:
+            slab: Where the rooms lie.
+            offsets: Of the rooms in the slab, in bytes.
+            size: Bytes of a room.
         """
-        import torch
-
-        self.slot_bytes = -(-slot_bytes // _ALIGNMENT) * _ALIGNMENT
-        self._slots = slots
-        self.bytes = device.memory(slots * self.slot_bytes)
-        """1-D uint8 tensor of the whole block."""
-        self.words = self.bytes.view(torch.uint16)
-        """The same as uint16."""
-        self._free: deque[int] = deque(range(slots))
+        self._slab = slab
+        self.size = size
+        """Bytes of a room."""
+        self.count = len(offsets)
+        """Rooms of its own."""
+        self._free: SimpleQueue[Room] = SimpleQueue()
+        for offset in offsets:
+            self._free.put(Room(offset, lent=False))
+        self._closed = False
+        self._surface: Surface | None = None
+        self._tokens: SimpleQueue[None] = SimpleQueue()
+        """One for each room that may still be lent."""
+        for _ in range(MOST_LENT):
+            self._tokens.put(None)
 
     @property
     def free(self) -> int:
-        """Slots that are not taken."""
-        return len(self._free)
+        """Rooms of its own that are empty."""
+        return self._free.qsize()
 
-    def take(self) -> Slot:
-        """A free slot.
+    def furnish(self, surface: Surface) -> None:
+        """From now on pictures of this layout move in; they are no larger than a room."""
+        self._surface = surface
+
+    def take(self, patience_s: float = PATIENCE_S) -> Tenant:
+        """Move a picture in: into a room of the pool's own, else one that the slab lends, else wait for one.
 
         Raises:
-            DeviceError: All are taken: the caller holds too many pictures, or the pool is too small for it.
+            DeviceError: None comes back in time: the caller holds too many pictures.
         """
         try:
-            number = self._free.popleft()
-        except IndexError:
+            room = self._free.get_nowait()
+        except Empty:
+            room = self._borrowed() or self._waited(patience_s)
+        surface = self._surface
+        if room.surface is not surface and surface is not None:
+            room.surface, room.planes = surface, surface.planes(self._slab, room.offset)
+        return Tenant(self, room)
+
+    def close(self) -> None:
+        """Give back to the slab what is empty, and all else as its pictures are dropped. May be called again."""
+        self._closed = True
+        self._empty()
+
+    def give(self, room: Room) -> None:
+        """A picture has moved out. Takes no lock, for it runs wherever the last reference happens to be dropped."""
+        if room.lent:
+            self._slab.give(room.offset, self.size)
+            self._tokens.put(None)
+            return
+        self._free.put(room)
+        # Looked at after the room was put: whoever closes meanwhile finds it.
+        if self._closed:
+            self._empty()
+
+    def _borrowed(self) -> Room | None:
+        try:
+            self._tokens.get_nowait()
+        except Empty:
+            return None
+        offsets = self._slab.take(1, self.size)
+        if offsets is None:
+            self._tokens.put(None)
+            return None
+        return Room(offsets[0], lent=True)
+
+    def _waited(self, patience_s: float) -> Room:
+        try:
+            return self._free.get(timeout=patience_s)
+        except Empty:
             raise DeviceError(
-                f"all {self._slots} pictures of the device pool are still held; "
+                f"all {self.count} pictures of the device pool are still held after {patience_s:g} s; "
                 "let go of pictures sooner or raise decode.pool_frames"
             ) from None
-        return Slot(self._free, number, number * self.slot_bytes)
 
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type where it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    def _empty(self) -> None:
+        while True:
+            try:
+                room = self._free.get_nowait()
+            except Empty:
+                return
+            self._slab.give(room.offset, self.size)
