@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ROOT",
     "SCHEMA",
+    "CorrelationAccuracy",
+    "CorrelationCase",
+    "CorrelationResult",
     "Machine",
     "MemoryResult",
     "MemorySample",
@@ -94,6 +97,53 @@ class MemoryResult:
     samples: tuple[MemorySample, ...]
     """Largest resident set within each stretch of the stream, at the stretch's end."""
     targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationCase:
+    """One way to correlate so many pairs of series."""
+
+    name: str
+    side: str
+    streams: int
+    series_s: float
+    """Length of each series."""
+    reach_s: float
+    """Lags to both sides."""
+    wall_ms: Spread
+    """Of a call, or of as many calls as there are streams."""
+    cpu_ms: Spread
+    """All threads."""
+    cpu_us_per_stream_s: float
+    """At the median CPU time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationAccuracy:
+    """How far coefficients are from the definition's, which lie in −1 to 1; 2 where one of both has none."""
+
+    name: str
+    samples: int
+    float64: float
+    """Largest error in double precision."""
+    float32: float
+    """The same in single precision, which is not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationResult:
+    """What `benchmarks/correlation.py` writes."""
+
+    schema: int
+    benchmark: Literal["correlation"]
+    created: str
+    """UTC, ISO 8601."""
+    machine: Machine
+    software: Software
+    rounds: int
+    cases: tuple[CorrelationCase, ...]
+    targets: tuple[Target, ...]
+    accuracy: tuple[CorrelationAccuracy, ...]
 
 
 def table(sides: Sequence[Side], targets: Sequence[Target]) -> str:

@@ -1,8 +1,9 @@
 """Fused measuring passes over pictures and sound: arrays in, arrays out.
 
 Every kernel is a package of its own with `reference.py` (NumPy, the definition), `cpu.py` (numba), `cuda.py`
-(numba-cuda) and its contract in `__init__.py`. They accumulate integers, so all three agree bit for bit. Nothing here
-knows of streams, seconds or thresholds.
+(numba-cuda) and its contract in `__init__.py`. They accumulate integers, so all three agree bit for bit;
+`cross_correlation`, by Fourier transforms, agrees with its definition within a tolerance. Nothing here knows of
+streams, seconds or thresholds.
 
 The grid is the same for any picture: 24 × 42 tiles, near-square at 16:9, and a small picture of 8 × 8 cells per
 tile (4 × 4 for chroma). A side of n samples is cut into p parts [i·n // p, (i+1)·n // p); as 192 = 8 · 24 and
