@@ -26,6 +26,8 @@ SAMPLE_RATE_HZ = 48_000
 _SCENE_S = 3.4
 """From cut to cut."""
 _GRAINS = 6
+CUT_S = 12.0
+"""How much of a file of one's own is looped."""
 
 ENCODERS: dict[Codec, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 PRESETS: dict[Codec, str] = {"h264": "medium", "hevc": "medium", "av1": "8"}
@@ -309,6 +311,48 @@ def loop(path: Path, times: int, out: Path) -> None:
                     packet.dts += round(number * length)
                     packet.stream = copies[packet.stream.index]
                     writer.mux(packet)
+
+
+def cut(path: Path, folder: Path, most_s: float = CUT_S) -> Path:
+    """The beginning of a file, packets unchanged, to be looped; made in the folder if it is not there yet.
+
+    It ends before the last key frame that comes within `most_s` seconds, or at the file's end where there is none.
+    """
+    import av
+
+    facts = path.stat()
+    recipe = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns} {most_s}".encode()
+    with av.open(str(path)) as reader:
+        video = reader.streams.video[0]
+        suffix = ".ts" if video.codec_context.name in ("h264", "hevc", "mpeg2video") else ".mkv"
+        out = folder / f"cut-{hashlib.sha256(recipe).hexdigest()[:12]}{suffix}"
+        if out.exists():
+            return out
+        time_base = video.time_base or Fraction(1, av.time_base)
+        first: int | None = None
+        end: int | None = None
+        for packet in reader.demux(video):
+            if packet.pts is None:
+                continue
+            first = packet.pts if first is None else first
+            at_s = float((packet.pts - first) * time_base)
+            if packet.is_keyframe and 1.0 <= at_s <= most_s:
+                end = packet.pts
+            if at_s > most_s + 1.0:
+                break
+    folder.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f"{os.getpid()}-{out.name}")
+    end_s = float("inf") if end is None else float(end * time_base)
+    with av.open(str(path)) as reader, av.open(str(part), "w") as writer:
+        chosen = [*reader.streams.video[:1], *reader.streams.audio[:1]]
+        copies = {stream.index: _copied(writer, stream) for stream in chosen}
+        for packet in reader.demux(*chosen):  # type: ignore[assignment]  # of either kind
+            if packet.dts is None or packet.pts is None or float(packet.pts * packet.time_base) >= end_s:
+                continue
+            packet.stream = copies[packet.stream.index]
+            writer.mux(packet)
+    part.replace(out)
+    return out
 
 
 def _copied(writer: Any, stream: Any) -> Any:

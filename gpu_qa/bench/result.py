@@ -127,6 +127,30 @@ class Target:
         return cls(name, value, None, "shown", None)
 
 
+def side_of(
+    name: str,
+    what: str,
+    *,
+    frames: int,
+    wall_s: Sequence[float],
+    cpu_s: Sequence[float],
+    peak_mb: Sequence[float],
+    elsewhere: Sequence[float],
+) -> Side:
+    """A side of so many pictures per run, from the values of each run."""
+    wall, cpu = Spread.of(wall_s), Spread.of(cpu_s)
+    return Side(
+        name=name,
+        what=what,
+        wall_s=wall,
+        cpu_s=cpu,
+        peak_mb=Spread.of(peak_mb),
+        elsewhere=Spread.of(elsewhere),
+        frames_per_s=round(frames / wall.median, 2),
+        cpu_ms_per_frame=round(1000 * cpu.median / frames, 3),
+    )
+
+
 def now() -> str:
     """The time for a result's `created`."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -171,16 +195,26 @@ def to_json(value: Any) -> Any:
     return dataclasses.asdict(value)
 
 
-def write(result: Any, path: Path) -> None:
-    """Write a result after having read it back.
+def to_text(result: Any) -> str:
+    """A result as a JSON document, after having read it back.
 
     Raises:
         ValueError: The result does not follow the schema.
     """
     text = json.dumps(to_json(result), indent=1, ensure_ascii=False, allow_nan=False)
     read(type(result), json.loads(text))
+    return text + "\n"
+
+
+def write(result: Any, path: Path) -> None:
+    """Write a result after having read it back.
+
+    Raises:
+        ValueError: The result does not follow the schema.
+    """
+    text = to_text(result)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
 
 def read(kind: type[T], value: Any) -> T:
