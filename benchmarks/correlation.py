@@ -1,4 +1,4 @@
-"""What correlating series costs per stream, batched and one by one, and how exact it is.
+"""What correlating series costs per stream, batched and one by one, and how exact coefficients and peaks are.
 
     python benchmarks/correlation.py                    # NumPy, and torch on the CPU where it is installed
     python benchmarks/correlation.py --device cuda      # and on the card, from host memory and back
@@ -22,13 +22,21 @@ sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
 import numpy as np  # noqa: E402
 
 from benchmarks import result  # noqa: E402
-from benchmarks.result import CorrelationAccuracy, CorrelationCase, CorrelationResult, Spread, Target  # noqa: E402
-from gpu_qa_kernels.cross_correlation import BUDGET_BYTES, correlation_peaks, cross_correlation  # noqa: E402
+from benchmarks.result import (  # noqa: E402
+    CorrelationAccuracy,
+    CorrelationCase,
+    CorrelationPlacing,
+    CorrelationResult,
+    Spread,
+    Target,
+)
+from gpu_qa_kernels.cross_correlation import HOST_BUDGET_BYTES, correlation_peaks, cross_correlation  # noqa: E402
+from gpu_qa_kernels.cross_correlation.contract import REACH  # noqa: E402
 from gpu_qa_kernels.cross_correlation.reference import cross_correlation_reference  # noqa: E402
 from gpu_qa_kernels.cross_correlation.spectral import cross_correlation_spectral  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 RATE = 100
 """Samples per second of a series."""
@@ -36,6 +44,7 @@ SHAPES = {"by content": (60.0, 2.0), "by reference": (90.0, 60.0)}
 """Seconds of series, and lags to both sides in seconds."""
 STREAMS = (1, 10, 100)
 APART = 12
+BANDS = (0.1, 0.3, 0.5, 0.8, 1.0)
 
 
 def series(streams: int, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -69,9 +78,15 @@ def sides(name: str, streams: int, device: str) -> dict[str, Callable[[], Any]]:
     a, b, valid = series(streams, samples)
     least = samples // 4
 
-    def located(left: Any, right: Any, mask: Any) -> Any:
+    def located(left: Any, right: Any, mask: Any, budget_bytes: int | None = None) -> Any:
         curves = cross_correlation(
-            left, right, lags=(-reach, reach), min_overlap=least, a_valid=mask, b_valid=mask
+            left,
+            right,
+            lags=(-reach, reach),
+            min_overlap=least,
+            a_valid=mask,
+            b_valid=mask,
+            budget_bytes=budget_bytes,
         ).coefficient
         return correlation_peaks(curves, first_lag=-reach, apart=APART).lag
 
@@ -81,8 +96,9 @@ def sides(name: str, streams: int, device: str) -> dict[str, Callable[[], Any]]:
 
     found: dict[str, Callable[[], Any]] = {
         "batched": lambda: located(a, b, valid),
+        "64 MiB a part": lambda: located(a, b, valid, 64 * 2**20),
         "one by one": lambda: np.concatenate(
-            [located(*(one[i : i + 1] for one in (a, b, valid))) for i in range(streams)]
+            [located(a[i : i + 1], b[i : i + 1], valid[i : i + 1]) for i in range(streams)]
         ),
     }
     if streams == 1:
@@ -112,7 +128,7 @@ def measured(name: str, streams: int, device: str, rounds: int) -> tuple[list[Co
         lags = run()
         expected = lags if expected is None else expected
         if not np.allclose(lags, expected, rtol=0, atol=1e-6):
-            raise RuntimeError(f"{name}, {streams} streams: {side} finds other peaks")
+            raise RuntimeError(f"{name}, {streams} at once: {side} finds other peaks")
     wall: dict[str, list[float]] = {side: [] for side in runs}
     cpu: dict[str, list[float]] = {side: [] for side in runs}
     for number in range(rounds):
@@ -143,7 +159,7 @@ def ratios(name: str, streams: int, wall: dict[str, list[float]]) -> list[Target
     batched = wall["batched"]
     return [
         Target.of(
-            f"{name}, {streams} streams: wall time, {side} / batched",
+            f"{name}, {streams} at once: wall time, {side} / batched",
             [one / base for one, base in zip(times, batched, strict=True)],
         )
         for side, times in wall.items()
@@ -172,23 +188,54 @@ def accuracy() -> list[CorrelationAccuracy]:
         for precision in ("float64", "float32"):
             with np.errstate(all="ignore"):
                 got = cross_correlation_spectral(
-                    np, one, b, lags=lags, min_overlap=100, budget_bytes=BUDGET_BYTES, precision=precision
+                    np, one, b, lags=lags, min_overlap=100, budget_bytes=HOST_BUDGET_BYTES, precision=precision
                 ).coefficient
             errors.append(float(np.nan_to_num(np.abs(got - expected), nan=2.0).max()))
         found.append(CorrelationAccuracy(name, samples, *errors))
     return found
 
 
-def table(cases: Sequence[CorrelationCase], targets: Sequence[Target], exact: Sequence[CorrelationAccuracy]) -> str:
+def placing(band: float, own_noise: float, delays: int = 200, samples: int = 1000) -> CorrelationPlacing:
+    """How well peaks tell fractional delays of up to three samples."""
+    rng = np.random.default_rng(round(100 * band))
+    delay = rng.uniform(-3, 3, (delays, 1))
+    whole = 4 * samples
+    frequency = np.fft.rfftfreq(whole)
+    spectra = rng.normal(size=(delays, len(frequency), 2)) @ np.array([1, 1j]) * (frequency < band / 2)
+    pair = []
+    for spectrum in (spectra, spectra * np.exp(2j * np.pi * frequency * delay)):
+        # A part of the whole, which would repeat itself.
+        part = np.fft.irfft(spectrum, whole)[:, samples : 2 * samples]
+        part = part / part.std() + own_noise * rng.normal(size=part.shape)
+        pair.append(part.astype(np.float32))
+    errors = []
+    for reach in (REACH - 1, 2 * REACH):  # the first leaves less around a peak than interpolation needs
+        curves = cross_correlation(*pair, lags=(-reach, reach), min_overlap=samples // 2).coefficient
+        lag = correlation_peaks(curves, first_lag=-reach, apart=APART).lag
+        errors.append(round(float(np.sqrt(np.mean((lag - delay[:, 0]) ** 2))), 5))
+    return CorrelationPlacing(band, own_noise, *errors)
+
+
+def table(document: CorrelationResult) -> str:
     """The numbers for a person."""
     lines = [f"{'':<32}{'streams':>8}{'wall ms':>10}{'CPU ms':>10}{'CPU µs per stream-second':>28}"]
     lines += [
         f"{f'{case.name}, {case.side}':<32}{case.streams:>8}{case.wall_ms.median:>10.2f}{case.cpu_ms.median:>10.2f}"
         f"{case.cpu_us_per_stream_s:>28.2f}"
-        for case in cases
+        for case in document.cases
     ]
-    lines += ["", result.table((), targets), "", f"{'largest error of a coefficient':<48}{'double':>12}{'single':>12}"]
-    lines += [f"{one.name:<48}{one.float64:>12.1e}{one.float32:>12.1e}" for one in exact]
+    lines += [
+        "",
+        result.table((), document.targets),
+        "",
+        f"{'largest error of a coefficient':<48}{'double':>12}{'single':>12}",
+    ]
+    lines += [f"{one.name:<48}{one.float64:>12.1e}{one.float32:>12.1e}" for one in document.accuracy]
+    lines += ["", f"{'error of a peak, samples':<48}{'parabola':>12}{'interpolation':>15}"]
+    lines += [
+        f"{f'{one.band:g} of the band, own noise {one.own_noise:g}':<48}{one.parabola:>12.4f}{one.interpolation:>15.4f}"
+        for one in document.placing
+    ]
     return "\n".join(lines)
 
 
@@ -218,10 +265,11 @@ def main(arguments: list[str] | None = None) -> int:
         cases=tuple(cases),
         targets=tuple(targets),
         accuracy=tuple(accuracy()),
+        placing=tuple(placing(band, own_noise) for own_noise in (0.0, 0.3) for band in BANDS),
     )
     output = chosen.output or ROOT / "benchmarks" / "results" / f"correlation-{chosen.device}.json"
     result.write(document, output)
-    print(table(document.cases, document.targets, document.accuracy))
+    print(table(document))
     print(f"\n{output}")
     return 0
 

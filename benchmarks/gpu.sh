@@ -75,6 +75,7 @@ step tests-cuda 600 "$PYTHON" -m pytest -q -m "needs_cuda and not needs_nvdec" -
 step tests-nvdec 600 "$PYTHON" -m pytest -q -m needs_nvdec -p no:cacheprovider --junitxml="$out/tests-nvdec.xml"
 unset GPU_QA_REQUIRE
 step kernels 600 "$PYTHON" benchmarks/kernels.py --device cuda --output "$out/kernels.json"
+step correlation 300 "$PYTHON" benchmarks/correlation.py --device cuda --output "$out/correlation.json"
 sides=decode,analyze
 ! command -v ffmpeg >/dev/null || sides="$sides,ffmpeg small"
 step pipeline-cuda 600 "$PYTHON" benchmarks/pipeline.py --device cuda --sides "$sides,first result" --rounds 3 \

@@ -34,6 +34,7 @@ __all__ = [
     "SCHEMA",
     "CorrelationAccuracy",
     "CorrelationCase",
+    "CorrelationPlacing",
     "CorrelationResult",
     "Machine",
     "MemoryResult",
@@ -131,6 +132,20 @@ class CorrelationAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrelationPlacing:
+    """How far peaks are from the fractional delays of noise, root mean square, samples."""
+
+    band: float
+    """Part of half the series' rate that the noise fills."""
+    own_noise: float
+    """Level of other noise in either series, as a part of the shared one's."""
+    parabola: float
+    """Through the highest coefficient and its neighbours."""
+    interpolation: float
+    """By all coefficients around, as `correlation_peaks` does where there are enough."""
+
+
+@dataclass(frozen=True, slots=True)
 class CorrelationResult:
     """What `benchmarks/correlation.py` writes."""
 
@@ -144,6 +159,7 @@ class CorrelationResult:
     cases: tuple[CorrelationCase, ...]
     targets: tuple[Target, ...]
     accuracy: tuple[CorrelationAccuracy, ...]
+    placing: tuple[CorrelationPlacing, ...]
 
 
 def table(sides: Sequence[Side], targets: Sequence[Target]) -> str:

@@ -22,11 +22,25 @@ from typing import Any
 
 import numpy as np
 
-from gpu_qa_kernels.cross_correlation.contract import BUDGET_BYTES, Correlation, Peaks, check_curves, check_series
+from gpu_qa_kernels.cross_correlation.contract import (
+    CARD_BUDGET_BYTES,
+    HOST_BUDGET_BYTES,
+    Correlation,
+    Peaks,
+    check_curves,
+    check_series,
+)
 from gpu_qa_kernels.cross_correlation.peak import correlation_peaks_batched
 from gpu_qa_kernels.cross_correlation.spectral import cross_correlation_spectral
 
-__all__ = ["BUDGET_BYTES", "Correlation", "Peaks", "correlation_peaks", "cross_correlation"]
+__all__ = [
+    "CARD_BUDGET_BYTES",
+    "HOST_BUDGET_BYTES",
+    "Correlation",
+    "Peaks",
+    "correlation_peaks",
+    "cross_correlation",
+]
 
 
 def cross_correlation(
@@ -37,7 +51,7 @@ def cross_correlation(
     min_overlap: int,
     a_valid: Any = None,
     b_valid: Any = None,
-    budget_bytes: int = BUDGET_BYTES,
+    budget_bytes: int | None = None,
 ) -> Correlation:
     """Correlate S pairs of series at every lag of a range.
 
@@ -51,12 +65,14 @@ def cross_correlation(
             all are there.
         b_valid: The same of `b`.
         budget_bytes: Memory for the work, beside arguments and result; as many pairs are done at a time as keep to it,
-            one at least.
+            one at least. None: `HOST_BUDGET_BYTES`, for tensors on a card `CARD_BUDGET_BYTES`.
 
     Raises:
         ValueError: Types, shapes, places or numbers do not fit.
     """
     check_series(a, b, lags=lags, min_overlap=min_overlap, a_valid=a_valid, b_valid=b_valid, budget_bytes=budget_bytes)
+    if budget_bytes is None:
+        budget_bytes = HOST_BUDGET_BYTES if str(a.device) == "cpu" else CARD_BUDGET_BYTES
     return cross_correlation_spectral(
         _module(a),
         a,
