@@ -21,7 +21,7 @@ HOST_BUDGET_BYTES = 16 * 2**20
 """Memory for the work on the CPU: what caches hold. With 64 MiB a hundred pairs take longer
 (benchmarks/correlation.py)."""
 CARD_BUDGET_BYTES = 256 * 2**20
-"""Memory for the work on a card: enough to keep it busy with every launch."""
+"""Memory for the work on a card, for few and large launches; chosen without a measurement."""
 FLAT = 1e-8
 """A series has no shape over an overlap where its variance there is at most this part of its variance as a whole: what
 is left of it in sums of double precision is then too little to tell (benchmarks/correlation.py)."""
