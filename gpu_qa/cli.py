@@ -8,6 +8,7 @@ known, a second one kills.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
@@ -35,6 +36,8 @@ _ANALYZE_EXAMPLES = """
 `gpu-qa analyze film.mp4` — a table of what is wrong, and exit code 1 where something is
 
 `gpu-qa analyze *.ts --format json --report report.html` — one document per file, and a page to look at
+
+`gpu-qa analyze --streams channels.toml --format jsonl` — many live inputs, each with settings of its own
 
 `gpu-qa analyze srt://studio:9000 --format jsonl` — each event as a line the moment it is known, until Ctrl-C
 
@@ -119,13 +122,13 @@ def _root(
 @app.command(epilog=_ANALYZE_EXAMPLES)
 def analyze(
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="INPUT",
             help="Paths, URLs (http, HLS, DASH, rtmp, rtsp, srt, udp, rtp) or `-` for standard input.",
             show_default=False,
         ),
-    ],
+    ] = None,
     output_format: Annotated[
         Format,
         typer.Option(
@@ -179,6 +182,27 @@ def analyze(
     device: Annotated[
         Device | None,
         typer.Option(help="Where pictures are decoded and measured.", show_default="auto", rich_help_panel="Judging"),
+    ] = None,
+    streams: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="More inputs: a `.toml` file with names and settings of each, or any other with one input per line;"
+            " `-` reads such a list from standard input.",
+            rich_help_panel="Input",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            min=1,
+            help="Files analyzed at the same time; live inputs all run at once.",
+            show_default="one per core",
+            rich_help_panel="Input",
+        ),
     ] = None,
     duration: Annotated[
         float | None,
@@ -238,15 +262,15 @@ def analyze(
         ),
     ] = None,
 ) -> int:
-    """Analyze files or live inputs, one after another, and tell what is wrong with them.
+    """Analyze files and live inputs, many at once, and tell what is wrong with them.
 
     Exit code: 0 nothing found, 1 defects found, 2 an input could not be analyzed.
     """
     from gpu_qa.config import Settings, load_settings
     from gpu_qa.session import Session, Wishes
+    from gpu_qa.streams import load_streams, streams_of, with_options
 
-    settings = load_settings(config) if config else Settings()
-    for option, table, key, value in (
+    options = [
         ("--device", "decode", "device", device),
         ("--real-time", "source", "real_time", real_time or None),
         ("--program", "source", "program", program),
@@ -254,15 +278,26 @@ def analyze(
         ("--audio-tracks", "source", "audio_tracks", _tracks(audio_tracks)),
         ("--open-timeout", "source", "open_timeout_s", open_timeout),
         ("--read-timeout", "source", "read_timeout_s", read_timeout),
-    ):
-        if value is not None:
-            settings = _with_option(settings, option, table, key, value)
-    if detectors is not None:
-        settings = settings.select(name.strip() for name in detectors.split(",") if name.strip())
+    ]
+
+    def with_these(settings: Settings) -> Settings:
+        for option, table, key, value in options:
+            if value is not None:
+                settings = _with_option(settings, option, table, key, value)
+        if detectors is not None:
+            settings = settings.select(name.strip() for name in detectors.split(",") if name.strip())
+        return settings
+
     if duration is not None and not duration > 0:
         raise ConfigError(f"--duration {duration}: must be more than 0 seconds")
-    wishes = Wishes(output_format, output, report, duration, quiet=quiet, verbose=verbose)
-    return Session(settings, wishes, sys.stdout, sys.stderr, complain).run(inputs)
+    base = load_settings(config) if config else Settings()
+    with_these(base)  # what is wrong with an option is told whatever the streams are
+    listed = load_streams(streams, base) if streams is not None else ()
+    entries = with_options(streams_of(inputs or [], listed, base), with_these)
+    if duration is not None:
+        entries = tuple(replace(entry, duration_s=duration) for entry in entries)
+    wishes = Wishes(output_format, output, report, jobs or 0, quiet=quiet, verbose=verbose)
+    return Session(wishes, sys.stdout, sys.stderr, complain).run(entries)
 
 
 def _with_option(settings: Settings, option: str, table: str, key: str, value: Any) -> Settings:

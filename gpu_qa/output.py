@@ -6,18 +6,21 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Generic, Literal, TextIO, TypeVar
 
 from gpu_qa.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
     from gpu_qa.series import Event, Report
+    from gpu_qa.sinks.phrases import Outcome
 
 Format = Literal["table", "json", "jsonl"]
+
+_T = TypeVar("_T")
 
 _PIPED_COLUMNS = 120
 """Width of a table that no terminal limits: enough for a column per quantity."""
@@ -73,16 +76,20 @@ class Output:
             self._stream.flush()
         self._written += 1
 
-    def total(self, reports: list[Report]) -> None:
-        """All inputs have ended: a table of several says what they come down to together."""
-        if self._format != "table" or self._gone or len(reports) < 2:
+    def total(self, outcomes: Sequence[Outcome]) -> None:
+        """All inputs have ended, like this: a table of several says what they come down to together.
+
+        Raises:
+            OutputError: The stream cannot be written, such as on a full disk.
+        """
+        if self._format != "table" or self._gone or len(outcomes) < 2:
             return
         from gpu_qa.sinks.table import total
 
         with self._while_read():
             console = self._console()
             console.print()
-            console.print(total(reports))
+            console.print(total(outcomes))
             self._stream.flush()
 
     def _write_json(self, report: Report) -> None:
@@ -122,6 +129,49 @@ class Output:
             discard_rest(self._stream)
         except OSError as error:
             raise OutputError(f"{self._name}: cannot be written: {error.strerror or error}") from error
+
+
+class InOrder(Generic[_T]):
+    """Results in the order of their inputs, though these end in any order.
+
+    Args:
+        holds: Per input, whether what comes after it waits for it. One that holds nobody, such as a live input, waits
+            for nobody either.
+    """
+
+    def __init__(self, holds: Sequence[bool]) -> None:
+        self._holds = holds
+        self._next = 0
+        """The first input that others wait for."""
+        self._held: dict[int, _T] = {}
+
+    def holds(self, index: int) -> bool:
+        """Whether what comes after this input waits for it."""
+        return self._holds[index]
+
+    def put(self, index: int, result: _T) -> list[_T]:
+        """An input has ended.
+
+        Returns:
+            The results that are to be told now, in order.
+        """
+        if not self._holds[index]:
+            return [result]
+        self._held[index] = result
+        freed: list[_T] = []
+        while self._next < len(self._holds):
+            if self._holds[self._next]:
+                if self._next not in self._held:
+                    break
+                freed.append(self._held.pop(self._next))
+            self._next += 1
+        return freed
+
+    def rest(self) -> list[_T]:
+        """What is still held back, in order: nothing more comes that it could wait for."""
+        rest = [self._held[index] for index in sorted(self._held)]
+        self._held.clear()
+        return rest
 
 
 @contextlib.contextmanager

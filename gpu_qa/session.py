@@ -1,4 +1,4 @@
-"""A session: the inputs of one command, analyzed one after another, until they end or the user has enough."""
+"""A session: the streams of one command in one engine, until they end or the user has enough."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ import contextlib
 import os
 import signal
 import traceback
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 from gpu_qa.errors import GpuQaError
-from gpu_qa.output import Format, Output, check_writable, opened
-from gpu_qa.pipeline import Analysis
-from gpu_qa.progress import Display, ProgressLine
+from gpu_qa.output import Format, InOrder, Output, check_writable, opened
+from gpu_qa.pipeline import Engine, EngineSettings, waits_its_turn
+from gpu_qa.progress import HANDFUL, Board, Display, ProgressLine, Tally
 from gpu_qa.series import Report
-from gpu_qa.sinks.phrases import printable
-from gpu_qa.sources.address import without_credentials
+from gpu_qa.sinks.phrases import count, printable, verdict
 from gpu_qa.units import s_to_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
-    from gpu_qa.config import Settings
+    from gpu_qa.pipeline import StreamAnalysis
     from gpu_qa.series import Event
+    from gpu_qa.sinks.html_report import Page
+    from gpu_qa.sinks.phrases import Outcome
+    from gpu_qa.streams import StreamEntry
 
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
@@ -37,148 +40,236 @@ class Wishes:
     """File for the result; null is standard output."""
     report: str | None = None
     """File for the HTML page; null is none."""
-    duration_s: float | None = None
-    """How much of each input; null is all of it."""
+    jobs: int = 0
+    """Files that are analyzed at the same time; 0 is one per processor core."""
     quiet: bool = False
     verbose: bool = False
 
 
 class Session:
-    """Runs analyses for a command.
+    """Runs the streams of a command.
 
     Args:
-        settings: How inputs are opened, decoded and judged.
         wishes: What the user wants to see, and where.
         stdout: Where the result goes unless a file is wished for.
         stderr: Where progress and remarks go.
         complain: Takes one line about something that went wrong.
     """
 
-    def __init__(
-        self, settings: Settings, wishes: Wishes, stdout: TextIO, stderr: TextIO, complain: Callable[[str], object]
-    ) -> None:
-        self._settings = settings
+    def __init__(self, wishes: Wishes, stdout: TextIO, stderr: TextIO, complain: Callable[[str], object]) -> None:
         self._wishes = wishes
         self._stdout = stdout
         self._stderr = stderr
         self._complain = complain
-        to_terminal = wishes.output is None and stdout.isatty()
-        # Lines of JSON on the same terminal would run into the progress line.
+        self._to_terminal = to_terminal = wishes.output is None and stdout.isatty()
+        # Lines of JSON on the same terminal would run into the lines of progress.
         self._display = Display(
             stderr, enabled=not wishes.quiet and not (to_terminal and wishes.output_format == "jsonl")
         )
         self._stop = _Stop(hidden_cursor=self._display.enabled)
         self._table_on_terminal = to_terminal and wishes.output_format == "table"
 
-    def run(self, inputs: Sequence[str]) -> int:
-        """Analyze the inputs.
+    def run(self, entries: Sequence[StreamEntry]) -> int:
+        """Analyze the streams.
 
         Returns:
-            The exit code: the largest of the inputs', so that 2 (could not analyze) outdoes 1 (defects).
+            The exit code: the largest of the streams', so that 2 (could not analyze) outdoes 1 (defects).
 
         Raises:
             ConfigError: The output or the report cannot be written where it is wanted.
             OutputError: Writing failed, such as on a full disk.
         """
+        page: Page | None = None
         if self._wishes.report is not None:
+            from gpu_qa.sinks.html_report import Page
+
             check_writable(self._wishes.report)
+            page = Page()
         with self._stop.caught():
             with self._stream() as stream:
-                reports, code = self._analyze_all(inputs, Output(stream, self._wishes.output_format))
-            if self._wishes.report is not None:
-                from gpu_qa.sinks.html_report import html
-
-                with opened(self._wishes.report, whole=True) as page:
-                    page.write(html(reports))
-        return code
-
-    def _analyze_all(self, inputs: Sequence[str], output: Output) -> tuple[list[Report], int]:
-        reports: list[Report] = []
-        worst = 0
-        for address in inputs:
-            report, code = self._analyze(address, output)
-            worst = max(worst, code)
-            output.report(report)
-            if report.error is not None and not self._table_on_terminal:
-                named = report.error.startswith(report.stream)
-                self._complain(report.error if named else f"{report.stream}: {report.error}")
-            # Of thousands of files, what only the page shows is not kept where there is to be none.
-            reports.append(report if self._wishes.report else replace(report, curves=(), thumbnails={}))
-            if self._stop.requested or output.gone:
-                break
-        output.total(reports)
-        return reports, worst
+                run = _Run(entries, self._wishes, Output(stream, self._wishes.output_format), page)
+                self._follow(run)
+            if self._wishes.report is not None and page is not None:
+                with opened(self._wishes.report, whole=True) as file:
+                    file.write(page.html())
+        return run.exit_code
 
     def _stream(self) -> contextlib.AbstractContextManager[TextIO]:
         if self._wishes.output is None:
             return contextlib.nullcontext(self._stdout)
         return opened(self._wishes.output, whole=self._wishes.output_format != "jsonl")
 
-    def _analyze(self, address: str, output: Output) -> tuple[Report, int]:
-        """One input to its end, its failure, or its stop; a fault of ours ends this input only."""
-        analysis = Analysis(address, self._settings, duration_s=self._wishes.duration_s)
-        name = without_credentials(address) if "://" in address else address
-        line = ProgressLine(name, lambda: analysis.progress, self._wishes.duration_s)
-        with self._stop.watching(analysis, line), self._display.showing(line):
+    def _follow(self, run: _Run) -> None:
+        """Have all streams analyzed and told."""
+        with self._stop.watching(run), self._display.showing(run.board):
             try:
-                for event in analysis:
-                    output.event(event)
-                    self._tell(event, analysis)
-                    if output.gone:
-                        analysis.stop()
-                report = analysis.report()
-                if analysis.failure is not None and self._wishes.verbose:
-                    self._stderr.write("".join(traceback.format_exception(analysis.failure)))
-                if self._wishes.verbose and report.measurements.get("decoders"):
-                    self._remark(f"{name}: decoded by {', '.join(sorted(report.measurements['decoders']))}")
-            except GpuQaError:
-                raise
-            except _NothingKnownError:
-                report = _failed(name, "stopped before anything was known")
-            except Exception as error:  # noqa: BLE001 - a fault in one input must not cost the others
-                report = self._broken(name, error)
-        if self._stop.requested and analysis.progress.position_s > 0:
-            at = s_to_clock(analysis.progress.position_s)
-            self._remark(f"{name}: stopped after {at}; the result covers that much")
-        return report, report.exit_code
+                for refused in run.begin():
+                    self._ended(run, refused)
+                with contextlib.closing(iter(run.engine)) as updates:  # type: ignore[type-var]
+                    for update in updates:
+                        if update.event is not None:
+                            run.output.event(update.event)
+                            self._tell(run, update.stream, update.event)
+                        else:
+                            self._ended(run, run.ended(update.stream))
+                            for refused in () if self._stop.requested or run.output.gone else run.begin_next():
+                                self._ended(run, refused)
+                        if run.output.gone:
+                            run.engine.stop()
+            finally:
+                # Whatever ends us, what has ended before is told.
+                self._write(run, run.order.rest())
+        run.output.total(run.outcomes)
+        if self._stop.requested:
+            if run.many:
+                self._remark("stopped; the results cover what was read until then")
+            if run.left:
+                self._remark(f"{count(run.left, 'input')} left out: stopped before their turn")
 
-    def _broken(self, name: str, error: Exception) -> Report:
+    def _ended(self, run: _Run, ended: _Ended) -> None:
+        """A stream's report is complete: tell it when its turn has come, and what went wrong at once."""
+        report, failure = ended.report, ended.failure
+        freed = run.order.put(ended.index, report)
+        self._write(run, freed)
+        if report.error is not None and not (self._table_on_terminal and any(one is report for one in freed)):
+            words = report.error if report.error.startswith(report.stream) else f"{report.stream}: {report.error}"
+            if failure is not None and not self._wishes.verbose:
+                words += "; run with --verbose for the traceback"
+            with self._display.aside():
+                self._complain(words)
         if self._wishes.verbose:
-            self._stderr.write("".join(traceback.format_exception(error)))
-        reason = f"internal error: {type(error).__name__}: {error}; run with --verbose for the traceback"
-        return _failed(name, reason)
+            if failure is not None:
+                with self._display.aside():
+                    self._stderr.write("".join(traceback.format_exception(failure)))
+            if report.measurements.get("decoders"):
+                self._remark(f"{report.stream}: decoded by {', '.join(sorted(report.measurements['decoders']))}")
+        position_s = report.measurements.get("analyzed_s") or 0.0
+        if self._stop.requested and position_s > 0 and not run.many:
+            self._remark(f"{report.stream}: stopped after {s_to_clock(position_s)}; the result covers that much")
 
-    def _tell(self, event: Event, analysis: Analysis) -> None:
+    def _write(self, run: _Run, reports: Sequence[Report]) -> None:
+        for report in reports:
+            with self._display.aside() if self._to_terminal else contextlib.nullcontext():
+                run.output.report(report)
+
+    def _tell(self, run: _Run, stream: StreamAnalysis, event: Event) -> None:
         """Of a live input, and for who asks, events are told before the table has them all."""
-        if self._display.enabled and (self._wishes.verbose or analysis.progress.live):
-            self._display.tell(event)
+        name = stream.name if run.several else None
+        if self._display.enabled and (self._wishes.verbose or run.is_live(stream)):
+            self._display.tell(event, name)
         elif self._wishes.verbose:
-            self._remark(f"{s_to_clock(event.start_s)} {event.state} {event.severity} {event.kind}: {event.message}")
+            start = f"{name}: " if name else ""
+            start += s_to_clock(event.start_s)
+            self._remark(f"{start} {event.state} {event.severity} {event.kind}: {event.message}")
 
     def _remark(self, words: str) -> None:
         if not self._wishes.quiet:
-            self._stderr.write(f"gpu-qa: {printable(words)}\n")
+            with self._display.aside():
+                self._stderr.write(f"gpu-qa: {printable(words)}\n")
 
 
-def _failed(name: str, reason: str) -> Report:
-    return Report(name, {}, (), {}, (), {}, {}, error=reason)
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A stream that is done with."""
+
+    index: int
+    """Which one, in the order of the command."""
+    report: Report
+    failure: Exception | None = None
+    """What ended it that should not have happened."""
 
 
-class _NothingKnownError(BaseException):
-    """Raised by a signal that comes while an input is still being opened, wherever that waits."""
+class _Run:
+    """The streams of one command: which wait, which run, what the others have come to.
+
+    Only those that run are open or have memory of their own; of thousands of files the others are a line of text.
+    """
+
+    def __init__(self, entries: Sequence[StreamEntry], wishes: Wishes, output: Output, page: Page | None) -> None:
+        waits = [waits_its_turn(entry.input, entry.settings) for entry in entries]
+        self.engine = Engine(EngineSettings(files_at_once=wishes.jobs))
+        self.output = output
+        self.order: InOrder[Report] = InOrder(waits)
+        self.outcomes: list[Outcome] = []
+        self.exit_code = 0
+        self.several = len(entries) > 1
+        self.many = len(entries) > HANDFUL
+        """So many that nothing is told of each by itself."""
+        self._tally = Tally(total=len(entries))
+        self.board = Board(self._tally, lambda: self.engine.load.frames)
+        self._entries = entries
+        self._page = page
+        self._waiting = deque(index for index, waiting in enumerate(waits) if waiting)
+        self._at_once = deque(index for index, waiting in enumerate(waits) if not waiting)
+        self._running: dict[StreamAnalysis, tuple[int, ProgressLine]] = {}
+        self._live: dict[StreamAnalysis, bool] = {}
+
+    @property
+    def left(self) -> int:
+        """Streams that have not begun."""
+        return len(self._waiting)
+
+    def begin(self) -> Iterator[_Ended]:
+        """Begin with all that need not wait and as many files as run at once; gives those that are refused."""
+        while self._at_once:
+            yield from self._add(self._at_once.popleft())
+        for _ in range(self.engine.files_at_once):
+            yield from self.begin_next()
+
+    def begin_next(self) -> Iterator[_Ended]:
+        """Begin the next file, if its turn has come."""
+        running = sum(self.order.holds(index) for index, _ in self._running.values())
+        if self._waiting and running < self.engine.files_at_once:
+            yield from self._add(self._waiting.popleft())
+
+    def _add(self, index: int) -> Iterator[_Ended]:
+        entry = self._entries[index]
+        try:
+            stream = self.engine.add(entry.input, entry.settings, name=entry.name, duration_s=entry.duration_s)
+        except GpuQaError as error:
+            yield self._known(_Ended(index, Report(entry.name, {}, (), {}, (), {}, {}, error=str(error))))
+            return
+        line = ProgressLine(entry.name, lambda: stream.progress, entry.duration_s)
+        self._running[stream] = (index, line)
+        self.board.add(line)
+
+    def ended(self, stream: StreamAnalysis) -> _Ended:
+        """A stream has come to its end."""
+        index, line = self._running.pop(stream)
+        self._live.pop(stream, None)
+        self.board.remove(line)
+        return self._known(_Ended(index, stream.report(), stream.failure))
+
+    def _known(self, ended: _Ended) -> _Ended:
+        """Count a stream in. What only the page shows is not kept beside it."""
+        outcome = verdict(ended.report).outcome
+        self.outcomes.append(outcome)
+        self.exit_code = max(self.exit_code, ended.report.exit_code)
+        self._tally.done += 1
+        self._tally.with_defects += outcome in ("defects", "partial")
+        self._tally.failed += outcome == "failed"
+        if self._page is not None:
+            self._page.add(ended.report)
+        return replace(ended, report=replace(ended.report, curves=(), thumbnails={}, settings={}))
+
+    def is_live(self, stream: StreamAnalysis) -> bool:
+        """Whether the stream's input is live, as far as that is known."""
+        if stream not in self._live:
+            self._live[stream] = stream.progress.live
+        return self._live[stream]
 
 
 class _Stop:
     """Turns the first Ctrl-C or SIGTERM into a clean end; the second one kills.
 
     Args:
-        hidden_cursor: The terminal's cursor is hidden by a progress line and must come back when we are killed.
+        hidden_cursor: The terminal's cursor is hidden by lines of progress and must come back when we are killed.
     """
 
     def __init__(self, *, hidden_cursor: bool) -> None:
         self.requested = False
         self._hidden_cursor = hidden_cursor
-        self._watched: tuple[Analysis, ProgressLine] | None = None
+        self._run: _Run | None = None
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[None]:
@@ -192,15 +283,15 @@ class _Stop:
                 signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def watching(self, analysis: Analysis, line: ProgressLine) -> Iterator[None]:
-        """A signal during the block stops this analysis."""
-        self._watched = (analysis, line)
+    def watching(self, run: _Run) -> Iterator[None]:
+        """A signal before or during the block stops these streams."""
+        self._run = run
         if self.requested:
-            analysis.stop()
+            self._end(run)
         try:
             yield
         finally:
-            self._watched = None
+            self._run = None
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -210,10 +301,10 @@ class _Stop:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.requested = True
-        if self._watched is not None:
-            analysis, line = self._watched
-            line.stopping = True
-            analysis.stop()
-            progress = analysis.progress
-            if not progress.frames and progress.position_s <= 0:
-                raise _NothingKnownError
+        if self._run is not None:
+            self._end(self._run)
+
+    @staticmethod
+    def _end(run: _Run) -> None:
+        run.board.stopping = True
+        run.engine.stop()

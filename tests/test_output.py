@@ -10,13 +10,16 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpu_qa.errors import ConfigError, OutputError
-from gpu_qa.output import Format, Output, check_writable, opened
+from gpu_qa.output import Format, InOrder, Output, check_writable, opened
 from tests.report_builder import event, report
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from random import Random
 
 
 def names(folder: Path) -> list[str]:
@@ -117,7 +120,7 @@ def test_a_reader_that_leaves_is_no_error(output_format: Format) -> None:
     assert output.gone
     output.event(event())
     output.report(report(event()))
-    output.total([report(), report()])
+    output.total(["clean", "clean"])
     assert stream.getvalue() == ""
 
 
@@ -135,7 +138,7 @@ def test_json_documents_follow_one_another() -> None:
     output.event(event())
     for name in ("one", "two"):
         output.report(report(stream=name))
-    output.total([report(), report()])
+    output.total(["clean", "clean"])
     first, end = json.JSONDecoder().raw_decode(stream.getvalue())
     second = json.loads(stream.getvalue()[end:])
     assert (first["stream"], second["stream"]) == ("one", "two")
@@ -155,9 +158,47 @@ def test_tables_follow_one_another_and_end_with_a_total(monkeypatch: pytest.Monk
     reports = [report(event(), stream="one"), report(stream="two")]
     for each in reports:
         output.report(each)
-    output.total(reports)
+    output.total(["defects", "clean"])
     lines = stream.getvalue().splitlines()
     assert lines[0].startswith("one")
     assert lines[lines.index("") + 1 :]
     assert any("Start" in line and "Message" in line and "Limit" in line for line in lines)  # a column for each
     assert lines[-1].startswith("2 inputs · 1 clean · 1 with defects")
+
+
+def test_results_come_in_the_order_of_their_inputs() -> None:
+    order: InOrder[str] = InOrder([True] * 5)
+    assert order.put(1, "b") == []
+    assert order.put(3, "d") == []
+    assert order.put(0, "a") == ["a", "b"]
+    assert order.put(4, "e") == []
+    assert order.put(2, "c") == ["c", "d", "e"]
+    assert order.rest() == []
+
+
+def test_a_live_input_holds_nobody_back_and_waits_for_nobody() -> None:
+    order: InOrder[str] = InOrder([False, True, False, True, False])
+    assert order.put(1, "file") == ["file"]
+    assert order.put(4, "live, last") == ["live, last"]
+    assert order.put(3, "file too") == ["file too"]
+    assert order.put(0, "live, first") == ["live, first"]
+    assert order.rest() == []
+
+
+def test_what_is_held_back_is_not_lost() -> None:
+    order: InOrder[str] = InOrder([True] * 4)
+    order.put(3, "d")
+    order.put(1, "b")
+    assert order.rest() == ["b", "d"]
+    assert order.rest() == []
+
+
+@given(st.lists(st.booleans(), max_size=12), st.randoms(use_true_random=False), st.integers(0, 12))
+def test_every_result_is_told_once_and_files_in_order(holds: list[bool], random: Random, ended: int) -> None:
+    order: InOrder[int] = InOrder(holds)
+    indices = list(range(len(holds)))
+    random.shuffle(indices)
+    told = [index for ending in indices[:ended] for index in order.put(ending, ending)]
+    assert sorted([*told, *order.rest()]) == sorted(indices[:ended])
+    files = [index for index in told if holds[index]]
+    assert files == [index for index, waits in enumerate(holds) if waits][: len(files)]

@@ -75,12 +75,12 @@ def test_an_event_is_told_at_once_and_a_signal_ends_with_what_is_known(number: s
     events = [json.loads(line) for line in out.splitlines()]
     assert code == 1
     assert (events[-1]["id"], events[-1]["state"]) == (opened["id"], "closed")
-    assert err.startswith(b"gpu-qa: -: stopped after 0:00:0")
+    assert err.startswith(b"gpu-qa: stdin: stopped after 0:00:0")
     assert b"Traceback" not in err
 
 
 def test_a_signal_ends_the_opening_too() -> None:
-    with running("-", "never.ts", "--format", "json", "--open-timeout", str(PATIENCE_S)) as process:
+    with running("-", "never.ts", "--jobs", "1", "--format", "json", "--open-timeout", str(PATIENCE_S)) as process:
         time.sleep(3.0)  # nothing comes on its standard input
         began_s = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -88,24 +88,26 @@ def test_a_signal_ends_the_opening_too() -> None:
     assert time.monotonic() - began_s < PATIENCE_S / 4
     assert code == 2
     assert json.loads(out)["error"] == "stopped before anything was known"
-    assert err == b"gpu-qa: -: stopped before anything was known\n"
+    assert err.decode().splitlines() == [
+        "gpu-qa: stdin: stopped before anything was known",
+        "gpu-qa: 1 input left out: stopped before their turn",
+    ]
 
 
 def test_a_second_signal_kills() -> None:
     """Even where the analysis does not stop: it may hang in a driver."""
     program = """
 import os, signal, time
-from gpu_qa.pipeline import Progress
 from gpu_qa.session import _Stop
-class Deaf:
-    progress = Progress(1.0, None, 25, 1.0, 0, True)
+class Engine:
     def stop(self): print("asked", flush=True)
-class Line: stopping = False
+class Board: stopping = False
+class Run: engine, board = Engine(), Board()
 stop = _Stop(hidden_cursor=False)
-with stop.caught(), stop.watching(Deaf(), Line()):
+with stop.caught(), stop.watching(Run()):
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.1)
-    assert stop.requested
+    assert stop.requested and Run.board.stopping
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(60)
 print("survived")
@@ -145,7 +147,7 @@ def test_nobody_reads_at_all() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        with running("missing.ts", "also-missing.ts", stdout=writer) as process:
+        with running("missing.ts", "also-missing.ts", "--jobs", "1", stdout=writer) as process:
             assert process.stderr is not None
             code = process.wait(PATIENCE_S)
             # The first input's result could not be told; the second one was not begun.
@@ -168,3 +170,39 @@ def test_jsonl_in_a_file_can_be_followed(tmp_path: Path) -> None:
         process.stdin.close()
         assert process.wait(PATIENCE_S) == 1
     assert json.loads(target.read_text().splitlines()[-1])["state"] == "closed"
+
+
+def test_a_finished_file_is_told_while_a_live_input_goes_on(tmp_path: Path) -> None:
+    """Though the live input was named first, and a file behind it."""
+    live = tmp_path / "live.toml"
+    live.write_text("[[streams]]\nname = 'studio'\ninput = '-'\nsource.live = true\n")
+    clip = str(cached_clip("done.ts", seconds=2))
+    with running("missing.ts", clip, "--streams", str(live), "--format", "json", "--read-timeout", "60") as process:
+        feed(process, frozen_stream())
+        assert process.stdout is not None
+        told = b""
+        while told.count(b"\n}\n") < 2:
+            told += process.stdout.readline()
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        code, out, err = ended(process)
+    names = [json.loads(document + b"}")["stream"] for document in (told + out).split(b"\n}\n")[:-1]]
+    assert names == ["missing.ts", clip, "studio"]
+    assert code == 2
+    assert b"gpu-qa: missing.ts: no such file." in err
+    assert b"gpu-qa: studio: stopped after 0:00:0" in err
+
+
+def test_a_signal_ends_all_with_what_is_known() -> None:
+    clip = str(cached_clip("long.ts", seconds=30, size=(64, 48), freeze=(0, 30)))
+    names = {clip, *(f"{clip} ({number})" for number in range(2, 10))}
+    with running(*[clip] * len(names), "--real-time", "--format", "jsonl") as process:
+        assert process.stdout is not None
+        assert {json.loads(process.stdout.readline())["stream"] for _ in names} == names
+        process.send_signal(signal.SIGTERM)
+        code, out, err = ended(process)
+    closed = [event for line in out.splitlines() if (event := json.loads(line))["state"] == "closed"]
+    assert code == 1
+    assert {event["stream"] for event in closed} == names
+    assert all(event["end_s"] < 29 for event in closed)
+    assert err == b"gpu-qa: stopped; the results cover what was read until then\n"

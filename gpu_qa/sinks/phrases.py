@@ -146,7 +146,7 @@ def verdict(report: Report) -> Verdict:
             detail += f" Analyzed in part only: {error}"
         outcome: Outcome = "partial" if error is not None else "defects"
         return Verdict(outcome, worst(defects), count(len(defects), "defect"), detail, error)
-    if error is not None and report.curves:
+    if error is not None and (report.curves or report.measurements.get("analyzed_s")):
         detail = (
             f"{error} Nothing was found up to there."
             if error.endswith(".")

@@ -42,7 +42,7 @@ def render(reports: Sequence[Report]) -> RenderableType:
             parts.append(_Events(report.events))
         parts.append(summary(report))
     if len(reports) > 1:
-        parts += [Text(), total(reports)]
+        parts += [Text(), total([phrases.verdict(report).outcome for report in reports])]
     return Group(*parts)
 
 
@@ -57,18 +57,17 @@ def summary(report: Report) -> Text:
     )
 
 
-def total(reports: Sequence[Report]) -> Text:
+def total(outcomes: Sequence[phrases.Outcome]) -> Text:
     """What several inputs come down to together, in a line."""
-    outcomes = [phrases.verdict(report).outcome for report in reports]
     failed = outcomes.count("failed")
     defective = outcomes.count("defects") + outcomes.count("partial")
     parts = [
-        (f"{len(reports)} inputs", "bold"),
-        (f"{outcomes.count('clean')} clean", _OUTCOME_STYLES["clean"]),
-        (f"{defective} with defects", _OUTCOME_STYLES["defects"] if defective else ""),
+        (f"{len(outcomes):,} inputs", "bold"),
+        (f"{outcomes.count('clean'):,} clean", _OUTCOME_STYLES["clean"]),
+        (f"{defective:,} with defects", _OUTCOME_STYLES["defects"] if defective else ""),
     ]
     if failed:
-        parts.append((f"{failed} could not be analyzed", _OUTCOME_STYLES["failed"]))
+        parts.append((f"{failed:,} could not be analyzed", _OUTCOME_STYLES["failed"]))
     return Text(" · ", style="dim").join(Text(words, style=style) for words, style in parts)
 
 
