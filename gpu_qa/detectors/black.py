@@ -71,8 +71,8 @@ def black(
         odd = (luma > limits.luma) | (std > limits.noise)
         overlay[near], inside = overlay_and_inside_area(odd)
         value[near] = np.minimum(dark[near] + overlay[near], 1.0)
-        spread = _spread(luma, odd)
-        tint = np.abs(np.median(series.chroma[near].reshape(len(near), 2, -1), axis=2)).max(axis=1)
+        spread = _spread(luma, odd, series.median_luma[near])
+        tint = np.abs(series.median_chroma[near]).max(axis=1)
         verdict[near] = _verdict(value[near], overlay[near], inside, spread, tint, limits)
     evidence = Evidence(
         kind="video.black",
@@ -120,13 +120,11 @@ def _verdict(
     return np.where(is_black, 1, np.where(is_picture, -1, 0)).astype(np.int8)
 
 
-def _spread(luma: np.ndarray, odd: np.ndarray) -> np.ndarray:
+def _spread(luma: np.ndarray, odd: np.ndarray, median: np.ndarray) -> np.ndarray:
     """float32 [T]: distance between the 1st and the 99th percentile of the tiles' luma, `odd` ones left out."""
-    flat = luma.reshape(len(luma), -1)
-    level = np.median(flat, axis=1, keepdims=True)
-    flat = np.where(odd.reshape(flat.shape), level, flat)
+    flat = np.where(odd, median[:, None, None], luma).reshape(len(luma), -1)
     low = flat.shape[1] // 100
-    ordered = np.partition(flat, (low, flat.shape[1] - 1 - low), axis=1)
+    ordered = np.sort(flat, axis=1)
     return np.asarray(ordered[:, -1 - low] - ordered[:, low])
 
 

@@ -230,8 +230,7 @@ class _History:
         flat = self.series.luma_std[i].ravel()[chosen] < _FLAT_STD
         if np.count_nonzero(flat) / len(flat) < _FLAT_AREA:
             return False
-        luma = self.luma[i]
-        near = np.abs(luma - np.median(luma))[chosen] < _FLAT_SPREAD
+        near = np.abs(self.luma[i] - self.series.median_luma[i])[chosen] < _FLAT_SPREAD
         return bool(np.count_nonzero(flat & near) / len(flat) >= _FLAT_AREA)
 
     def carry(self) -> FreezeCarry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,11 @@ def channel_groups(channels: Sequence[str]) -> dict[str, tuple[int, ...]]:
     return {"front": tuple(front), "surround": tuple(surround)}
 
 
+@lru_cache(maxsize=64)
+def _groups(channels: tuple[str, ...]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    return tuple(channel_groups(channels).items())
+
+
 def silence(
     series: AudioSeries,
     limits: SilenceLimits = SilenceLimits(),
@@ -72,8 +78,9 @@ def silence(
     if not len(series):
         return [], None
     found = []
-    for group, members in channel_groups(series.channels).items():
-        chosen = list(members)
+    count = len(series)
+    for group, members in _groups(series.channels):
+        chosen = slice(None) if len(members) == len(series.channels) else list(members)
         level_dbfs = power_to_db(series.power[:, chosen].max(axis=1).astype(np.float64)).astype(np.float32)
         is_sound = level_dbfs > limits.raise_dbfs + limits.clear_margin_db
         verdict = np.where(level_dbfs <= limits.raise_dbfs, 1, np.where(is_sound, -1, 0)).astype(np.int8)
@@ -90,14 +97,12 @@ def silence(
                 unit="dbfs",
                 worst="min",
                 details={
-                    "track": np.broadcast_to(np.int64(series.track), len(series)),
-                    "group": np.broadcast_to(np.asarray(group), len(series)),
-                    "channels": _repeated(names, len(series)),
+                    "track": np.full(count, series.track),
+                    "group": np.full(count, group),
+                    "channels": _repeated(names, count),
                     "digital": series.peak[:, chosen].max(axis=1) == 0.0,
                 },
-                severity_cap=(
-                    np.broadcast_to(np.int8(SEVERITIES.index("info")), len(series)) if group == "surround" else None
-                ),
+                severity_cap=np.full(count, SEVERITIES.index("info"), np.int8) if group == "surround" else None,
                 message="silence for {duration_s:.1f} s in the {group} channels of audio track {track}, "
                 "down to {value:.1f} dBFS",
             )
@@ -106,10 +111,10 @@ def silence(
 
 
 def _repeated(value: object, count: int) -> np.ndarray:
-    """Object [T]: the same value in every step, stored once."""
+    """Object [T]: the same value in every step."""
     one = np.empty(1, object)
     one[0] = value
-    return np.broadcast_to(one, count)
+    return one.repeat(count)
 
 
 SILENCE = Detector(

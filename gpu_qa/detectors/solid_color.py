@@ -76,7 +76,7 @@ def solid_color(
     near = near[_is_flat(luma[near], limits)]
     if len(near):
         colors = np.concatenate([luma[near][:, None], series.chroma[near].reshape(len(near), 2, -1)], axis=1)
-        usual = np.median(colors, axis=2)
+        usual = np.concatenate([series.median_luma[near, None], series.median_chroma[near]], axis=1)
         away = np.abs(colors - usual[:, :, None]).max(axis=1)
         grid = series.luma.shape[1:]
         odd = busy[near] | (away > limits.raise_deviation).reshape(-1, *grid)

@@ -75,7 +75,7 @@ class AudioFeatures:
         self._hop += hops
         rest = samples[:, edges[-1] :]
         self._pending, self._pending_samples = ([rest.copy()] if rest.size else []), rest.shape[1]
-        length = np.diff(edges)[:, None]
+        length = (edges[1:] - edges[:-1])[:, None]
         times_s = self._origin_s + numbers / HOPS_PER_S
         return [
             AudioSeries(

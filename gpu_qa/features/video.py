@@ -138,4 +138,5 @@ def _scale(black: float, white: float, code: float) -> np.ndarray:
 
 
 def _display_aspect_ratio(shown: VideoFormat) -> float:
-    return float(shown.width * shown.sample_aspect_ratio / shown.height)
+    shape = shown.sample_aspect_ratio
+    return shown.width * shape.numerator / (shown.height * shape.denominator)

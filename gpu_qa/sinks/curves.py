@@ -25,6 +25,7 @@ SILENCE_FLOOR_DB = -120.0
 """Where curves of level end: digital silence and everything below is drawn here (24 bits reach to −144 dBFS)."""
 
 _FINEST_PER_S = 64
+_STEPS_AT_ONCE = 256
 _LAST_S = 1e12
 """Times beyond (30,000 years) are no times; their bins could not be counted."""
 _BLOCK_EDGE_FLOOR = 1e-3
@@ -51,6 +52,9 @@ class Bins:
         self._first = 0
         """Index of the first bin in units of its width."""
         self._count = 0
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._steps = 0
+        """How many wait: a few hundred at once cost little more than one."""
         self._low = np.full((measures, max_bins), np.inf, np.float32)
         self._high = np.full((measures, max_bins), -np.inf, np.float32)
 
@@ -61,23 +65,30 @@ class Bins:
             time_s: float64 [T] seconds; values at a time that is none are left out.
             values: float32 [M, T]; NaN where there is nothing to tell.
         """
+        if len(time_s):
+            self._waiting.append((time_s, values))
+            self._steps += len(time_s)
+        if self._steps >= _STEPS_AT_ONCE:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Put what waits into its bins."""
+        if self._steps:
+            times_s, values = zip(*self._waiting, strict=True)
+            self._waiting, self._steps = [], 0
+            self._place(np.concatenate(times_s), np.concatenate(values, axis=1))
+
+    def _place(self, time_s: np.ndarray, values: np.ndarray) -> None:
         if not len(time_s):
             return
         first_s, last_s = float(time_s.min()), float(time_s.max())
         if not (first_s > -_LAST_S and last_s < _LAST_S):
             known = np.abs(time_s) < _LAST_S
-            self.add(time_s[known], values[:, known])
+            self._place(time_s[known], values[:, known])
             return
         # Powers of two: the products are exact, and halving an index later is the same as counting in wider bins.
         lowest, highest = math.floor(first_s * _FINEST_PER_S), math.floor(last_s * _FINEST_PER_S)
         self._make_room(lowest, highest)
-        # fmin and fmax pass NaN over.
-        if lowest >> self._level == highest >> self._level:  # as nearly always after a few minutes
-            only = (lowest >> self._level) - self._first
-            low, high = self._low[:, only], self._high[:, only]
-            np.fmin(low, np.fmin.reduce(values, axis=1), out=low)
-            np.fmax(high, np.fmax.reduce(values, axis=1), out=high)
-            return
         index = (np.floor(time_s * _FINEST_PER_S).astype(np.int64) >> self._level) - self._first
         steps = index[1:] - index[:-1]
         if (steps < 0).any():
@@ -86,6 +97,7 @@ class Bins:
             steps = index[1:] - index[:-1]
         starts = np.concatenate((_ZERO, np.flatnonzero(steps) + 1))
         seen = index[starts]
+        # fmin and fmax pass NaN over.
         low = np.fmin.reduceat(values, starts, axis=1)
         high = np.fmax.reduceat(values, starts, axis=1)
         self._low[:, seen] = np.fmin(self._low[:, seen], low)
@@ -93,6 +105,7 @@ class Bins:
 
     def measure(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Bins of one measure that hold values: start float64 [B] seconds, smallest and largest float32 [B]."""
+        self._settle()
         filled = np.flatnonzero(self._low[number] <= self._high[number])
         start_s = (filled + self._first) * (2.0**self._level / _FINEST_PER_S)
         return start_s, self._low[number, filled], self._high[number, filled]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -60,9 +61,11 @@ class Counts:
 
     def video(self, series: VideoSeries) -> None:
         """Take the times of measured frames."""
-        pts_s = series.pts_s if self._last_pts_s is None else np.concatenate([[self._last_pts_s], series.pts_s])
-        self._intervals_s.extend(np.diff(pts_s).tolist())
-        self._last_pts_s = float(series.pts_s[-1])
+        pts_s: list[float] = series.pts_s.tolist()
+        if self._last_pts_s is not None:
+            pts_s.insert(0, self._last_pts_s)
+        self._intervals_s.extend(later - earlier for earlier, later in itertools.pairwise(pts_s))
+        self._last_pts_s = pts_s[-1]
 
     def audio(self, series: AudioSeries) -> None:
         """Take the peaks of measured sound."""
