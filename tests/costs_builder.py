@@ -15,7 +15,7 @@ from gpu_qa.fleet.machine import Machine as Rented
 if TYPE_CHECKING:
     from typing import Literal
 
-CARD = Card("X9", 2, 16.0, {"h264": 600.0, "hevc": 1200.0}, "nowhere")
+CARD = Card("X9", 2, {"h264": 600.0, "hevc": 1200.0}, "nowhere")
 
 
 def once(value: float) -> Spread:
@@ -52,7 +52,13 @@ def costs(*formats: FormatCost, device: Literal["cpu", "cuda"] = "cpu", gpu: str
 
 def rented(**changes: Any) -> Rented:
     """4 vCPU and 8 GiB for 0.2 $/h, without a card."""
-    return replace(Rented("some.large", 0.2, 4, 8.0, None, 0, "here", "2026-11", "nowhere"), **changes)
+    machine = Rented("some.large", 0.2, 4, 8.0, region="here", date="2026-11", source="nowhere")
+    return replace(machine, **changes)
+
+
+def with_cards(cards: int = 1, **changes: Any) -> Rented:
+    """The same with cards of 16 GiB."""
+    return rented(**{"card": "X9", "cards": cards, "card_memory_gib": 16.0, **changes})
 
 
 def stream(name: str = "one", **changes: Any) -> PlannedStream:

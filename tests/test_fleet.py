@@ -16,7 +16,7 @@ from gpu_qa.fleet.planned import planned_streams
 from gpu_qa.sources import SourceSettings
 from gpu_qa.streams import StreamEntry
 from tests.clips import cached_clip
-from tests.costs_builder import CARD, costs, format_cost, rented, stream
+from tests.costs_builder import CARD, costs, format_cost, rented, stream, with_cards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,7 @@ vcpus = 16
 memory_gib = 64
 card = "X9"
 cards = 2
+card_memory_gib = 16
 region = "cellar"
 date = "2026-10-01"
 source = "invoice"
@@ -36,7 +37,6 @@ source = "invoice"
 [[cards]]
 name = "X9"
 engines = 2
-memory_gib = 16
 frames_per_s = { h264 = 600 }
 source = "own measurement"
 """
@@ -54,7 +54,7 @@ def test_the_table_says_where_every_number_is_from() -> None:
         assert (card is None) == (machine.cards == 0)
     for card in prices.cards.values():
         assert card.source
-        assert set(card.frames_per_s) == {"h264", "hevc", "hevc-10bit"}
+        assert set(card.frames_per_s) == {"h264", "hevc", "hevc_10bit"}
 
 
 def test_a_table_of_ones_own_adds_and_replaces(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_table_of_ones_own_adds_and_replaces(tmp_path: Path) -> None:
         (("vcpus = 16", "vcpu = 16\nvcpus = 16"), r"rack: unknown key 'vcpu' \(did you mean vcpus\?\)"),
         (("2026-10-01", "October"), r"rack: .*YYYY-MM"),
         (('card = "X9"', 'card = "X8"'), r"rack: unknown card 'X8'; known: .*X9"),
-        (("cards = 2\n", ""), r"rack: card and cards"),
+        (("cards = 2\n", ""), r"rack: card, cards and card_memory_gib"),
         (("h264 = 600", "h264 = 0"), r"cards\]\] X9: .*more than 0"),
         (("[[cards]]", "[[card]]"), r"unknown key 'card' \(did you mean cards\?\)"),
         (("[[machines]]", "[machines]"), r"machines = a table: must be tables"),
@@ -172,7 +172,7 @@ def test_the_nearest_measured_size_counts() -> None:
 
 
 def test_a_card_takes_decoding_and_measuring_off_the_cpu() -> None:
-    model = CostModel(costs(), rented(card="X9", cards=1), CARD)
+    model = CostModel(costs(), with_cards(), CARD)
     demand = model.demand(stream(), ())
     assert demand.reading == pytest.approx(0.0125 + 0.004)
     assert demand.engines == pytest.approx(25 / 600)
@@ -183,12 +183,12 @@ def test_a_card_takes_decoding_and_measuring_off_the_cpu() -> None:
 
 
 def test_what_a_card_has_no_figure_for_counts_on_the_cpu() -> None:
-    model = CostModel(costs(format_cost(), format_cost("av1")), rented(card="X9", cards=1), CARD)
+    model = CostModel(costs(format_cost(), format_cost("av1")), with_cards(), CARD)
     demand = model.demand(stream(codec="av1"))
     assert demand.engines == 0
     assert demand.reading == pytest.approx(0.1915)
     assert any("no figure for the X9; counted on the CPU" in one for one in model.remarks([stream(codec="av1")]))
-    on_card = CostModel(costs(format_cost("av1"), device="cuda", gpu="X9, 595"), rented(card="X9", cards=1), CARD)
+    on_card = CostModel(costs(format_cost("av1"), device="cuda", gpu="X9, 595"), with_cards(), CARD)
     with pytest.raises(ConfigError, match="measured on a card"):
         on_card.demand(stream(codec="av1"))
 
@@ -197,7 +197,7 @@ def test_what_a_card_has_no_figure_for_counts_on_the_cpu() -> None:
     ("gpu", "measured"), [("NVIDIA X9, 595.1", True), ("NVIDIA X9-SXM, 1", True), ("NVIDIA X9S, 595.1", False)]
 )
 def test_costs_of_the_same_card_are_no_projection(gpu: str, measured: bool) -> None:
-    model = CostModel(costs(format_cost(device_mb=64.0), device="cuda", gpu=gpu), rented(card="X9", cards=1), CARD)
+    model = CostModel(costs(format_cost(device_mb=64.0), device="cuda", gpu=gpu), with_cards(), CARD)
     assert model.measured_card == measured
     demand = model.demand(stream(), ())
     assert demand.device_mb == 64

@@ -17,7 +17,7 @@ from gpu_qa.fleet.demand import CostModel, PlannedStream
 from gpu_qa.fleet.machine import Card, load_prices
 from gpu_qa.fleet.plan import Headroom, Plan, Planner
 from gpu_qa.fleet.plan_view import plan_json, render
-from tests.costs_builder import CARD, costs, format_cost, once, rented, stream
+from tests.costs_builder import CARD, costs, format_cost, once, rented, stream, with_cards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ def test_a_full_judging_thread_takes_another_process() -> None:
 
 
 def test_engines_of_a_card_limit_and_a_stream_never_spans_two() -> None:
-    machine = rented(vcpus=64, card="X9", cards=2)
+    machine = with_cards(2, vcpus=64)
     # 25 of 600 pictures: 24 an engine, 2 engines, 2 cards.
     assert planner(machine, CARD).capacity(stream()) == (96, "decoding engines")
     # 0.75 of an engine each: one an engine.
@@ -124,12 +124,12 @@ def test_engines_of_a_card_limit_and_a_stream_never_spans_two() -> None:
 
 
 def test_device_memory_limits() -> None:
-    card = replace(CARD, memory_gib=2.0)  # 2147 MB: 600 for the process, 100 for each stream
-    assert planner(rented(card="X9", cards=1, vcpus=64), card).capacity(stream()) == (15, "device memory")
+    # 2147 MB: 600 for the process, 100 for each stream.
+    assert planner(with_cards(vcpus=64, card_memory_gib=2.0), CARD).capacity(stream()) == (15, "device memory")
 
 
 def test_the_cpu_beside_a_card_limits_too() -> None:
-    number, limit = planner(rented(vcpus=1, card="X9", cards=2), CARD).capacity(stream())
+    number, limit = planner(with_cards(2, vcpus=1), CARD).capacity(stream())
     assert limit == "CPU"
     assert number == int(1 / (0.0125 + 0.004 + 0.0275))
 
@@ -189,7 +189,7 @@ def test_an_unknown_codec_ends_the_planning() -> None:
 def test_json_has_everything_and_the_table_the_sums() -> None:
     streams = [*many(30), stream("[b]odd[/b]", codec="hevc", frame_rate=50.0)]
     measured = costs(format_cost(), format_cost("hevc"))
-    plan = planner(rented(card="X9", cards=1), CARD, Headroom(), measured).plan(streams)
+    plan = planner(with_cards(), CARD, Headroom(), measured).plan(streams)
     check(plan, streams)
     document = json.loads(json.dumps(plan_json(plan, streams), allow_nan=False))
     assert document["streams"] == document["streams_placed"] == 31
@@ -231,7 +231,7 @@ def test_a_small_number_of_groups_is_shown_for_a_large_fleet() -> None:
 def test_any_mixture_is_placed_within_the_limits(
     kinds: list[tuple[tuple[int, int], float, tuple[str, ...]]], card: Card | None, share: float
 ) -> None:
-    machine = rented(card="X9", cards=2) if card else rented()
+    machine = with_cards(2) if card else rented()
     room = Headroom(share, share, share, share, share)
     streams = [
         stream(f"s{i}", width=size[0], height=size[1], frame_rate=rate, detectors=detectors)

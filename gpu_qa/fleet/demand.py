@@ -187,7 +187,7 @@ class CostModel:
         if self.card is None:
             return None
         if stream.bit_depth > 8:
-            return self.card.frames_per_s.get(f"{stream.codec}-10bit")
+            return self.card.frames_per_s.get(f"{stream.codec}_10bit")
         return self.card.frames_per_s.get(stream.codec)
 
     def _cores(self, ms_per_s: float, cost: FormatCost) -> float:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpu_qa.config import checked, read_toml, shown, unknown
+from gpu_qa.decode import rates
 from gpu_qa.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PRICES = Path(__file__).with_name("machines.toml")
+_PUBLISHED = "NVIDIA's NVDEC application note"
 _DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 _PRODUCT_NAME = Path("/sys/class/dmi/id/product_name")
 """Where a virtual machine of EC2 finds its instance type (Nitro)."""
@@ -26,13 +28,12 @@ class Card:
     name: str = ""
     engines: int = 1
     """NVDEC units. One stream never spans two."""
-    memory_gib: float = 1.0
     frames_per_s: dict[str, float] = field(default_factory=dict)
-    """Codec → pictures of 1920×1080 that one engine decodes per second, all of the engine's time used."""
+    """Codec, `hevc_10bit` for HEVC Main 10 → pictures of 1920×1080 that one engine decodes per second at full load."""
     source: str = ""
 
     def __post_init__(self) -> None:
-        if not (self.engines > 0 and self.memory_gib > 0):
+        if not self.engines > 0:
             raise ValueError("must be more than 0")
         if not all(rate > 0 for rate in self.frames_per_s.values()):
             raise ValueError("must all be more than 0")
@@ -51,6 +52,8 @@ class Machine:
     """Name of the card in it."""
     cards: int = 0
     """How many of them."""
+    card_memory_gib: float = 0.0
+    """Of each card."""
     region: str = ""
     date: str = ""
     """When the price was looked up, `YYYY-MM` or `YYYY-MM-DD`."""
@@ -62,7 +65,7 @@ class Machine:
             raise ValueError("must be 0 or more")
         if not (self.vcpus > 0 and self.memory_gib > 0):
             raise ValueError("must be more than 0")
-        if self.cards < 0:
+        if self.cards < 0 or self.card_memory_gib < 0:
             raise ValueError("must be 0 or more")
         if self.date and not _DATE.fullmatch(self.date):
             raise ValueError("must be YYYY-MM or YYYY-MM-DD")
@@ -98,7 +101,15 @@ def load_prices(own: str | Path | None = None) -> PriceTable:
             value of the wrong type or out of range, or a card that no row describes.
     """
     machines: dict[str, Machine] = {}
-    cards: dict[str, Card] = {}
+    cards = {
+        card.name: Card(
+            card.name,
+            card.engines,
+            {"h264": card.rates.h264, "hevc": card.rates.hevc, "hevc_10bit": card.rates.hevc_10bit},
+            f"{_PUBLISHED}, {card.generation}",
+        )
+        for card in rates.cards()
+    }
     for path in (PRICES, own):
         if path is None:
             continue
@@ -109,8 +120,10 @@ def load_prices(own: str | Path | None = None) -> PriceTable:
         cards |= {card.name: card for card in _rows(content, "cards", Card(), path)}
         found = _rows(content, "machines", Machine(), path)
         for machine in found:
-            if bool(machine.cards) != (machine.card is not None):
-                raise ConfigError(f"{path}: machine {machine.name}: card and cards must both be given, or neither")
+            given = {machine.card is not None, machine.cards > 0, machine.card_memory_gib > 0}
+            if len(given) > 1:
+                words = "card, cards and card_memory_gib must all be given, or none of them"
+                raise ConfigError(f"{path}: machine {machine.name}: {words}")
             if machine.card is not None and machine.card not in cards:
                 raise ConfigError(f"{path}: machine {machine.name}: {unknown('card', machine.card, cards)}")
         machines |= {machine.name: machine for machine in found}
@@ -118,7 +131,7 @@ def load_prices(own: str | Path | None = None) -> PriceTable:
 
 
 _REQUIRED: dict[type, tuple[str, ...]] = {
-    Card: ("name", "engines", "memory_gib", "frames_per_s", "source"),
+    Card: ("name", "engines", "frames_per_s", "source"),
     Machine: ("name", "usd_per_hour", "vcpus", "memory_gib", "region", "date", "source"),
 }
 

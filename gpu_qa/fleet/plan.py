@@ -123,7 +123,7 @@ class Planner:
         machine = model.machine
         self._cores = machine.vcpus * headroom.cpu
         self._memory_mb = machine.memory_gib * MB_PER_GIB * headroom.memory
-        self._device_mb = (model.card.memory_gib if model.card else 0.0) * MB_PER_GIB * headroom.device_memory
+        self._device_mb = (machine.card_memory_gib if model.card else 0.0) * MB_PER_GIB * headroom.device_memory
         self._known: dict[PlannedStream, tuple[Job, ...] | str] = {}
 
     def plan(self, streams: Sequence[PlannedStream]) -> Plan:
@@ -179,7 +179,7 @@ class Planner:
         }
         if card is not None:
             loads["decoding engines"] = max(load for engines in place.engines for load in engines)
-            loads["device memory"] = max(place.device_mb) / (card.memory_gib * MB_PER_GIB)
+            loads["device memory"] = max(place.device_mb) / (machine.card_memory_gib * MB_PER_GIB)
         return loads
 
     def limit(self, place: Place) -> tuple[str, float]:

@@ -45,6 +45,7 @@ def plan_json(plan: Plan, streams: Sequence[PlannedStream]) -> dict[str, Any]:
             "memory_gib": machine.memory_gib,
             "card": machine.card,
             "cards": machine.cards,
+            "card_memory_gib": machine.card_memory_gib,
             "region": machine.region,
             "date": machine.date,
             "source": machine.source,
