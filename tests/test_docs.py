@@ -20,6 +20,7 @@ from gpu_qa.cli import app
 from gpu_qa.config import load_settings
 from gpu_qa.detectors import DETECTORS
 from gpu_qa.sources.address import PROTOCOLS
+from gpu_qa.streams import load_streams
 from tests.clips import cached_clip
 
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ def test_python_examples_run(page: str, block: str, tmp_path: Path) -> None:
 def test_toml_examples_load(page: str, block: str, tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(block, encoding="utf-8")
-    load_settings(file)
+    load_streams(file) if "[[streams]]" in block else load_settings(file)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
