@@ -116,7 +116,7 @@ def freeze(
         if since is None:
             continue
         verdict[i], (start_s[i], onset[i]) = judged, since
-        area[i] = (history.since_s <= since[0]).mean()
+        area[i] = np.count_nonzero(history.since_s <= since[0]) / history.since_s.size
         opinion[i] = _OPINION[since[1]]
         confidence[i] = _CONFIDENCE[since[1]]
         if opinion[i] == "still":

@@ -83,31 +83,41 @@ def raised(run: Run, evidence: Evidence, first: int, last: int, timing: EventTim
     if run.clear_from_s is not None:
         cleared_s = run.cleared_s + (run.clear_until_s - run.clear_from_s if run.told == _UNTOLD else 0.0)
         run = replace(run, clear_from_s=None, cleared_s=cleared_s)
+    lengthened = _lengthened(run, evidence, first, last, timing)
+    if lengthened.told == run.told:
+        return lengthened, []
+    tellings = []
+    for step in range(first, last):
+        before, run = run, _lengthened(run, evidence, step, step + 1, timing)
+        if run.told > before.told:
+            tellings.append(run)
+    return run, tellings
+
+
+def _lengthened(run: Run, evidence: Evidence, first: int, last: int, timing: EventTiming) -> Run:
+    """The run after the steps `first` to `last` (exclusive), whatever was to be told on the way."""
     steps = slice(first, last)
-    until_s = np.maximum.accumulate(np.maximum(evidence.end_s[steps], run.raised_until_s))
-    grown = _grown(until_s - run.start_s, timing)
-    cap = _running_cap(run, evidence, steps)
-    level = np.where(grown > _UNTOLD, np.minimum(grown, cap), _UNTOLD)
-    worst = _running_worst(run, evidence, steps)
-    confidence_sum = _running_confidence(run, evidence, steps)
-    before = np.concatenate(([run.told], level[:-1]))
-
-    def after(index: int) -> Run:
-        return replace(
-            run,
-            raised_until_s=float(until_s[index]),
-            told=max(run.told, int(level[index])),
-            cap=int(cap[index]),
-            worst=float(worst[index]),
-            confidence_sum=float(confidence_sum[index]),
-            steps=run.steps + index + 1,
-            limit=evidence.limit,
-            unit=evidence.unit,
-            message=evidence.message,
-            details={name: json_scalar(values[first + index]) for name, values in evidence.details.items()},
-        )
-
-    return after(-1 + last - first), [after(int(index)) for index in np.flatnonzero(level > before)]
+    until_s = max(run.raised_until_s, float(evidence.end_s[steps].max()))
+    cap = _CRITICAL if evidence.severity_cap is None else max(run.cap, int(evidence.severity_cap[steps].max()))
+    limits_s = (timing.raise_after_s, timing.major_after_s, timing.critical_after_s)
+    reached = sum(until_s - run.start_s >= limit_s - TOLERANCE_S for limit_s in limits_s)
+    worse = np.fmax if evidence.worst == "max" else np.fmin
+    confidence_sum = run.confidence_sum
+    for confidence in (1.0,) * (last - first) if evidence.confidence is None else evidence.confidence[steps].tolist():
+        confidence_sum += confidence  # one by one (not pairwise), so that a cut between two steps changes no bit
+    return replace(
+        run,
+        raised_until_s=until_s,
+        told=max(run.told, min(reached, cap)) if reached else run.told,
+        cap=cap,
+        worst=float(worse(worse.reduce(evidence.value[steps]), run.worst)),
+        confidence_sum=confidence_sum,
+        steps=run.steps + last - first,
+        limit=evidence.limit,
+        unit=evidence.unit,
+        message=evidence.message,
+        details={name: json_scalar(values[last - 1]) for name, values in evidence.details.items()},
+    )
 
 
 def cleared(run: Run, evidence: Evidence, first: int, last: int, timing: EventTiming) -> Run | None:
@@ -150,28 +160,3 @@ def json_scalar(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value
-
-
-def _grown(length_s: np.ndarray, timing: EventTiming) -> np.ndarray:
-    """Index into `SEVERITIES` by length alone, int64 [T]; −1 where a run is too short to be told."""
-    limits_s = np.array([timing.raise_after_s, timing.major_after_s, timing.critical_after_s]) - TOLERANCE_S
-    reached = np.searchsorted(limits_s, length_s, side="right")
-    return np.where(reached > 0, reached, _UNTOLD)
-
-
-def _running_cap(run: Run, evidence: Evidence, steps: slice) -> np.ndarray:
-    if evidence.severity_cap is None:
-        return np.full(steps.stop - steps.start, _CRITICAL)
-    return np.maximum.accumulate(np.maximum(evidence.severity_cap[steps].astype(np.int64), run.cap))
-
-
-def _running_worst(run: Run, evidence: Evidence, steps: slice) -> np.ndarray:
-    worse = np.fmax if evidence.worst == "max" else np.fmin
-    return np.asarray(worse.accumulate(worse(evidence.value[steps].astype(np.float64), run.worst)))
-
-
-def _running_confidence(run: Run, evidence: Evidence, steps: slice) -> np.ndarray:
-    """Sums one by one (not pairwise), so that a cut between two steps changes no bit."""
-    count = steps.stop - steps.start
-    confidence = np.ones(count) if evidence.confidence is None else evidence.confidence[steps].astype(np.float64)
-    return np.cumsum(np.concatenate(([run.confidence_sum], confidence)))[1:]
