@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import typing
 from dataclasses import MISSING, fields, replace
@@ -178,4 +179,6 @@ def _weighed(document: ObjectStoreResult, assumed: Assumptions, usd: dict[str, f
 
 
 if __name__ == "__main__":
+    # Whatever ends this must end the servers too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.exit(main())
