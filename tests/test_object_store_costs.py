@@ -14,6 +14,7 @@ from benchmarks.object_store.usage import Agreement, Measured, OneProcessUse, Ro
 from benchmarks.result import Spread
 
 USD = prices("c7i.xlarge", {})
+DETECTORS = ("freeze", "black", "solid_color")
 VCPU_S = 0.1785 / 4 / 3600
 
 
@@ -65,7 +66,7 @@ def envelope(cpu_s: float = 0.1, decode_s: float = 0.15) -> RunUse:
     return run(
         (
             service("converter", "converter", parts={"decode": decode_s}, puts=1.0, invocations=0.0),
-            *(service(f"d{i}", "detector", parts={"unpack": 0.0, "measure": cpu_s}, gets=1.0) for i in range(3)),
+            *(service(name, "detector", parts={"measure": cpu_s}, gets=1.0) for name in DETECTORS),
         )
     )
 
@@ -135,7 +136,7 @@ GB_S = 1.667e-5
             {"compute": "containers"},
             -0.45 * VCPU_GB * GB_S - 3 * 2e-7 + 0.45 * (0.04048 + 2 * 0.004445) / 3600 / 0.7,
         ),
-        ({"only_detectors": ("d0", "d1")}, -2.5e-5 - 4e-7 - 2e-7 - 0.1 * VCPU_GB * GB_S),
+        ({"only_detectors": DETECTORS[:2]}, -2.5e-5 - 4e-7 - 2e-7 - 0.1 * VCPU_GB * GB_S),
         ({"more_detectors": 2}, 2 * (2.5e-5 + 4e-7 + 2e-7 + 0.1 * VCPU_GB * GB_S)),
         ({"work_factor": 3.0}, 2 * 0.3 * VCPU_GB * GB_S),
     ],
@@ -145,7 +146,7 @@ def test_each_assumption_changes_what_it_says(assumed: dict[str, Any], more: flo
 
 
 def test_waiting_is_paid_by_memory() -> None:
-    waiting = run((service("d0", "detector", wait_s=0.2, waits=3.0, parts={"fetch": 0.0}),), transitions=0.0)
+    waiting = run((service("freeze", "detector", wait_s=0.2, waits=3.0, parts={"fetch": 0.0}),), transitions=0.0)
     call = 2e-7 * HOUR_S
     assert dollars(waiting) - call == pytest.approx(0.2 * 0.5 * GB_S * HOUR_S)
     assert dollars(waiting, request_wait_ms=10.0) - call == pytest.approx(0.03 * 0.5 * GB_S * HOUR_S)
@@ -153,7 +154,7 @@ def test_waiting_is_paid_by_memory() -> None:
 
 
 def test_bytes_cost_where_they_are_charged_for() -> None:
-    heavy = run((service("d0", "detector", put_bytes=2.0**30, get_bytes=2.0**31),), transitions=0.0)
+    heavy = run((service("freeze", "detector", put_bytes=2.0**30, get_bytes=2.0**31),), transitions=0.0)
     call = 2e-7 * HOUR_S
     assert dollars(heavy) == pytest.approx(call)
     assert dollars(heavy, retention_h=24.0) - call == pytest.approx(3600 * 24 / 730 * 0.023)
@@ -178,10 +179,10 @@ def test_a_saving_may_be_a_loss() -> None:
 
 
 def test_a_service_that_does_not_keep_up_shows() -> None:
-    slow = run((service("d0", "detector", parts={"unpack": 0.4}, wait_s=0.1),))
+    slow = run((service("freeze", "detector", parts={"unpack": 0.4}, wait_s=0.1),))
     assert costs(slow, one_process(), USD).busy == pytest.approx(0.4 * VCPU_GB / 0.5 + 0.1)
     fast = costs(slow, one_process(), USD, Assumptions(detector_gb=4.0))
-    assert fast.slowest == "d0"
+    assert fast.slowest == "freeze"
     assert fast.busy == pytest.approx(0.5)
 
 
@@ -215,7 +216,7 @@ def test_prices_say_where_they_are_from() -> None:
 def test_every_case_is_weighed() -> None:
     measured = Measured(
         "server",
-        ("d0", "d1", "d2"),
+        DETECTORS,
         1,
         tuple(dataclasses.replace(envelope(), name=name) for name in cases.layouts(1.0, 3)),
         one_process(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.object_store.usage import Share
+from gpu_qa.config import known_detectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,11 +153,9 @@ def _mean(used: Sequence[ServiceUse], part: str) -> float:
 
 
 def _frame_readers(used: Sequence[ServiceUse]) -> list[ServiceUse]:
-    """Detectors that read frames: those that fetch more than the least, which reads sound."""
-    detectors = [service for service in used if service.role == "detector"]
-    unpacking = [service for service in detectors if service.parts.get("unpack", 0.0) > 0.0]
-    most = max((service.parts["unpack"] for service in unpacking), default=0.0)
-    return [service for service in unpacking if service.parts["unpack"] > most / 4] or detectors
+    """Detectors that read frames."""
+    detectors = known_detectors()
+    return [one for one in used if one.role == "detector" and detectors[one.name].consumes == "video"]
 
 
 class _Model:
