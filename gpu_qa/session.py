@@ -213,25 +213,27 @@ class _Run:
         """Begin with all that need not wait and as many files as run at once; gives those that are refused."""
         while self._at_once:
             yield from self._add(self._at_once.popleft())
-        for _ in range(self.engine.files_at_once):
-            yield from self.begin_next()
+        yield from self.begin_next()
 
     def begin_next(self) -> Iterator[_Ended]:
-        """Begin the next file, if its turn has come."""
-        running = sum(self.order.holds(index) for index, _ in self._running.values())
-        if self._waiting and running < self.engine.files_at_once:
-            yield from self._add(self._waiting.popleft())
+        """Begin files where there is a place for them; gives those that are refused."""
+        places = self.engine.files_at_once - sum(self.order.holds(index) for index, _ in self._running.values())
+        while self._waiting and places > 0:
+            refused = self._add(self._waiting.popleft())
+            yield from refused
+            places -= not refused
 
-    def _add(self, index: int) -> Iterator[_Ended]:
+    def _add(self, index: int) -> tuple[_Ended, ...]:
+        """Begin a stream; gives it back where it is refused."""
         entry = self._entries[index]
         try:
             stream = self.engine.add(entry.input, entry.settings, name=entry.name, duration_s=entry.duration_s)
         except GpuQaError as error:
-            yield self._known(_Ended(index, Report(entry.name, {}, (), {}, (), {}, {}, error=str(error))))
-            return
+            return (self._known(_Ended(index, Report(entry.name, {}, (), {}, (), {}, {}, error=str(error)))),)
         line = ProgressLine(entry.name, lambda: stream.progress, entry.duration_s)
         self._running[stream] = (index, line)
         self.board.add(line)
+        return ()
 
     def ended(self, stream: StreamAnalysis) -> _Ended:
         """A stream has come to its end."""

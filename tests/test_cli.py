@@ -12,6 +12,7 @@ import pytest
 
 import gpu_qa
 from gpu_qa import cli, session
+from gpu_qa.errors import AdmissionError
 from gpu_qa.stream import StreamAnalysis
 from tests.clips import cached_clip, flip_bits, make_clip
 
@@ -455,3 +456,32 @@ def test_files_at_real_time_take_as_long_as_they_play(gpu_qa_command: Any) -> No
         assert document["media"]["live"] is True
         # All at once, though only one file would have its turn.
         assert 1.5 < document["measurements"]["wall_s"] < 5.0
+
+
+def test_who_is_refused_does_not_cost_the_others(gpu_qa_command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = gpu_qa.Engine.add
+
+    def refusing(self: gpu_qa.Engine, source: Any, *arguments: Any, name: str, **keywords: Any) -> Any:
+        if "frozen" in source:
+            raise AdmissionError(f"{name} is refused: no room")
+        return add(self, source, *arguments, name=name, **keywords)
+
+    monkeypatch.setattr(gpu_qa.Engine, "add", refusing)
+    inputs = (frozen_clip(), clean_clip(), frozen_clip(), clean_clip())
+    ran = gpu_qa_command("analyze", *inputs, "--jobs", "1", "--format", "json")
+    refused, clean = f"{frozen_clip()} is refused: no room", None
+    again = f"{frozen_clip()} (2) is refused: no room"
+    assert [document.get("error") for document in ran.documents()] == [refused, clean, again, clean]
+    assert ran.code == 2
+    assert ran.err.splitlines() == [f"gpu-qa: {refused}", f"gpu-qa: {again}"]
+    live = gpu_qa_command("analyze", *inputs, "--real-time", "--duration", "0.5", "--format", "json")
+    errors = [document.get("error") for document in live.documents()]
+    assert (set(errors), len(errors)) == ({refused, again, None}, 4)
+
+
+def test_a_remark_of_several_names_its_stream(gpu_qa_command: Any) -> None:
+    err = gpu_qa_command("analyze", clean_clip(), frozen_clip(), "--verbose").err
+    assert f"gpu-qa: {frozen_clip()}: 0:00:01" in err
+    assert f"gpu-qa: {clean_clip()}: decoded by " in err
+    alone = gpu_qa_command("analyze", frozen_clip(), "--verbose").err
+    assert "gpu-qa: 0:00:01" in alone
