@@ -16,25 +16,26 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
 
 from benchmarks import result  # noqa: E402
+from benchmarks.judging import CONTENTS, JudgingResult  # noqa: E402
 from benchmarks.result import MemoryResult, PipelineResult, Side, Target  # noqa: E402
 
 PAGE = ROOT / "docs" / "speed.md"
 RESULTS = ROOT / "benchmarks" / "results"
-KINDS: dict[str, Any] = {"pipeline": PipelineResult, "memory": MemoryResult}
+KINDS: dict[str, Any] = {"pipeline": PipelineResult, "memory": MemoryResult, "judging": JudgingResult}
 
 
-def load(name: str) -> PipelineResult | MemoryResult:
+def load(name: str) -> PipelineResult | MemoryResult | JudgingResult:
     """A committed result.
 
     Raises:
         ValueError: It does not follow the schema.
     """
     value = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    document: PipelineResult | MemoryResult = result.read(KINDS[name], value)
+    document: PipelineResult | MemoryResult | JudgingResult = result.read(KINDS[name], value)
     return document
 
 
-def filled(page: str, name: str, document: PipelineResult | MemoryResult) -> str:
+def filled(page: str, name: str, document: PipelineResult | MemoryResult | JudgingResult) -> str:
     """The page with a result's numbers in their place.
 
     Raises:
@@ -47,7 +48,7 @@ def filled(page: str, name: str, document: PipelineResult | MemoryResult) -> str
     return place.sub(lambda _: f"{begin}\n{_text(document)}\n{end}", page, count=1)
 
 
-def _text(document: PipelineResult | MemoryResult) -> str:
+def _text(document: PipelineResult | MemoryResult | JudgingResult) -> str:
     lines = [
         "| | median | middle half | wanted | met |",
         "|---|---:|---:|---:|---|",
@@ -59,6 +60,17 @@ def _text(document: PipelineResult | MemoryResult) -> str:
             "| 1080p side | wall s | CPU s | frames/s | CPU ms per frame | peak MB | others kept busy |",
             "|---|---:|---:|---:|---:|---:|---:|",
             *(_side_row(side) for side in document.sides),
+            "",
+        ]
+    if isinstance(document, JudgingResult):
+        found = {(stage.stage, stage.content): stage.us.median for stage in document.stages}
+        lines += [
+            f"| CPU µs per picture | {' | '.join(CONTENTS)} |",
+            f"|---{'|---:' * len(CONTENTS)}|",
+            *(
+                f"| {name} | {' | '.join(f'{found.get((name, content), 0.0):.1f}' for content in CONTENTS)} |"
+                for name in dict.fromkeys(stage.stage for stage in document.stages)
+            ),
             "",
         ]
     return "\n".join([*lines, _where(document)])
@@ -78,20 +90,28 @@ def _side_row(side: Side) -> str:
     )
 
 
-def _where(document: PipelineResult | MemoryResult) -> str:
-    machine, software, clip = document.machine, document.software, document.clip
+def _where(document: PipelineResult | MemoryResult | JudgingResult) -> str:
+    machine, software = document.machine, document.software
     packages = ", ".join(
         f"{name} {software.packages[name]}" for name in ("av", "numba", "numpy") if name in software.packages
     )
     ffmpeg = re.match(r"ffmpeg version ([\d.]+)", software.ffmpeg or "")
-    rounds = f"{document.rounds} rounds, " if isinstance(document, PipelineResult) else ""
+    rounds = "" if isinstance(document, MemoryResult) else f"{document.rounds} rounds, "
     return (
         f"{document.created[:10]}, {rounds}{machine.cores} cores of {machine.cpu}, "
         f"load average {machine.load_before:g} before "
         f"and {machine.load_after:g} after; Python {software.python}, {packages}"
-        f"{f', FFmpeg {ffmpeg[1]}' if ffmpeg else ''}; "
+        f"{f', FFmpeg {ffmpeg[1]}' if ffmpeg else ''}; {_what(document)}."
+    )
+
+
+def _what(document: PipelineResult | MemoryResult | JudgingResult) -> str:
+    if isinstance(document, JudgingResult):
+        return f"{document.pictures} measured pictures with stereo sound"
+    clip = document.clip
+    return (
         f"{clip.frames} frames of {clip.width}×{clip.height} {clip.video_codec} at {clip.bit_rate / 1e6:.1f} Mbit/s"
-        f"{f' with {clip.audio_codec}' if clip.audio_codec else ''}."
+        f"{f' with {clip.audio_codec}' if clip.audio_codec else ''}"
     )
 
 

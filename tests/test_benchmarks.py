@@ -15,8 +15,9 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks import clips, memory, page, pipeline, result
+from benchmarks import clips, judging, memory, page, pipeline, result
 from benchmarks.result import MemoryResult, PipelineResult, Software, Spread, Target
+from gpu_qa.detectors import DETECTORS
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,29 @@ def test_memory_measures_a_looped_film(films: Path, tmp_path: Path) -> None:
     assert large > 10
     assert max(sample.resident_mb for sample in document.samples) <= peak + 1
     assert document.samples[-1].position_s == pytest.approx(120, abs=0.5)
+
+
+@pytest.mark.timeout(300)
+def test_judging_measures_every_stage(tmp_path: Path) -> None:
+    output = tmp_path / "judging.json"
+
+    assert judging.main(["--seconds", "4", "--rounds", "1", "--output", str(output)]) == 0
+
+    document = result.read(judging.JudgingResult, json.loads(output.read_text(encoding="utf-8")))
+    us = {(stage.content, stage.stage): stage.us.median for stage in document.stages}
+    for content in judging.CONTENTS:
+        for name in [f"detector {detector.name}" for detector in DETECTORS] + [
+            "curves",
+            "events",
+            "series of pictures",
+        ]:
+            assert 0 < us[content, name] < us[content, "whole"], name
+    # Black raises events, and the first picture of one becomes its thumbnail.
+    assert us["black", "thumbnails taken"] > 0
+    assert ("moving", "thumbnails taken") not in us
+    targets = {target.name: target.value.median for target in document.targets}
+    assert 0.2 < targets["work of two threads in the time of one"] < 4.0
+    assert 1.0 < targets["memory of a stream after 4 s, MB"] < judging.MAX_MB
 
 
 @pytest.mark.parametrize("name", page.KINDS)
