@@ -251,7 +251,7 @@ class _Run:
         self._tally.with_defects += outcome in ("defects", "partial")
         self._tally.failed += outcome == "failed"
         if self._page is not None:
-            self._page.add(ended.report)
+            self._page.add(ended.report, ended.index)
         return replace(ended, report=replace(ended.report, curves=(), thumbnails={}, settings={}))
 
     def is_live(self, stream: StreamAnalysis) -> bool:

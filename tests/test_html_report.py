@@ -324,6 +324,19 @@ def test_a_handful_stands_in_the_order_given_and_more_have_the_worst_first() -> 
     assert "1 critical" in made.text
 
 
+@pytest.mark.parametrize("count", [5, HANDFUL + 1, html_report.IN_FULL + 20])
+def test_the_order_in_which_inputs_end_changes_nothing(count: int) -> None:
+    when = datetime(2026, 11, 3, 12, 30)
+    thumbnails = {one.id: JPEG for one in many_events(40)}
+    reports = [
+        report(*many_events(number % 3 * 20), stream=f"film {number}", thumbnails=thumbnails) for number in range(count)
+    ]
+    ended = html_report.Page()
+    for number in reversed(range(count)):
+        ended.add(reports[number], number)
+    assert ended.html(written_at=when) == html_report.html(reports, written_at=when)
+
+
 def test_of_very_many_the_worst_are_shown_in_full() -> None:
     events = [event(start_s=float(n), end_s=n + 0.5) for n in range(30)]
     thumbnails = {one.id: JPEG for one in events}

@@ -40,18 +40,24 @@ class Page:
     """
 
     def __init__(self) -> None:
-        self._index: list[dict[str, Any]] = []
-        self._badness: list[tuple[int, float, int]] = []
+        self._index: dict[int, dict[str, Any]] = {}
+        self._badness: dict[int, tuple[int, float, int]] = {}
         self._full: dict[int, Report] = {}
 
-    def add(self, report: Report) -> None:
-        """Take in one more input."""
-        number = len(self._index)
-        self._index.append(index_view(report, number))
-        self._badness.append(badness(report))
+    def add(self, report: Report, number: int | None = None) -> None:
+        """Take in one more input.
+
+        Args:
+            report: What is known of it.
+            number: Its place among the inputs, which may end in any order; null is behind those that are there.
+        """
+        if number is None:
+            number = len(self._index)
+        self._index[number] = index_view(report, number)
+        self._badness[number] = badness(report)
         self._full[number] = report
-        if number >= HANDFUL:
-            for one in self._full if number == HANDFUL else (number,):
+        if len(self._index) > HANDFUL:
+            for one in self._full if len(self._index) == HANDFUL + 1 else (number,):
                 self._full[one] = _with_fewer_pictures(self._full[one])
         if len(self._full) > IN_FULL:
             # Of equals the first stays.
@@ -63,7 +69,7 @@ class Page:
         Args:
             written_at: The date it shows; null is now.
         """
-        order = list(range(len(self._index)))
+        order = sorted(self._index)
         if len(order) > HANDFUL:
             order.sort(key=lambda number: self._badness[number], reverse=True)
         sections = [section_view(self._full[number], number) for number in order if number in self._full]
@@ -83,7 +89,7 @@ class Page:
         environment.filters["quantity"] = phrases.quantity
         plotly = _plotly() if any(section["plot"] for section in sections) else None
         page = environment.get_template("report.html").render(
-            page=page_view(self._index, len(self._index) - len(sections)),
+            page=page_view(list(self._index.values()), len(self._index) - len(sections)),
             index=[{**self._index[number], "in_full": number in self._full} for number in order],
             sections=sections,
             settings=settings,
