@@ -153,7 +153,7 @@ def card_case(name: str, bits: int, rounds: int) -> Case:
                 shift=0 if bits == 8 else 6,
                 sample_bytes=itemsize,
                 previous=luma._replace(offset=first - samples),
-                previous_small=number - 1,
+                kept=number - 1,
             )
         )
     table = torch.from_numpy(np.stack(rows)).cuda()

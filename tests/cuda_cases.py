@@ -73,7 +73,7 @@ def luma_case_failures(names: dict[str, Any], *, tiles: int, block: tuple[int, i
                 shift=shift,
                 sample_bytes=itemsize,
                 previous=previous,
-                previous_small=number,
+                kept=number,
             )
         )
         expected.append(
@@ -93,18 +93,29 @@ def luma_case_failures(names: dict[str, Any], *, tiles: int, block: tuple[int, i
         np.zeros((count, 192, 336), np.uint16),
         np.zeros((count, 2, 96, 168), np.uint16),
     )
-    device = [
+    slab_, wide, table, kept, *out = [
         cuda.to_device(array) for array in (slab.data, slab.data.view(np.uint16), np.stack(rows), before_small, *got)
     ]
-    luma_stats_kernel[(tiles, count), block](*device)
-    results = [array.copy_to_host() for array in device[4:]]
+    # In two launches, as where a stream has two frames.
+    for first, last in ((0, count // 2), (count // 2, count)):
+        if last > first:
+            luma_stats_kernel[(tiles, last - first), block](slab_, wide, table, first, kept, *out)
+    results = [array.copy_to_host() for array in out]
     failures = []
+    if not np.array_equal(_first_cells(kept.copy_to_host(), tiles), _first_cells(results[2], tiles)):
+        failures.append("kept small pictures")
     for number, name in enumerate(names):
         one = LumaStats(*(array[number] for array in results))
         failures += [f"{name}: {what}" for what in _differences(one, expected[number], tiles)]
         if tiles < 42 and not np.array_equal(one.histogram, _first_histogram(slab, rows[number], tiles)):
             failures.append(f"{name}: histogram")
     return failures
+
+
+def _first_cells(small: np.ndarray, tiles: int) -> np.ndarray:
+    """The small pictures' cells of the first `tiles` tiles, as far as these are whole rows of tiles or one."""
+    columns, rows = min(tiles, 42), max(1, tiles // 42)
+    return small[:, : 8 * rows, : 8 * columns]
 
 
 def _first_histogram(slab: _Slab, row: np.ndarray, tiles: int) -> np.ndarray:
@@ -183,6 +194,46 @@ def audio_failures() -> list[str]:
     return failures
 
 
+def device_failures() -> list[str]:
+    """Streams of other sizes and depths measured together, two pictures of one at once, as each one alone.
+
+    The first row of tiles only: it is how tables, launches and results are handed over that counts here.
+    """
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+
+    from gpu_qa.features import device as measuring
+    from gpu_qa.features.picture import HostPictures
+    from gpu_qa_kernels.luma_stats import cuda as measuring_kernels
+    from tests.device_pictures import Form, pictures, slab_for
+
+    kernels: Any = measuring_kernels
+    forms = (Form(26, 14, 8), Form(22, 10, 10), Form(9, 5, 8, chroma=False))
+    slab = slab_for(forms, 3)
+    streams = [pictures(slab, form, 3) for form in forms]
+    device = measuring.DevicePictures()
+    got: dict[int, list[Any]] = {0: [], 1: [], 2: []}
+    changed = (kernels.BLOCK, kernels.TILE_ROWS, measuring._for_kernel)
+    kernels.BLOCK, kernels.TILE_ROWS = (2, 1), 1
+    # As device arrays, which may be parts of one another; host arrays would be copied there and back.
+    measuring._for_kernel = lambda tensor: FakeCUDAArray(tensor.numpy())
+    try:
+        for call in ([0, 1, 2, 0], [1, 0]):
+            frames = [(name, streams[name][len(got[name]) + call[:at].count(name)]) for at, name in enumerate(call)]
+            for name, one in zip(call, device.measure(frames), strict=True):
+                got[name].append(one)
+    finally:
+        kernels.BLOCK, kernels.TILE_ROWS, measuring._for_kernel = changed
+    failures = []
+    for name, pictures_ in got.items():
+        host = HostPictures()
+        for number, one in enumerate(pictures_):
+            expected = host.measure(streams[name][number])
+            failures += [f"stream {name}, {number}: {what}" for what in _differences(one.stats, expected.stats, 42)]
+            if one.comparable != expected.comparable:
+                failures.append(f"stream {name}, {number}: comparable")
+    return failures
+
+
 def main() -> None:
     """Run what the simulator can; print what fails."""
     failures = [
@@ -190,6 +241,7 @@ def main() -> None:
         # Into the second row of tiles, which looks up at the first.
         *luma_case_failures({"10 bit P010": CASES["10 bit P010"]}, tiles=44, block=(2, 1)),
         *audio_failures(),
+        *device_failures(),
     ]
     print("\n".join(failures) or "all equal")
     sys.exit(bool(failures))

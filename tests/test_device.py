@@ -1,146 +1,271 @@
-"""What the device path hands to the kernel and takes back, with the kernel's definition in the kernel's place."""
+"""Measuring many streams' pictures together, with the kernel's definition in the kernel's place: as each one alone."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from fractions import Fraction
-from typing import Any
+import random
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from gpu_qa.features import device
 from gpu_qa.features.device import DevicePictures
-from gpu_qa.features.video import VideoFeatures
-from gpu_qa.media import Plane, VideoFormat, VideoFrame
-from gpu_qa_kernels.luma_stats import LumaStats, luma_stats
+from gpu_qa.features.picture import HostPictures, MeasuredPicture
+from gpu_qa_kernels import Plane
 from gpu_qa_kernels.luma_stats.reference import luma_stats_reference
+from tests.device_pictures import FORMATS, differences, on_card, pictures, slab_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpu_qa.media import VideoFrame
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba_cuda", reason="needs numba-cuda")
 
-WIDTH, HEIGHT = 50, 26
+from gpu_qa_kernels.luma_stats.cuda import Column  # noqa: E402
 
 
-def definition(slab: Any, wide: Any, table: Any, previous_small: Any, *results: Any) -> None:
-    """Measures the table's rows as the kernel does, by the definition."""
-    from gpu_qa_kernels.luma_stats.cuda import Column
+@dataclass(slots=True)
+class Definition:
+    """The kernel's definition in the place of the kernel."""
 
-    for number, row in enumerate(table.numpy()):
-        data = slab.numpy() if row[Column.SAMPLE_BYTES] == 1 else wide.numpy()
+    launches: list[tuple[int, int]] = field(default_factory=list)
+    """First row and number of frames of each."""
+    fail: bool = False
 
-        def plane(offset: int, pitch: int, step: int, width: int, height: int, data: Any = data) -> Plane:
+    def __call__(self, slab: Any, wide: Any, table: Any, kept: Any, *results: Any) -> None:
+        if self.fail:
+            raise RuntimeError("CUDA error 700")
+        *results_, first, count = results
+        self.launches.append((first, count))
+        rows = table[first : first + count]
+        assert len({int(row[Column.KEPT]) for row in rows}) == count, "two frames of a stream in one launch"
+        for number, row in enumerate(rows, first):
+            self._measure(slab if row[Column.SAMPLE_BYTES] == 1 else wide, row, kept, number, results_)
+
+    def _measure(self, data: Any, row: Any, kept: Any, number: int, results: Any) -> None:
+        def plane(offset: int, pitch: int, step: int, width: int, height: int) -> Plane:
             return Plane(data, int(offset), int(pitch), int(step), int(width), int(height))
 
         size = (row[Column.WIDTH], row[Column.HEIGHT])
-        chroma = [
-            plane(
-                row[first],
-                row[Column.CHROMA_PITCH],
-                row[Column.CHROMA_STEP],
-                row[Column.CHROMA_WIDTH],
-                row[Column.CHROMA_HEIGHT],
-            )
-            for first in (Column.CB, Column.CR)
-        ]
-        before = row[Column.PREVIOUS] >= 0
+        of_chroma = row[[Column.CHROMA_PITCH, Column.CHROMA_STEP, Column.CHROMA_WIDTH, Column.CHROMA_HEIGHT]]
+        cb, cr = (plane(row[one], *of_chroma) for one in (Column.CB, Column.CR))
+        before = plane(row[Column.PREVIOUS], row[Column.PREVIOUS_PITCH], row[Column.STEP], *size)
+        has_before = row[Column.PREVIOUS] >= 0
         got = luma_stats_reference(
             plane(row[Column.OFFSET], row[Column.PITCH], row[Column.STEP], *size),
-            (chroma[0], chroma[1]),
+            (cb, cr) if row[Column.CB] >= 0 else None,
             bit_depth=int(row[Column.BIT_DEPTH]),
             shift=int(row[Column.SHIFT]),
-            previous=plane(row[Column.PREVIOUS], row[Column.PREVIOUS_PITCH], row[Column.STEP], *size)
-            if before
-            else None,
-            previous_small=previous_small.numpy()[row[Column.PREVIOUS_SMALL]] if before else None,
+            previous=before if has_before else None,
+            previous_small=kept[row[Column.KEPT]] if has_before else None,
         )
+        kept[row[Column.KEPT]] = got.small
         for result, values in zip(results, got, strict=True):
-            result.numpy()[number] = values
+            result[number] = values
 
 
-def pictures(bits: int, count: int = 4) -> list[VideoFrame]:
-    """NV12 or P010 pictures in slots of one pool, as NVDEC gives them."""
-    pool = torch.from_numpy(np.random.default_rng(bits).integers(0, 256, 40_000, dtype=np.uint8))
-    data = pool if bits == 8 else pool.view(torch.uint16)
-    shown = VideoFormat(WIDTH, HEIGHT, bits, 0 if bits == 8 else 6, "limited", "nv12" if bits == 8 else "p010")
-    frames = []
-    for number in range(count):
-        first, pitch = number * 4096, 64
-        below = first + pitch * HEIGHT
-        chroma = tuple(Plane(data, below + i, pitch, 2, WIDTH // 2, HEIGHT // 2) for i in range(2))
-        luma = Plane(data, first, pitch, 1, WIDTH, HEIGHT)
-        frames.append(VideoFrame(number, 1, Fraction(1, 25), shown, luma, (chroma[0], chroma[1])))
-    return frames
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Definition:
+    made = Definition()
+    monkeypatch.setattr("gpu_qa_kernels.luma_stats.cuda.luma_stats_device", made)
+    return made
 
 
-def on_card(frames: list[VideoFrame]) -> list[VideoFrame]:
-    """The same pictures with their pool in a card's memory."""
-    memory: Any = frames[0].luma.data
-    # As bytes, as the pool is allocated.
-    pool = memory.view(torch.uint8).cuda().view(memory.dtype)
-
-    def moved(plane: Plane) -> Plane:
-        return replace(plane, data=pool)
-
-    return [
-        replace(frame, luma=moved(frame.luma), chroma=(moved(frame.chroma[0]), moved(frame.chroma[1])))
-        for frame in frames
-        if frame.chroma is not None
-    ]
+def each_alone(streams: dict[str, list[VideoFrame]]) -> dict[str, list[MeasuredPicture]]:
+    """Each stream measured by itself, on the host."""
+    found = {}
+    for name, frames in streams.items():
+        host = HostPictures()
+        found[name] = [host.measure(frame) for frame in frames]
+    return found
 
 
-def on_host(frame: VideoFrame, before: VideoFrame | None, small: np.ndarray | None) -> LumaStats:
-    def plane(one: Plane) -> Plane:
-        memory: Any = one.data
-        return Plane(memory.numpy(), one.offset, one.pitch, one.step, one.width, one.height)
-
-    assert frame.chroma is not None
-    return luma_stats(
-        plane(frame.luma),
-        (plane(frame.chroma[0]), plane(frame.chroma[1])),
-        bit_depth=frame.format.bit_depth,
-        shift=frame.format.shift,
-        previous=plane(before.luma) if before else None,
-        previous_small=small,
-    )
+def cut(streams: dict[str, list[VideoFrame]], rng: random.Random) -> Iterator[list[tuple[str, VideoFrame]]]:
+    """The streams' pictures in calls of a few each, mixed at random but in order within a stream."""
+    waiting = [name for name, frames in streams.items() for _ in frames]
+    rng.shuffle(waiting)
+    rest = {name: iter(frames) for name, frames in streams.items()}
+    mixed = [(name, next(rest[name])) for name in waiting]
+    while mixed:
+        count = rng.randint(1, 9)
+        yield mixed[:count]
+        del mixed[:count]
 
 
-@pytest.mark.parametrize("bits", [8, 10])
-def test_the_device_path_measures_what_the_host_path_does(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gpu_qa_kernels.luma_stats.cuda.luma_stats_device", definition)
+def measured(device: DevicePictures, calls: Iterator[list[tuple[str, VideoFrame]]]) -> dict[str, list[MeasuredPicture]]:
+    found: dict[str, list[MeasuredPicture]] = {}
+    for call in calls:
+        for (name, _), one in zip(call, device.measure(call), strict=True):
+            found.setdefault(name, []).append(one)
+    return found
+
+
+def assert_same(got: dict[str, list[MeasuredPicture]], expected: dict[str, list[MeasuredPicture]]) -> None:
+    assert got.keys() == expected.keys()
+    for name, pictures_ in expected.items():
+        assert differences(got[name], pictures_) == [], name
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_many_streams_are_measured_as_each_alone(seed: int, kernel: Definition) -> None:
+    """Sizes and depths mixed in one slab, in any grouping; all results are looked at in the end."""
+    slab = slab_for(FORMATS, 5)
+    streams = {f"{name}": pictures(slab, form, 5) for name, form in enumerate(FORMATS)}
+    assert len({frame.luma.data.data_ptr() for frames in streams.values() for frame in frames}) == 1  # type: ignore[union-attr]
     device = DevicePictures()
-    before: VideoFrame | None = None
-    small: np.ndarray | None = None
-    for frame in pictures(bits):
-        got, expected = device.luma_stats(frame, before), on_host(frame, before, small)
-        for name in LumaStats._fields:
-            np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
-        before, small = frame, expected.small
+    assert_same(measured(device, cut(streams, random.Random(seed))), each_alone(streams))
+
+
+def test_one_launch_measures_a_picture_of_every_stream(kernel: Definition) -> None:
+    slab = slab_for(FORMATS, 4)
+    streams = [pictures(slab, form, 4) for form in FORMATS]
+    device = DevicePictures()
+    count = len(FORMATS)
+    device.measure([(name, frames[0]) for name, frames in enumerate(streams)])
+    assert kernel.launches == [(0, count)]
+    kernel.launches.clear()
+    # Two more of all, the third of one.
+    call = [(name, frame) for name, frames in enumerate(streams) for frame in frames[1:3]]
+    device.measure([*call, (0, streams[0][3])])
+    assert kernel.launches == [(0, count), (count, count), (2 * count, 1)]
+
+
+def test_more_pictures_than_are_measured_at_once(kernel: Definition, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "MOST_AT_ONCE", 3)
+    slab = slab_for(FORMATS, 5)
+    streams = {str(name): pictures(slab, form, 5) for name, form in enumerate(FORMATS)}
+    calls = iter([[(name, frame) for name, frames in streams.items() for frame in frames]])
+    assert_same(measured(DevicePictures(), calls), each_alone(streams))
+    assert max(count for _, count in kernel.launches) <= 3
+
+
+def test_results_stay_when_more_is_measured(kernel: Definition) -> None:
+    slab = slab_for(FORMATS[:1], 30)
+    frames = pictures(slab, FORMATS[0], 30)
+    device = DevicePictures()
+    early = [one for frame in frames[:3] for one in device.measure([("a", frame)])]
+    copies = [[array.copy() for array in one.stats] for one in early]
+    for frame in frames[3:]:
+        device.measure([("a", frame), ("b", frame)])
+    for one, copy in zip(early, copies, strict=True):
+        for array, then in zip(one.stats, copy, strict=True):
+            np.testing.assert_array_equal(array, then)
+
+
+def test_what_was_left_out_is_not_compared_with(kernel: Definition) -> None:
+    slab = slab_for(FORMATS[:1], 6)
+    frames = pictures(slab, FORMATS[0], 6)
+    device = DevicePictures()
+    host = HostPictures()
+    got, expected = [], []
+    for number, frame in enumerate(frames):
+        if number == 3:
+            device.skip("a")
+            device.skip("not seen yet")
+            host.skip()
+        got += device.measure([("a", frame), ("b", frame)])[:1]
+        expected.append(host.measure(frame))
+    assert [one.comparable for one in got] == [False, True, True, False, True, True]
+    assert differences(got, expected) == []
+
+
+def test_a_new_format_or_another_memory_begins_anew(kernel: Definition) -> None:
+    slab, other = slab_for(FORMATS[:2], 4), slab_for(FORMATS[:1], 4)
+    frames = [*pictures(slab, FORMATS[0], 2), *pictures(slab, FORMATS[1], 2)]
+    elsewhere = pictures(other, FORMATS[0], 2)
+    device = DevicePictures()
+    got = device.measure([("a", frame) for frame in (*frames, *elsewhere)])
+    assert [one.comparable for one in got] == [False, True] * 3
+    assert differences(got[:4], each_alone({"a": frames})["a"]) == []
+    assert differences(got[4:], each_alone({"a": elsewhere})["a"]) == []
+
+
+def test_streams_come_and_go(kernel: Definition) -> None:
+    """Many more than the rows there are at first; a row is used again, and nothing of its last owner is seen."""
+    slab = slab_for(FORMATS, 3)
+    frames = [pictures(slab, form, 3) for form in FORMATS]
+    expected = each_alone({str(number): one for number, one in enumerate(frames)})
+    rng = random.Random(5)
+    device = DevicePictures()
+    there: list[tuple[int, int]] = []
+    shown: dict[int, int] = {}
+    for name in range(90):
+        if len(there) > 40:
+            for gone in rng.sample(there, 30):
+                there.remove(gone)
+                device.forget(gone[0])
+        there.append((name, name % len(FORMATS)))
+        stream, form = rng.choice(there)
+        number = shown.get(stream, 0)
+        if number < 3:
+            (one,) = device.measure([(stream, frames[form][number])])
+            assert differences([one], [replace(expected[str(form)][number], row=one.row)], blocks=False) == []
+            shown[stream] = number + 1
+    for stream, _ in there:
+        device.forget(stream)
+    assert (device._streams, device._cards) == ({}, {})
+
+
+def test_pictures_are_waited_for(kernel: Definition) -> None:
+    slab = slab_for(FORMATS[:1], 2)
+    frames = pictures(slab, FORMATS[0], 2)
+    waits = []
+
+    class Event:
+        def synchronize(self) -> None:
+            waits.append(len(kernel.launches))
+
+    event = Event()
+    DevicePictures().measure([("a", replace(frame, ready=event)) for frame in frames])
+    # Once for both, before the first launch.
+    assert waits == [0]
+
+
+def test_the_picture_before_is_kept_until_it_has_been_compared_with(kernel: Definition) -> None:
+    """Its room may be another stream's as soon as it is dropped."""
+    slab = slab_for(FORMATS[:1], 3)
+    frames = pictures(slab, FORMATS[0], 3)
+
+    class Owner:
+        def __del__(self) -> None:
+            ended.append(len(kernel.launches))
+
+    ended: list[int] = []
+    device = DevicePictures()
+    owned = [replace(frame, owner=Owner()) for frame in frames]
+    while owned:
+        device.measure([("a", owned.pop(0))])
+    # Each of the first two after the launch that the next one was measured in; the last one is kept.
+    assert ended == [2, 3]
+    device.forget("a")
+    assert ended == [2, 3, 3]
+
+
+def test_a_card_that_fails_leaves_nothing_to_compare_with(kernel: Definition) -> None:
+    slab = slab_for(FORMATS[:1], 3)
+    frames = pictures(slab, FORMATS[0], 3)
+    device = DevicePictures()
+    device.measure([("a", frames[0])])
+    kernel.fail = True
+    with pytest.raises(RuntimeError, match="CUDA error 700"):
+        device.measure([("a", frames[1])])
+    kernel.fail = False
+    (one,) = device.measure([("a", frames[2])])
+    assert not one.comparable
 
 
 @pytest.mark.needs_cuda
-@pytest.mark.parametrize("bits", [8, 10])
-def test_a_card_measures_what_the_host_does(bits: int) -> None:
-    frames = pictures(bits)
-    moved = on_card(frames)
-    assert len(moved) == len(frames)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_card_measures_many_streams_as_the_host_does_each(seed: int) -> None:
+    slab = slab_for(FORMATS, 5)
+    streams = {str(name): pictures(slab, form, 5) for name, form in enumerate(FORMATS)}
+    moved = on_card(streams)
     device = DevicePictures()
-    small: np.ndarray | None = None
     own = torch.cuda.Stream()
-    for number, (frame, there) in enumerate(zip(frames, moved, strict=True)):
-        before = frames[number - 1] if number else None
-        expected = on_host(frame, before, small)
-        # The caller's stream may be any.
-        with torch.cuda.stream(own if number % 2 else torch.cuda.default_stream()):
-            got = device.luma_stats(there, moved[number - 1] if number else None)
-        for name in LumaStats._fields:
-            np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=f"{name} of {number}")
-        small = expected.small
-
-
-def test_pictures_of_a_pool_in_host_memory_are_measured_there() -> None:
-    features = VideoFeatures()
-    for number, frame in enumerate(pictures(10)):
-        features.add(frame, number / 25, 1 / 25)
-    (series,) = features.flush()
-    assert series.comparable.tolist() == [False, True, True, True]
-    assert (series.coarse_change[1:] > 0).any()
+    # The caller's stream may be any.
+    with torch.cuda.stream(own if seed % 2 else torch.cuda.default_stream()):
+        got = measured(device, cut(moved, random.Random(seed)))
+    assert_same(got, each_alone(streams))

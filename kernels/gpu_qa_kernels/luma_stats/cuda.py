@@ -53,8 +53,8 @@ class Column(IntEnum):
     PREVIOUS = 4
     """First luma sample of the frame before; −1 where there is none."""
     PREVIOUS_PITCH = 5
-    PREVIOUS_SMALL = 6
-    """Row of `previous_small` with the small picture of the frame before."""
+    KEPT = 6
+    """Row of `kept` with the small picture of the frame before, which this frame's replaces."""
     CB = 7
     """First sample of Cb; −1 without chroma."""
     CR = 8
@@ -72,7 +72,7 @@ class Column(IntEnum):
     LATTICE_STEP = 18
 
 
-_OFFSET, _PITCH, _WIDTH, _HEIGHT, _PREVIOUS, _PREVIOUS_PITCH, _PREVIOUS_SMALL = (int(Column(i)) for i in range(7))
+_OFFSET, _PITCH, _WIDTH, _HEIGHT, _PREVIOUS, _PREVIOUS_PITCH, _KEPT = (int(Column(i)) for i in range(7))
 _CB_OFFSET, _CR_OFFSET, _CHROMA_PITCH, _CHROMA_STEP, _CHROMA_WIDTH, _CHROMA_HEIGHT = (
     int(Column(i)) for i in range(7, 13)
 )
@@ -115,9 +115,9 @@ def _cell_mean(slab, wide, first, pitch, step, top, bottom, left, right, sample_
 
 
 @cuda.jit
-def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small, small_chroma):  # type: ignore[no-untyped-def]
-    """Measure the frames of `table`; grid (tiles, frames), block `BLOCK`. `histogram` must be zeros."""
-    frame, tile = cuda.blockIdx.y, cuda.blockIdx.x
+def luma_stats_kernel(slab, wide, table, first_frame, kept, tiles, histogram, small, small_chroma):  # type: ignore[no-untyped-def]
+    """Measure frames of `table`, the first and what follows; grid (tiles, frames), block `BLOCK`; `histogram` zeros."""
+    frame, tile = first_frame + cuda.blockIdx.y, cuda.blockIdx.x
     row, col = tile // TILE_COLS, tile % TILE_COLS
     lane, line = cuda.threadIdx.x, cuda.threadIdx.y
     lanes, lines = cuda.blockDim.x, cuda.blockDim.y
@@ -216,8 +216,10 @@ def luma_stats_kernel(slab, wide, table, previous_small, tiles, histogram, small
             )
             i, j = row * _CELLS + i, col * _CELLS + j
             small[frame, i, j] = mean
+            # Nobody else reads this cell of the frame before.
             if before >= 0:
-                coarse += abs(mean - int64(previous_small[table[frame, _PREVIOUS_SMALL], i, j]))
+                coarse += abs(mean - int64(kept[table[frame, _KEPT], i, j]))
+            kept[table[frame, _KEPT], i, j] = mean
         else:
             cell = index - _CELLS * _CELLS
             plane, cell = cell // (_CHROMA_CELLS * _CHROMA_CELLS), cell % (_CHROMA_CELLS * _CHROMA_CELLS)
@@ -254,7 +256,7 @@ def described(
     shift: int,
     sample_bytes: int,
     previous: PlaneLike | None = None,
-    previous_small: int = 0,
+    kept: int = 0,
 ) -> np.ndarray:
     """A row of the kernel's table, int64 [19].
 
@@ -265,13 +267,13 @@ def described(
         shift: Insignificant low bits below them.
         sample_bytes: 1 or 2.
         previous: Luma of the picture before in the same slab; null where there is none.
-        previous_small: Row of `previous_small` that belongs to it.
+        kept: Row of `kept` with the previous picture's small one, and for this one's.
     """
     row = np.zeros(len(Column), np.int64)
     row[_OFFSET], row[_PITCH], row[_STEP] = luma.offset, luma.pitch, luma.step
     row[_WIDTH], row[_HEIGHT] = luma.width, luma.height
     row[_PREVIOUS], row[_PREVIOUS_PITCH] = (previous.offset, previous.pitch) if previous else (-1, 0)
-    row[_PREVIOUS_SMALL] = previous_small
+    row[_KEPT] = kept
     row[_CB_OFFSET], row[_CR_OFFSET] = (chroma[0].offset, chroma[1].offset) if chroma else (-1, -1)
     if chroma:
         row[_CHROMA_PITCH], row[_CHROMA_STEP] = chroma[0].pitch, chroma[0].step
@@ -285,24 +287,30 @@ def luma_stats_device(
     slab: Any,
     wide: Any,
     table: Any,
-    previous_small: Any,
+    kept: Any,
     tiles: Any,
     histogram: Any,
     small: Any,
     small_chroma: Any,
+    first: int = 0,
+    count: int | None = None,
 ) -> None:
-    """Measure N frames in one launch; returns before it has run.
+    """Measure frames in one launch; returns before it has run.
 
     Args:
         slab: uint8 [B]: device memory that holds all pictures (anything with the CUDA array interface).
         wide: uint16 [B / 2]: the same memory.
         table: int64 [N, 19]: a row per frame as `described` makes them.
-        previous_small: uint16 [P, 192, 336]: small pictures of the frames before.
+        kept: uint16 [P, 192, 336]: small pictures of the frames before, which those of these frames replace; each
+            frame of a launch has a row of its own.
         tiles: int64 [N, 24, 42, 10]: written, as `LumaStats.tiles`.
         histogram: int64 [N, 256]: added to; zeros at first.
-        small: uint16 [N, 192, 336]: written; other memory than `previous_small`'s rows in use.
+        small: uint16 [N, 192, 336]: written.
         small_chroma: uint16 [N, 2, 96, 168]: written.
+        first: Row of the table, and of the results, with the first frame.
+        count: How many frames; all from there on if null.
     """
-    luma_stats_kernel[(TILE_ROWS * TILE_COLS, table.shape[0]), BLOCK](
-        slab, wide, table, previous_small, tiles, histogram, small, small_chroma
+    frames = table.shape[0] - first if count is None else count
+    luma_stats_kernel[(TILE_ROWS * TILE_COLS, frames), BLOCK](
+        slab, wide, table, first, kept, tiles, histogram, small, small_chroma
     )
