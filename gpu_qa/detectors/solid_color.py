@@ -75,6 +75,8 @@ def solid_color(
     near = np.flatnonzero(inside_area(busy) <= _MUCH * limits.inside_area)
     near = near[_is_flat(luma[near], limits)]
     if len(near):
+        near = near[~_is_black(series.median_luma[near], series.median_chroma[near], limits)]
+    if len(near):
         colors = np.concatenate([luma[near][:, None], series.chroma[near].reshape(len(near), 2, -1)], axis=1)
         usual = np.concatenate([series.median_luma[near, None], series.median_chroma[near]], axis=1)
         away = np.abs(colors - usual[:, :, None]).max(axis=1)
@@ -83,8 +85,7 @@ def solid_color(
         other = busy[near] | (away > limits.clear_deviation).reshape(-1, *grid)
         overlay[near], inside = overlay_and_inside_area(odd)
         value[near] = 1.0 - inside
-        is_black = (usual[:, 0] <= limits.black_luma) & (np.abs(usual[:, 1:]).max(axis=1) <= limits.black_chroma)
-        verdict[near] = _verdict(value[near], overlay[near], inside, overlay_and_inside_area(other), is_black, limits)
+        verdict[near] = _verdict(value[near], overlay[near], inside, overlay_and_inside_area(other), limits)
         for index, color in zip(near, usual, strict=True):
             srgb[index] = srgb_hex(*color.tolist())
             name[index] = color_name(srgb[index])
@@ -145,12 +146,16 @@ def _is_flat(luma: np.ndarray, limits: SolidColorLimits) -> np.ndarray:
     return np.asarray(same.mean(axis=1) >= limits.clear_area - 2.0 * limits.overlay_area)
 
 
+def _is_black(luma: np.ndarray, chroma: np.ndarray, limits: SolidColorLimits) -> np.ndarray:
+    """Bool [T]: the usual colour is black, which the detector `black` tells."""
+    return np.asarray((luma <= limits.black_luma) & (np.abs(chroma).max(axis=1) <= limits.black_chroma))
+
+
 def _verdict(
     value: np.ndarray,
     overlay: np.ndarray,
     inside: np.ndarray,
     others: tuple[np.ndarray, np.ndarray],
-    is_black: np.ndarray,
     limits: SolidColorLimits,
 ) -> np.ndarray:
     """int8 [T]: +1 where all measures are within their limits, −1 where one is clearly outside."""
@@ -161,7 +166,7 @@ def _verdict(
         | (other_overlay > 1.25 * limits.overlay_area)
         | (other_inside > _MUCH * limits.inside_area)
     )
-    return np.where(is_black | is_picture, -1, np.where(is_solid, 1, 0)).astype(np.int8)
+    return np.where(is_picture, -1, np.where(is_solid, 1, 0)).astype(np.int8)
 
 
 SOLID_COLOR = Detector(
