@@ -27,6 +27,11 @@ CASES: dict[str, tuple[int, int, int, int, tuple[int, int, int] | None, bool]] =
     "grey, smaller than the grid": (5, 3, 8, 0, None, True),
     "large, some samples counted": (961, 400, 8, 0, None, False),
     "1 × 1": (1, 1, 8, 0, (1, 1, 1), False),
+    "NV12 on words": (445, 213, 8, 0, (2, 2, 2), True),
+    "P010 on words": (386, 197, 10, 6, (2, 2, 2), True),
+    "10 bit of 16, grey, on words": (345, 193, 10, 0, None, True),
+    "first NV12 on words": (359, 192, 8, 0, (2, 2, 2), False),
+    "NV12 beside words": (446, 214, 8, 0, (2, 2, 2), True),
 }
 LARGE = {"1080p P010": (1920, 1080, 10, 6, (2, 2, 2), True), "2160p": (3840, 2160, 8, 0, (2, 2, 1), True)}
 
@@ -38,9 +43,14 @@ class _Slab:
         self.data = np.random.default_rng(1).integers(0, 256, size, dtype=np.uint8)
         self._end = 0
 
-    def plane(self, width: int, height: int, itemsize: int, step: int, shift_by: int = 0) -> Plane:
+    def plane(
+        self, width: int, height: int, itemsize: int, step: int, shift_by: int = 0, *, on_words: bool = False
+    ) -> Plane:
         """A plane with padding behind its rows; `shift_by` samples into an interleaved one."""
         pitch = width * step + 3
+        if on_words:
+            pitch = -(-pitch // 4) * 4
+            self._end = -(-self._end // 4) * 4
         first = -(-self._end // itemsize) + shift_by
         self._end = (first + pitch * height + 2) * itemsize
         data = self.data if itemsize == 1 else self.data.view(np.uint16)
@@ -49,19 +59,21 @@ class _Slab:
 
 def luma_case_failures(names: dict[str, Any], *, tiles: int, block: tuple[int, int]) -> list[str]:
     """Measure all cases in one launch of the first `tiles` tiles each, and compare them with the definition."""
-    from gpu_qa_kernels.luma_stats.cuda import described, luma_stats_kernel
+    from gpu_qa_kernels.luma_stats.cuda import Column, described, luma_stats_kernel
 
     slab = _Slab(sum(16 * w * h + 20_000 for w, h, *_ in names.values()) // 2 * 2)
     rng = np.random.default_rng(2)
     rows, expected = [], []
     before_small = rng.integers(0, 65_536, (len(names), 192, 336)).astype(np.uint16)
-    for number, (width, height, depth, shift, sampling, has_before) in enumerate(names.values()):
+    for number, (name, case) in enumerate(names.items()):
+        width, height, depth, shift, sampling, has_before = case
         itemsize = 1 if depth == 8 else 2
-        luma, before = (slab.plane(width, height, itemsize, 1) for _ in range(2))
+        words = name.endswith("on words")
+        luma, before = (slab.plane(width, height, itemsize, 1, on_words=words) for _ in range(2))
         chroma = None
         if sampling is not None:
             columns, lines, step = sampling
-            cb = slab.plane(-(-width // columns), -(-height // lines), itemsize, step)
+            cb = slab.plane(-(-width // columns), -(-height // lines), itemsize, step, on_words=words)
             cr = cb._replace(offset=cb.offset + 1) if step == 2 else slab.plane(cb.width, cb.height, itemsize, step)
             chroma = (cb, cr)
         previous = before if has_before else None
@@ -76,6 +88,8 @@ def luma_case_failures(names: dict[str, Any], *, tiles: int, block: tuple[int, i
                 kept=number,
             )
         )
+        if bool(rows[-1][Column.ON_WORDS]) != words and itemsize * width < 3000:
+            raise AssertionError(f"{name} is {'' if words else 'not '}to be read by words")
         expected.append(
             luma_stats_reference(
                 luma,
@@ -93,13 +107,14 @@ def luma_case_failures(names: dict[str, Any], *, tiles: int, block: tuple[int, i
         np.zeros((count, 192, 336), np.uint16),
         np.zeros((count, 2, 96, 168), np.uint16),
     )
-    slab_, wide, table, kept, *out = [
-        cuda.to_device(array) for array in (slab.data, slab.data.view(np.uint16), np.stack(rows), before_small, *got)
+    views = [slab.data.view(kind) for kind in (np.uint8, np.uint16, np.uint32)]
+    slab_, wide, quad, table, kept, *out = [
+        cuda.to_device(array) for array in (*views, np.stack(rows), before_small, *got)
     ]
     # In two launches, as where a stream has two frames.
     for first, last in ((0, count // 2), (count // 2, count)):
         if last > first:
-            luma_stats_kernel[(tiles, last - first), block](slab_, wide, table, first, kept, *out)
+            luma_stats_kernel[(tiles, last - first), block](slab_, wide, quad, table, first, kept, *out)
     results = [array.copy_to_host() for array in out]
     failures = []
     if not np.array_equal(_first_cells(kept.copy_to_host(), tiles), _first_cells(results[2], tiles)):
@@ -239,7 +254,9 @@ def main() -> None:
     failures = [
         *luma_case_failures(CASES, tiles=2, block=(2, 2)),
         # Into the second row of tiles, which looks up at the first.
-        *luma_case_failures({"10 bit P010": CASES["10 bit P010"]}, tiles=44, block=(2, 1)),
+        *luma_case_failures(
+            {name: CASES[name] for name in ("10 bit P010", "NV12 on words", "P010 on words")}, tiles=44, block=(2, 1)
+        ),
         *audio_failures(),
         *device_failures(),
     ]

@@ -27,7 +27,7 @@ class Form(NamedTuple):
     chroma: bool = True
 
 
-FORMATS = (Form(50, 26, 8), Form(44, 30, 10), Form(64, 48, 8), Form(21, 13, 10, chroma=False), Form(350, 200, 8))
+FORMATS = (Form(50, 26, 8), Form(44, 30, 10), Form(64, 48, 8), Form(21, 13, 10, chroma=False), Form(352, 200, 8))
 """With a picture that is read by words; the others are too small for that."""
 
 

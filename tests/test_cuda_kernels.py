@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.timeout(400)
 def test_the_cuda_kernels_equal_their_definitions_in_the_simulator() -> None:
     """In a process of its own: numba decides for the simulator when it is imported."""
     pytest.importorskip("numba_cuda", reason="needs numba-cuda")

@@ -35,7 +35,7 @@ class Definition:
     """First row and number of frames of each."""
     fail: bool = False
 
-    def __call__(self, slab: Any, wide: Any, table: Any, kept: Any, *results: Any) -> None:
+    def __call__(self, slab: Any, wide: Any, quad: Any, table: Any, kept: Any, *results: Any) -> None:
         if self.fail:
             raise RuntimeError("CUDA error 700")
         *results_, first, count = results

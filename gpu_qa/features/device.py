@@ -157,8 +157,8 @@ class _Card:
         self._room = 0
         self._kept: Any = _empty((0, SMALL_ROWS, SMALL_COLS), np.uint16, device)
         self._free: list[int] = []
-        self._slabs: dict[int, tuple[Any, Any, Any]] = {}
-        """By address: the kernel's views of bytes and words, and the memory itself."""
+        self._slabs: dict[int, tuple[Any, tuple[Any, Any, Any]]] = {}
+        """By address: the memory, and the kernel's views of it by one, two and four bytes."""
         self.rows: Any = None
         """The table in host memory, int64 [room, columns]."""
 
@@ -206,10 +206,10 @@ class _Card:
         kept = _for_kernel(self._kept)
         for first, end in _launches(frames, states):
             memory: Any = frames[first].luma.data
-            slab, wide = self._slab(memory)
+            slab, wide, quad = self._slab(memory)
             tiles, histogram, small, small_chroma = self._kernel_outputs
             luma_stats_device(
-                slab, wide, self._kernel_table, kept, tiles, histogram, small, small_chroma, first, end - first
+                slab, wide, quad, self._kernel_table, kept, tiles, histogram, small, small_chroma, first, end - first
             )
         self._host_results[:count].copy_(self._results[:count], non_blocking=True)
         if self._device.type == "cuda":
@@ -239,17 +239,18 @@ class _Card:
         for event in events.values():
             stream.wait_event(event)
 
-    def _slab(self, memory: Any) -> tuple[Any, Any]:
+    def _slab(self, memory: Any) -> tuple[Any, Any, Any]:
         """The kernel's views of a block of memory, made once."""
         import torch
 
         address = int(memory.data_ptr())
         known = self._slabs.get(address)
-        if known is None or known[2].numel() * known[2].element_size() != memory.numel() * memory.element_size():
+        size = memory.numel() * memory.element_size()
+        if known is None or known[0].numel() * known[0].element_size() != size:
             whole = memory.view(torch.uint8)
-            words = whole[: len(whole) // 2 * 2].view(torch.uint16)
-            known = self._slabs[address] = (_for_kernel(whole), _for_kernel(words), memory)
-        return known[:2]
+            wide, quad = (whole[: size // n * n].view(kind) for n, kind in ((2, torch.uint16), (4, torch.uint32)))
+            known = self._slabs[address] = (memory, (_for_kernel(whole), _for_kernel(wide), _for_kernel(quad)))
+        return known[1]
 
 
 def _describe(state: _Stream, frame: VideoFrame, before: VideoFrame | None, row: np.ndarray) -> None:
@@ -257,7 +258,9 @@ def _describe(state: _Stream, frame: VideoFrame, before: VideoFrame | None, row:
     from gpu_qa_kernels.luma_stats.cuda import Column, described
 
     luma, chroma, form = frame.luma, frame.chroma, frame.format
-    layout = (form, luma.pitch, luma.step, *((chroma[0].pitch, chroma[0].step) if chroma else ()))
+    layout: tuple[Any, ...] = (form, luma.pitch, luma.step, luma.offset % 4)
+    if chroma is not None:
+        layout += (chroma[0].pitch, chroma[0].step, chroma[0].offset - luma.offset, chroma[1].offset - luma.offset)
     if state.described is None or state.layout != layout:
         memory: Any = luma.data
         state.layout = layout
@@ -274,6 +277,8 @@ def _describe(state: _Stream, frame: VideoFrame, before: VideoFrame | None, row:
     if chroma is not None:
         row[Column.CB], row[Column.CR] = chroma[0].offset, chroma[1].offset
     if before is not None:
+        if before.luma.pitch != luma.pitch or before.luma.offset % 4:
+            row[Column.ON_WORDS] = 0
         row[Column.PREVIOUS], row[Column.PREVIOUS_PITCH] = before.luma.offset, before.luma.pitch
     else:
         row[Column.PREVIOUS], row[Column.PREVIOUS_PITCH] = -1, 0
