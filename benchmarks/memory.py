@@ -37,7 +37,7 @@ _TICK_S = 0.1
 
 def sample(path: str, device: Any) -> dict[str, Any]:
     """Analyze a file and sample the resident set meanwhile; JSON values."""
-    from gpu_qa.pipeline import Analysis
+    from gpu_qa.analysis import Analysis
 
     analysis = Analysis(path, settings(device))
     samples: list[tuple[float, float]] = []

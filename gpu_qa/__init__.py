@@ -24,6 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gpu_qa.analysis import Analysis, analyze
     from gpu_qa.config import DetectorSettings, Settings, load_settings
     from gpu_qa.decode import DecodeSettings
     from gpu_qa.errors import (
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         SourceError,
         SourceTimeout,
     )
-    from gpu_qa.pipeline import Analysis, Engine, EngineLoad, EngineSettings, Update, analyze
+    from gpu_qa.pipeline import Engine, EngineLoad, EngineSettings, Update
     from gpu_qa.series import (
         AudioSeries,
         Detector,
@@ -88,6 +89,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "gpu_qa.analysis": ("Analysis", "analyze"),
     "gpu_qa.config": ("DetectorSettings", "Settings", "load_settings"),
     "gpu_qa.decode": ("DecodeSettings",),
     "gpu_qa.errors": (
@@ -100,7 +102,7 @@ _HOMES = {
         "SourceError",
         "SourceTimeout",
     ),
-    "gpu_qa.pipeline": ("Analysis", "Engine", "EngineLoad", "EngineSettings", "Update", "analyze"),
+    "gpu_qa.pipeline": ("Engine", "EngineLoad", "EngineSettings", "Update"),
     "gpu_qa.series": (
         "AudioSeries",
         "Detector",

@@ -213,9 +213,9 @@ def _trial_on_cpu() -> Finding:
 
 def _trial(device: Literal["cpu", "cuda"]) -> Finding:
     """Analyze a clip of a second: what proves more than any version."""
+    from gpu_qa.analysis import analyze
     from gpu_qa.config import Settings
     from gpu_qa.decode import DecodeSettings
-    from gpu_qa.pipeline import analyze
 
     area: Area = "cpu" if device == "cpu" else "gpu"
     remedy = "report this with the output of `gpu-qa doctor --format json`"

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import TextIO
 
-    from gpu_qa.pipeline import Progress
     from gpu_qa.series import Event
+    from gpu_qa.stream import Progress
 
 REFRESH_HZ = 8.0
 _WORDS_WIDTH = 62

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
-    from gpu_qa.pipeline import StreamAnalysis
     from gpu_qa.series import Event
     from gpu_qa.sinks.html_report import Page
     from gpu_qa.sinks.phrases import Outcome
+    from gpu_qa.stream import StreamAnalysis
     from gpu_qa.streams import StreamEntry
 
 _SHOW_CURSOR = b"\x1b[?25h\n"

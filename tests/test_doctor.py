@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console
 
 from gpu_qa import cli, doctor
+from gpu_qa.analysis import Analysis
 from gpu_qa.decode import driver
 from gpu_qa.doctor import Diagnosis, Finding, diagnose, render
 from gpu_qa.errors import DeviceError
-from gpu_qa.pipeline import Analysis
 from gpu_qa.series import Report
 
 if TYPE_CHECKING:

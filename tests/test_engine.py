@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import gpu_qa
-from gpu_qa import pipeline, reader
-from gpu_qa.decode import DecodeSettings
+from gpu_qa import reader
+from gpu_qa.decode import DecodeSettings, open_decoder
 from gpu_qa.sources import SourceSettings
 from gpu_qa.stream import StreamAnalysis
 from tests.clips import cached_clip, flip_bits, make_clip
@@ -177,7 +177,7 @@ def test_a_fault_of_ours_ends_one_stream(where: str, monkeypatch: pytest.MonkeyP
     victim, *others = clips()
     expected = {str(path): alone(path) for path in others}
     if where == "decoder":
-        monkeypatch.setattr(reader, "open_decoder", _dying_for(160, reader.open_decoder))
+        monkeypatch.setattr(reader, "open_decoder", _dying_for(160, open_decoder))
     else:
         take = StreamAnalysis.take
 
@@ -196,7 +196,7 @@ def test_a_fault_of_ours_ends_one_stream(where: str, monkeypatch: pytest.MonkeyP
     assert reports[str(victim)].measurements["frames_decoded"] > 30
 
 
-def _dying_for(width: int, open_decoder: Any) -> Any:
+def _dying_for(width: int, open_inner: Any) -> Any:
     """Opens decoders of which the one for pictures of this width dies after a while."""
 
     class Dying:
@@ -214,7 +214,7 @@ def _dying_for(width: int, open_decoder: Any) -> Any:
             return getattr(self._inner, name)
 
     def opened(track: Any, settings: Any) -> Any:
-        decoder = open_decoder(track, settings)
+        decoder = open_inner(track, settings)
         return Dying(decoder) if track.width == width else decoder
 
     return opened
@@ -323,13 +323,12 @@ def test_an_engine_runs_once() -> None:
         list(engine)
     for values in ({"files_at_once": -1}, {"max_streams": -1}, {"max_lag_s": 0.0}):
         with pytest.raises(ValueError, match="must be"):
-            gpu_qa.EngineSettings(**values)  # type: ignore[arg-type]
+            gpu_qa.EngineSettings(**values)
 
 
 def test_a_decoder_among_many_has_one_thread_and_one_alone_has_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     seen: list[int] = []
-    open_decoder = reader.open_decoder
 
     def noting(track: Any, settings: Any) -> Any:
         if track.kind == "video":

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from gpu_qa.pipeline import Progress
 from gpu_qa.progress import HANDFUL, Board, Display, ProgressLine, Tally
+from gpu_qa.stream import Progress
 from tests.report_builder import event
 
 if TYPE_CHECKING:

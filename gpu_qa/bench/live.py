@@ -22,7 +22,7 @@ from gpu_qa.units import ticks_to_s
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpu_qa.pipeline import StreamAnalysis
+    from gpu_qa.stream import StreamAnalysis
 
 LATENCY_KIND = "video.black"
 """What the latency film plants, and is waited for."""
