@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.object_store import cases
+from benchmarks.object_store import cases, view
 from benchmarks.object_store.costs import HOUR_S, VCPU_GB, Assumptions, costs, formula
 from benchmarks.object_store.prices import price_table, prices
 from benchmarks.object_store.usage import Agreement, Measured, OneProcessUse, Role, RunUse, ServiceUse
@@ -227,3 +227,13 @@ def test_every_case_is_weighed() -> None:
     assert len({case.distributed for case in found}) > 10
     only = dataclasses.replace(measured, runs=measured.runs[:1])
     assert {case.run for case in cases.weighed(only, USD, Assumptions())} == {cases.SPARSE}
+
+
+def test_the_committed_result_follows_the_schema_and_is_on_the_page() -> None:
+    document = view.load()
+    text = view.PAGE.read_text(encoding="utf-8")
+    assert view.filled(text, document) == text
+    assert next(run for run in document.measured.runs if run.name == cases.RAW).agreement.identical
+    # What the file says it costs is what its measurements cost.
+    again = cases.weighed(document.measured, document.prices, Assumptions())
+    assert [case.saving for case in again] == pytest.approx([case.saving for case in document.cases], abs=1e-4)

@@ -194,9 +194,12 @@ def _where(document: ObjectStoreResult) -> str:
         f"{'met' if target.met else '**not met**'})"
         for target in document.targets
     )
+    busy = " (other work kept it busy: waiting and latency are longer than on a quiet one)"
+    busy = busy if machine.load_before > machine.cores / 2 else ""
     return (
         f"{met}. {document.created[:10]}, {document.measured.rounds} rounds, {machine.cores} cores of {machine.cpu}, "
-        f"load average {machine.load_before:g} before and {machine.load_after:g} after; {document.measured.store}; "
+        f"load average {machine.load_before:g} before and {machine.load_after:g} after{busy}; "
+        f"{document.measured.store}; "
         f"Python {software.python}, {packages}; "
         f"{clip.seconds:.0f} s of {clip.width}×{clip.height} {clip.video_codec} at {clip.frame_rate:g} frames/s and "
         f"{clip.bit_rate / 1e6:.1f} Mbit/s with {clip.audio_codec}; detectors {', '.join(document.measured.detectors)}."
