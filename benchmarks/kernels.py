@@ -1,7 +1,7 @@
 """What each measuring pass takes, beside copying the same samples, on the CPU and on a card.
 
     python benchmarks/kernels.py                        # one core of the CPU
-    python benchmarks/kernels.py --device cuda          # the card of the machine as well
+    python benchmarks/kernels.py --device cuda          # the card of the machine as well; --require 0.6 makes it a test
 
 Every case runs some rounds on other pictures each time, after one that is not counted; numbers are medians. Rates count
 the samples of the picture and of the one before it as read, and for copies those read and those written.
@@ -207,6 +207,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--sizes", default=",".join(SIZES), help=f"some of {', '.join(SIZES)}")
     parser.add_argument("--output", type=Path, help="default: benchmarks/results/kernels-DEVICE.json")
+    parser.add_argument(
+        "--require",
+        type=float,
+        metavar="SHARE",
+        help="fail where a card measures pictures slower than this share of copying",
+    )
     chosen = parser.parse_args(arguments)
     load_before = result.load()
     kinds = [(name, bits) for name in chosen.sizes.split(",") for bits in (8, 10)]
@@ -229,7 +235,12 @@ def main(arguments: list[str] | None = None) -> int:
         share = case.gb_per_s / case.copy_gb_per_s
         print(f"{case.device:5}{case.name:36}{case.ms.median:9.4f} ms{case.gb_per_s:9.1f} GB/s{share:7.0%} of copying")
     print(output)
-    return 0
+    slow = [
+        case for case in cases if case.device == "cuda" and case.gb_per_s < (chosen.require or 0) * case.copy_gb_per_s
+    ]
+    for case in slow:
+        print(f"{case.name}: less than {chosen.require:.0%} of copying")
+    return 1 if slow else 0
 
 
 if __name__ == "__main__":

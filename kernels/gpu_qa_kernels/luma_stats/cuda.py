@@ -1,8 +1,9 @@
 """`luma_stats` on a CUDA device: frames of any mixture of sizes and depths in one launch.
 
-A block measures one tile of one frame. Its threads read the tile by words of four bytes where it lies so (`words`), else
-sample by sample, keep their sums in registers and fold them in shared memory; cells of the small pictures lie wholly inside a tile, so the block makes its own and
-compares them with those of the frame before. Only the histogram is added up over blocks, with atomic additions.
+A block measures one tile of one frame. Its threads read the tile by words of four bytes where it lies so (`words.py`),
+else sample by sample, keep their sums in registers and fold them in shared memory. Cells of the small pictures lie
+wholly inside a tile, so the block makes its own and compares them with those of the frame before. Only the histogram is
+added up over blocks, with atomic additions.
 """
 
 from __future__ import annotations
