@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gpu_qa.errors import DeviceError
@@ -158,9 +159,10 @@ class CudaStream:
         self._stream.synchronize()
 
     def __del__(self) -> None:
-        # The driver frees it when its work is done. Where making it failed there is none.
+        # The driver frees it when its work is done. Where making it failed there is none, and at exit no driver.
         if getattr(self, "address", 0):
-            self._within(self._cuda.cuStreamDestroy_v2, self.address)
+            with suppress(DeviceError):
+                self._within(self._cuda.cuStreamDestroy_v2, self.address)
 
     def _within(self, call: Any, *arguments: Any) -> None:
         """Call the driver in the card's context."""
