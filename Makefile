@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_FORMATS := h264:1080p25,h264:720p25,h264:2160p25,hevc:1080p25,av1:1080p25
 
 .PHONY: help install demo test check format test-gpu bench clean
 
@@ -42,9 +43,12 @@ format: install ## Format and sort what can be
 test-gpu: ## Tests, benchmarks and profiles on a machine with a card; skips are failures
 	PYTHON=$(PYTHON) benchmarks/gpu.sh
 
-bench: install ## Run the CPU benchmarks and write benchmarks/results/
+bench: install ## Run the CPU benchmarks and write their results and the tables of docs/
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/many_streams.py
+	$(BIN)/gpu-qa bench --device cpu --formats $(BENCH_FORMATS) --output gpu_qa/fleet/measured/cpu.json
+	$(BIN)/python benchmarks/page.py
 
 clean: ## Remove what make made
 	rm -rf $(VENV) demo build dist

@@ -1,6 +1,6 @@
 """What many streams in one process cost beside one process per stream, and what the engine adds to a plain loop.
 
-    python benchmarks/many_streams.py                     # everything, some 18 minutes, 10 of them joining and leaving
+    python benchmarks/many_streams.py                     # everything, some 20 minutes, 10 of them joining and leaving
     python benchmarks/many_streams.py --parts files,live --rounds 5
     python benchmarks/many_streams.py --churn-s 60 --rounds 1
 
@@ -523,7 +523,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, print a table and write a result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of: {', '.join(PARTS)}")
-    parser.add_argument("--streams", type=int, default=6)
+    parser.add_argument("--streams", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--live-s", type=float, default=15.0, help="how long live runs are watched")
     parser.add_argument("--churn-s", type=float, default=600.0, help="how long streams join and leave")

@@ -1,7 +1,8 @@
-"""Write the measured numbers into docs/speed.md: `python benchmarks/page.py` after a benchmark has written a result.
+"""Write the measured numbers into docs/: `python benchmarks/page.py` after a benchmark has written a result.
 
-The page has places `<!-- NAME -->` … `<!-- /NAME -->`; what stands between them is made here from `results/NAME.json`,
-so that the page says nothing that was not measured.
+docs/speed.md has places `<!-- NAME -->` … `<!-- /NAME -->`; what stands between them is made here from
+`results/NAME.json`, so that the page says nothing that was not measured. The place in docs/cost.md is filled from the
+costs and prices that come with the package.
 """
 
 from __future__ import annotations
@@ -17,38 +18,80 @@ sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
 
 from benchmarks import result  # noqa: E402
 from benchmarks.judging import CONTENTS, JudgingResult  # noqa: E402
+from benchmarks.many_streams import ManyStreamsResult  # noqa: E402
 from benchmarks.result import MemoryResult, PipelineResult, Side, Target  # noqa: E402
+from gpu_qa.bench.costs import load_costs  # noqa: E402
+from gpu_qa.fleet import DEFAULT_COSTS  # noqa: E402
+from gpu_qa.fleet.machine import load_prices  # noqa: E402
+from gpu_qa.fleet.plan import Headroom  # noqa: E402
+from gpu_qa.fleet.price import price_rows  # noqa: E402
 
+Document = PipelineResult | MemoryResult | JudgingResult | ManyStreamsResult
 PAGE = ROOT / "docs" / "speed.md"
+COST_PAGE = ROOT / "docs" / "cost.md"
 RESULTS = ROOT / "benchmarks" / "results"
-KINDS: dict[str, Any] = {"pipeline": PipelineResult, "memory": MemoryResult, "judging": JudgingResult}
+KINDS: dict[str, Any] = {
+    "pipeline": PipelineResult,
+    "many_streams": ManyStreamsResult,
+    "memory": MemoryResult,
+    "judging": JudgingResult,
+}
 
 
-def load(name: str) -> PipelineResult | MemoryResult | JudgingResult:
+def load(name: str) -> Document:
     """A committed result.
 
     Raises:
         ValueError: It does not follow the schema.
     """
     value = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    document: PipelineResult | MemoryResult | JudgingResult = result.read(KINDS[name], value)
+    document: Document = result.read(KINDS[name], value)
     return document
 
 
-def filled(page: str, name: str, document: PipelineResult | MemoryResult | JudgingResult) -> str:
+def filled(page: str, name: str, document: Document) -> str:
     """The page with a result's numbers in their place.
 
     Raises:
         ValueError: The page has no such place.
     """
+    return _replaced(page, name, _text(document))
+
+
+def with_prices(page: str) -> str:
+    """The page with what streams cost per hour by the costs and prices that come with the package.
+
+    Raises:
+        ValueError: The page has no such place.
+    """
+    costs = load_costs(DEFAULT_COSTS)
+    lines = [
+        "| stream | machine | $/h | streams at planned load | $ per stream-hour | limited by |",
+        "|---|---|---:|---:|---:|---|",
+    ]
+    for row in price_rows(costs, load_prices(), Headroom(), None):
+        price = "" if row.usd_per_stream_hour is None else f"{row.usd_per_stream_hour:.4f}"
+        lines.append(
+            f"| {row.format} | {row.machine} | {row.usd_per_hour:g} | {row.streams} | {price} | {row.limited_by} |"
+        )
+    machine = costs.machine
+    where = (
+        f"All are projections from CPU times measured {costs.created[:10]} on {machine.cores} cores of {machine.cpu} "
+        f"({costs.software.commit}), load average {machine.load_before:g} before and {machine.load_after:g} after, and "
+        "from NVIDIA's published decoding rates."
+    )
+    return _replaced(page, "prices", "\n".join([*lines, "", where]))
+
+
+def _replaced(page: str, name: str, text: str) -> str:
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if begin not in page or end not in page:
         raise ValueError(f"the page has no {begin} … {end}")
     place = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    return place.sub(lambda _: f"{begin}\n{_text(document)}\n{end}", page, count=1)
+    return place.sub(lambda _: f"{begin}\n{text}\n{end}", page, count=1)
 
 
-def _text(document: PipelineResult | MemoryResult | JudgingResult) -> str:
+def _text(document: Document) -> str:
     lines = [
         "| | median | middle half | wanted | met |",
         "|---|---:|---:|---:|---|",
@@ -90,7 +133,7 @@ def _side_row(side: Side) -> str:
     )
 
 
-def _where(document: PipelineResult | MemoryResult | JudgingResult) -> str:
+def _where(document: Document) -> str:
     machine, software = document.machine, document.software
     packages = ", ".join(
         f"{name} {software.packages[name]}" for name in ("av", "numba", "numpy") if name in software.packages
@@ -105,7 +148,7 @@ def _where(document: PipelineResult | MemoryResult | JudgingResult) -> str:
     )
 
 
-def _what(document: PipelineResult | MemoryResult | JudgingResult) -> str:
+def _what(document: Document) -> str:
     if isinstance(document, JudgingResult):
         return f"{document.pictures} measured pictures with stereo sound"
     clip = document.clip
@@ -121,6 +164,7 @@ def main() -> int:
     for name in KINDS:
         page = filled(page, name, load(name))
     PAGE.write_text(page, encoding="utf-8")
+    COST_PAGE.write_text(with_prices(COST_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

@@ -141,7 +141,7 @@ def show_bench(
         with stderr.status("") as status:
             found = Bench(settings, lambda words: status.update(Text(words))).run()
     else:
-        found = Bench(settings, stderr.print).run()
+        found = Bench(settings, lambda words: stderr.print(words, soft_wrap=True)).run()
     if output is not None:
         with opened(output, whole=True) as file:
             file.write(result.to_text(found))
@@ -264,4 +264,5 @@ def _headroom(cpu: float, thread: float, memory: float, engines: float, device_m
     try:
         return Headroom(cpu, thread, memory, engines, device_memory)
     except ValueError as error:
-        raise ConfigError(f"--{str(error).replace('engines', 'engine').replace(' ', '-load ', 1)}") from None
+        name, _, words = str(error).partition(" ")
+        raise ConfigError(f"--{name.removesuffix('s').replace('_', '-')}-load {words}") from None

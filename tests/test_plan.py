@@ -166,7 +166,7 @@ def test_clones_share_the_detectors_that_one_process_cannot_hold() -> None:
 def test_what_no_clone_can_carry_is_told_with_the_reason() -> None:
     machine = rented(vcpus=1)
     slow = planner(machine).plan([stream(frame_rate=200.0)])
-    assert "decoding and measuring it alone needs 1.50 cores, of 1 that its 1 thread" in slow.unplaced[0].reason
+    assert "decoding and measuring it alone needs 1.504 cores, of 1 that its 1 thread" in slow.unplaced[0].reason
     assert "[decode] threads" in slow.unplaced[0].reason
     more = planner(rented(vcpus=8)).plan([stream(frame_rate=200.0, decoder_threads=2)])
     assert more.unplaced == ()
@@ -174,7 +174,7 @@ def test_what_no_clone_can_carry_is_told_with_the_reason() -> None:
     costly = tuple(replace(cost, ms=once(40.0)) for cost in heavy.parts.detectors)
     measured = costs(replace(heavy, parts=replace(heavy.parts, detectors=costly)))
     lost = planner(machine, measured=measured).plan([stream()])
-    assert "the detector freeze alone needs 1.20 cores, of 1 × 1" in lost.unplaced[0].reason
+    assert "the detector freeze alone needs 1.202 cores, of 1 × 1" in lost.unplaced[0].reason
     text = shown(lost, [stream()])
     assert "Not placed" in text
     assert "the detector freeze" in text

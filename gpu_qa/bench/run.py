@@ -34,6 +34,8 @@ _SIDE_S = 12.0
 RATED_LOAD = 0.7
 """Share of the streams that just held at which latency is taken: what is planned for."""
 _MOST_STREAMS = 4096
+_ON_CARD = 16
+"""Streams at once, at least, that are compared on a card: enough to keep all of its decoding engines busy."""
 
 
 class MeasurementError(GpuQaError):
@@ -146,7 +148,7 @@ class Bench:
 
     def _format(self, one: Format | None, material: _Material, where: str, base_mb: float) -> FormatCost:
         facts, settings = material.facts, self.settings
-        parallel = usage.cores()
+        parallel = usage.cores() if settings.device == "cpu" else max(_ON_CARD, usage.cores())
         runs, stages = self._rounds(material, parallel, where)
         parts = parts_of(stages)
         probes: dict[int, Probe] = {}

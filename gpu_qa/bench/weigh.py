@@ -152,11 +152,14 @@ def latency_of(streams: int, latencies_s: Sequence[float]) -> Latency | None:
 
 
 def per_stream(probes: Mapping[int, Probe], base_mb: float) -> tuple[float | None, float | None]:
-    """What one more stream adds to the process and on the card, between the fewest and the most that held."""
-    held = [probes[number] for number in sorted(probes) if probes[number].held]
-    if not held:
+    """What one more stream adds to the process and on the card, between the fewest and the most that were watched.
+
+    A number that did not hold counts too: its streams were late, but in memory.
+    """
+    watched = [probes[number] for number in sorted(probes) if probes[number].proportional_mb > 0]
+    if not watched:
         return None, None
-    few, most = held[0], held[-1]
+    few, most = watched[0], watched[-1]
     if few is most:
         return round(max(0.0, most.proportional_mb - base_mb) / most.streams, 2), None
     more = most.streams - few.streams

@@ -287,7 +287,7 @@ class Planner:
         """What an empty machine lacks for so much in one process; empty where it lacks nothing."""
         room, machine, card = self._headroom, self._model.machine, self._model.card
         if demand.cores > self._cores:
-            return f"{demand.cores:.2f} cores, of {machine.vcpus} × {room.cpu:g} that may be used"
+            return f"{demand.cores:.3f} cores, of {machine.vcpus} × {room.cpu:g} that may be used"
         if demand.judging > room.thread:
             return f"{demand.judging:.2f} of the thread that judges, of {room.thread:g} that may be used"
         if self._model.base_mb + demand.memory_mb > self._memory_mb:
@@ -305,7 +305,7 @@ class Planner:
         if demand.reading <= allowed:
             return ""
         return (
-            f"{demand.reading:.2f} cores, of {allowed:g} that its {stream.decoder_threads} thread(s) may use: "
+            f"{demand.reading:.3f} cores, of {allowed:g} that its {stream.decoder_threads} thread(s) may use: "
             "give it more with [decode] threads"
         )
 
