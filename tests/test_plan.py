@@ -160,6 +160,7 @@ def test_clones_share_the_detectors_that_one_process_cannot_hold() -> None:
     assert plan.streams == 3
     text = shown(plan, streams)
     assert "1 of 2" in text
+    assert "3 streams are cloned" in text
     assert "freeze" in text
 
 

@@ -204,7 +204,7 @@ class CostModel:
         own = self.costs.machine
         speed = "" if self.cpu_speed == 1.0 else f", times {self.cpu_speed:g} (--cpu-speed)"
         words.append(
-            f"CPU: measured on {own.cores} cores of {own.cpu} at {self.costs.created[:10]} "
+            f"CPU: measured on {own.cores} cores of {own.cpu} on {self.costs.created[:10]} "
             f"({self.costs.software.commit or 'no commit'}); one vCPU counts as one of these cores{speed}"
         )
         if self.card is not None and not self.measured_card:
