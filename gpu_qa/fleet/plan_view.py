@@ -128,8 +128,8 @@ def _facts(plan: Plan, streams: Sequence[PlannedStream]) -> list[tuple[str, str]
         facts.append(("Limited by", ", ".join(name for name, _ in limits.most_common())))
     cloned = len({job.stream.name for place in plan.places for job in place.jobs if job.clones > 1})
     if plan.places:
-        clones = f"; {cloned} streams are cloned, each clone with some of theirs" if cloned else ""
-        facts.append(("Detectors", f"all of each stream in one process{clones}"))
+        clones = f"{cloned} streams are cloned, each clone with some of theirs; " if cloned else ""
+        facts.append(("Detectors", f"{clones}{'otherwise ' if cloned else ''}all of a stream in one process"))
     planned = f"CPU {room.cpu:.0%}, one thread {room.thread:.0%}, memory {room.memory:.0%}"
     if plan.model.card is not None:
         planned += f", decoding engines {room.engines:.0%}, device memory {room.device_memory:.0%}"
