@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -141,6 +142,27 @@ def test_sessions_are_counted() -> None:
     first.leave()
     memory.reserve(small)
     assert memory.streams == 2
+
+
+def test_the_load_of_nvdec_is_counted() -> None:
+    """A T4 decodes 1542 pictures of 1080p H.264 per second."""
+    memory = DeviceMemory(HostCard(name="Tesla T4"), DecodeSettings(slab_mib=100, max_load=0.5))
+    need = dataclasses.replace(stream_need("h264", Header(192, 108, 1, 8)), load=0.2)
+    first, _ = memory.reserve(need), memory.reserve(need)
+    with pytest.raises(
+        AdmissionError, match=r"needs 20.0% of it in real time, the 2 that are there need 40.0%, and decode.max_load is 50%"
+    ):
+        memory.reserve(need)
+    first.leave()
+    memory.reserve(need)
+
+
+@pytest.mark.parametrize(("name", "load"), [("Tesla T4", 30 / (2 * 771) * (12 * 7) / (120 * 68)), ("Stand-in", 0.0)])
+def test_a_decoder_counts_by_its_header(name: str, load: float) -> None:
+    with opened(clip("a.ts")) as (track, _):
+        decoder = NvdecDecoder(track, DecodeSettings(slab_mib=16), Driver(), HostCard(name=name))
+        assert decoder._place is not None
+        assert decoder._place.need.load == pytest.approx(load)
 
 
 def test_a_full_card_is_refused_before_anything_is_allocated() -> None:

@@ -39,6 +39,9 @@ class DecodeSettings:
     """Streams that a card's memory is planned for; 0 plans for as many as it decodes."""
     max_sessions: int = 200
     """Decoders at a time on a card; for more NVIDIA asks for settings of its kernel module."""
+    max_load: float = 0.95
+    """Share of what a card's NVDEC is published to decode that its streams may take together, each at its own pictures
+    per second; a card that is not in the table of rates is not limited."""
 
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cuda", "cpu"):
@@ -53,6 +56,8 @@ class DecodeSettings:
             raise ValueError("slab_mib and planned_streams must be 0 or more")
         if self.max_sessions < 1:
             raise ValueError("max_sessions must be 1 or more")
+        if not 0 < self.max_load <= 10:
+            raise ValueError("max_load must be more than 0 and at most 10")
 
 
 class Decoder(Protocol):

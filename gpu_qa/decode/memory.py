@@ -51,6 +51,8 @@ class Need:
     """In the slab."""
     surface_bytes: int
     """Of NVDEC's own, estimated."""
+    load: float = 0.0
+    """Share of the card's NVDEC that it takes in real time."""
 
     @property
     def pool_bytes(self) -> int:
@@ -154,6 +156,7 @@ class DeviceMemory:
         """
         self._card = card
         self._most = settings.max_sessions
+        self._most_load = settings.max_load
         self._lock = threading.Lock()
         self._places: dict[Place, bool] = {}
         """Who is there → whether its decoder runs."""
@@ -187,6 +190,12 @@ class DeviceMemory:
                 raise AdmissionError(
                     f"{len(self._places)} decoders run on {self._card.title}, and decode.max_sessions allows no more; "
                     "for more than about 200 NVIDIA asks for settings of its kernel module"
+                )
+            load = sum(place.need.load for place in self._places)
+            if load + need.load > self._most_load:
+                raise AdmissionError(
+                    f"NVDEC of {self._card.title} is taken: this stream needs {need.load:.1%} of it in real time, the"
+                    f" {len(self._places)} that are there need {load:.1%}, and decode.max_load is {self._most_load:.0%}"
                 )
             own = int(need.surface_bytes * self._scale)
             left = self._left()

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from gpu_qa.decode.headers import kept_parameters, length_size, picture_header, 
 from gpu_qa.decode.memory import device_memory, stream_need
 from gpu_qa.decode.notes import DamageNotes, Rarity, format_change, why
 from gpu_qa.decode.planes import color_of
+from gpu_qa.decode.rates import card_named, decode_load
 from gpu_qa.decode.sent import Sent, SentPackets
 from gpu_qa.decode.surface import Look, surface_of
 from gpu_qa.errors import AdmissionError, DeviceError
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
     from gpu_qa.decode import DecodeSettings
     from gpu_qa.decode.card import Card
-    from gpu_qa.decode.memory import Place
+    from gpu_qa.decode.memory import Need, Place
     from gpu_qa.decode.pool import FramePool, Tenant
     from gpu_qa.decode.surface import Surface
     from gpu_qa.media import Packet, Track, VideoFormat
@@ -103,7 +105,8 @@ class NvdecDecoder:
         self.reason = ""
         self._memory = device_memory(card, settings)
         self._stream = card.stream()
-        self._place = self._memory.reserve(stream_need(self._codec, self._header, settings.pool_frames))
+        self._kind = card_named(card.name)
+        self._place = self._memory.reserve(self._need())
         self._surface: Surface | None = None
         self._pool: FramePool | None = None
         self._format: VideoFormat | None = None
@@ -248,8 +251,7 @@ class NvdecDecoder:
         """
         check_support(self._driver, self._settings.gpu, self._codec, self._header)
         if self._place is None:
-            need = stream_need(self._codec, self._header, self._settings.pool_frames)
-            self._place = self._memory.reserve(need)
+            self._place = self._memory.reserve(self._need())
         return self._driver.CreateDecoder(
             gpuid=self._settings.gpu,
             codec=getattr(self._driver.cudaVideoCodec, CODECS[self._codec]),
@@ -321,15 +323,24 @@ class NvdecDecoder:
             surface = surface._replace(format=self._format)
         place = self._place
         if place is None or surface.size > place.pool.size:
-            need = stream_need(self._codec, self._header, self._settings.pool_frames)
             if place is not None:
                 place.leave()
                 self._place = None
-            place = self._place = self._memory.reserve(need.with_pictures_of(surface.size))
+            place = self._place = self._memory.reserve(self._need().with_pictures_of(surface.size))
         place.settle()
         place.pool.furnish(surface)
         self._surface, self._pool = surface, place.pool
         return surface, place.pool
+
+    def _need(self) -> Need:
+        """What the stream takes of the card, by its newest header."""
+        header = self._header
+        need = stream_need(self._codec, header, self._settings.pool_frames)
+        if self._kind is None:
+            return need
+        depth = "yuv420p" if header.bit_depth == 8 else f"yuv420p{header.bit_depth}le"
+        shown = replace(self._track, codec=self._codec, width=header.width, height=header.height, pixel_format=depth)
+        return replace(need, load=decode_load(shown, self._kind))
 
     def _sent_of(self, picture: Any, notes: list[Note]) -> Sent | None:
         """The packet that a picture was made of; null where it is not known."""
