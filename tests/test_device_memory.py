@@ -150,7 +150,8 @@ def test_the_load_of_nvdec_is_counted() -> None:
     need = dataclasses.replace(stream_need("h264", Header(192, 108, 1, 8)), load=0.2)
     first, _ = memory.reserve(need), memory.reserve(need)
     with pytest.raises(
-        AdmissionError, match=r"needs 20.0% of it in real time, the 2 that are there need 40.0%, and decode.max_load is 50%"
+        AdmissionError,
+        match=r"needs 20.0% of it in real time, the 2 that are there need 40.0%, and decode.max_load is 50%",
     ):
         memory.reserve(need)
     first.leave()
