@@ -25,6 +25,9 @@ _STEP_S = 1.0
 """The longest step of timestamps that counts as time played; longer ones are jumps."""
 _REORDERED = 17
 """Packets come in decoding order: of this many the earliest is shown before all later ones (H.264, HEVC: 16)."""
+_KEYLESS = 300
+"""After so many packets without a key frame none is waited for: there are streams that refresh their pictures bit by
+bit. Decoders give up on one after as many."""
 _TELL_FRAMES = 25
 """It is told again after this many further pictures."""
 
@@ -48,12 +51,17 @@ class Overload:
         """How far the reading is behind the input."""
         self._read_s: float | None = None
         self._clock: Track | None = None
-        self._dts: int | None = None
+        self._ticks = 0
+        """Where the clock stands: the decoding time of its last packet; the time of presentation where it has none."""
         self._skipping = False
         self._frames = self._told_frames = 0
         self._worst_s = 0.0
         self._held: list[tuple[int, int]] = []
         """pts and duration of packets that were left out, a heap."""
+        self._untimed: list[int] = []
+        """Durations of those that have no time of their own."""
+        self._since_key = 0
+        """Packets that were left out since the last key frame."""
 
     def next(self, packet: Packet, waited_s: float, read_s: float) -> Turn:
         """Decide on a packet.
@@ -73,7 +81,9 @@ class Overload:
             return Turn(decode=True)
         if packet.native is None:
             return Turn(decode=not self._skipping, left_out=self._released(packet.track.time_base, 0))
-        if self._skipping and packet.native.is_keyframe and self.behind_s < LIVE_PATIENCE_S / 2:
+        self._since_key = 0 if packet.native.is_keyframe else self._since_key + 1
+        begins_anew = packet.native.is_keyframe or self._since_key > _KEYLESS
+        if self._skipping and begins_anew and self.behind_s < LIVE_PATIENCE_S / 2:
             self._skipping = False
             left_out = self._released(packet.track.time_base, 0)
             return Turn(decode=True, left_out=left_out, notes=self._notes(packet, at_once=True))
@@ -81,31 +91,39 @@ class Overload:
             return Turn(decode=True)
         begins, self._skipping = not self._skipping, True
         if begins:
+            self._since_key = 0
             self._frames = self._told_frames = 0
             self._worst_s = 0.0
         self._worst_s = max(self._worst_s, self.behind_s)
         if packet.native.pts is not None:
             heapq.heappush(self._held, (packet.native.pts, packet.native.duration or 0))
+        else:
+            self._untimed.append(packet.native.duration or 0)
         self._frames += 1
-        left_out = self._released(packet.track.time_base, _REORDERED)
+        # What comes out of the decoder as it begins is shown before any that is left out.
+        left_out = () if begins else self._released(packet.track.time_base, _REORDERED)
         return Turn(decode=False, begins=begins, left_out=left_out, notes=self._notes(packet, at_once=begins))
 
     def _played_s(self, packet: Packet) -> float:
         """How much the input has played since the packet before, by the track that is its clock."""
         native, track = packet.native, packet.track
-        if native is None or native.dts is None:
+        ticks = None if native is None else native.pts if native.dts is None else native.dts
+        if ticks is None:
             return 0.0
         if self._clock is None or (track.kind == "video" and self._clock.kind != "video"):
-            self._clock, self._dts = track, native.dts
+            self._clock, self._ticks = track, ticks
             return 0.0
-        if track.index != self._clock.index or self._dts is None:
+        if track.index != self._clock.index:
             return 0.0
-        step_s = float((native.dts - self._dts) * track.time_base)
-        self._dts = native.dts
+        step_s = float((ticks - self._ticks) * track.time_base)
+        if native.dts is None and -_STEP_S <= step_s < 0.0:
+            return 0.0  # out of order, as times of presentation are: the latest so far counts
+        self._ticks = ticks
         return step_s if 0.0 <= step_s <= _STEP_S else 0.0
 
     def _released(self, time_base: Fraction, keep: int) -> tuple[SkippedFrame, ...]:
-        released = []
+        released = [SkippedFrame(None, duration, time_base) for duration in self._untimed]
+        self._untimed.clear()
         while len(self._held) > keep:
             pts, duration = heapq.heappop(self._held)
             released.append(SkippedFrame(pts, duration, time_base))

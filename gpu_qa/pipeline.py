@@ -7,9 +7,11 @@ judges, and tells. Streams share nothing but that thread and the card's memory.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
+import traceback
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +21,8 @@ import numpy as np
 from gpu_qa.config import Settings
 from gpu_qa.errors import AdmissionError
 from gpu_qa.media import SkippedFrame
-from gpu_qa.reader import Reader
+from gpu_qa.on_card import OnCard
+from gpu_qa.reader import MAILBOX_PACKETS, Reader
 from gpu_qa.seat import TICK_S, Seat
 from gpu_qa.sources import open_source
 from gpu_qa.sources.address import STDIN, without_credentials
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
-    from gpu_qa.features import MeasuredPicture
-    from gpu_qa.features.device import DevicePictures
     from gpu_qa.reader import Delivery
     from gpu_qa.series import Event
 
@@ -49,7 +50,7 @@ class EngineSettings:
     """Files that are analyzed at the same time, the others wait for their turn; 0 is one per processor core. Live
     inputs wait for nobody."""
     max_streams: int = 0
-    """Streams that may run at the same time; a live input beyond them is refused. 0 is no limit."""
+    """Streams that may run at the same time; beyond them a live input is refused, and a file waits. 0 is no limit."""
     max_lag_s: float = 1.0
     """While what was decoded waits longer than this for its judgement (99th percentile), or a live input is read later
     than this, a further live input is refused: this machine has no headroom for it."""
@@ -112,10 +113,10 @@ class Engine:
         self._left: list[Reader] = []
         """Of streams that have ended, until their threads have, too."""
         self._names: set[str] = set()
-        self._device: DevicePictures | None = None
+        self._on_card = OnCard()
         self._lags_s: deque[float] = deque(maxlen=_LAGS)
         self._frames = self._dropped = self._ticks = 0
-        self._stopping = self._running = False
+        self._stopping = self._running = self._over = False
 
     def add(
         self,
@@ -135,19 +136,22 @@ class Engine:
 
         Raises:
             AdmissionError: This machine has no room for another live input.
+            RuntimeError: The engine has ended: the streams it had were its last.
         """
         settings = settings if settings is not None else Settings()
         queues = waits_its_turn(source, settings)
-        if not queues:
-            self._admit(name or _name_of(source))
+        wanted = name if name is not None else _name_of(source)
         with self._lock:
-            given = self._unused(name) if name is not None else None
-            stream = StreamAnalysis(given or _name_of(source), settings, duration_s=duration_s)
+            if self._over:
+                raise RuntimeError("the engine has ended; make a new one")
+            if not queues:
+                self._admit(wanted)
+            stream = StreamAnalysis(self._unused(wanted), settings, duration_s=duration_s)
 
             def seat(threads: int) -> Seat:
                 decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=threads)
                 reader = Reader(lambda: open_source(source, settings.source), decode, self._wake.set)
-                return Seat(stream, reader, given is not None, queues)
+                return Seat(stream, reader, None if name is not None else wanted, queues)
 
             (self._waiting if queues else self._joining).append((stream, seat))
         self._wake.set()
@@ -193,6 +197,7 @@ class Engine:
         try:
             yield from self._run()
         finally:
+            self._over = True
             for reader in (*(seat.reader for seat in self._seats), *self._left):
                 reader.stop()
             for reader in (*(seat.reader for seat in self._seats), *self._left):
@@ -202,51 +207,41 @@ class Engine:
         while True:
             yield from self._dismiss()
             self._seat_more()
-            if not self._seats:
+            if not self._seats and self._ends():
                 return
-            self._wake.wait(TICK_S)
-            self._wake.clear()
-            tick = [(seat, seat.reader.take()) for seat in self._seats]
-            measured = self._measured(tick)
-            self._ticks += any(deliveries for _, deliveries in tick)
-            for seat, deliveries in tick:
-                for event in seat.judge(deliveries, measured, self._named):
-                    yield Update(seat.stream, event)
-                self._count(deliveries)
-                if seat.stream.ended:
-                    self._leave(seat)
-                    yield Update(seat.stream, None)
-            self._left = [reader for reader in self._left if not _closed(reader)]
+            if self._seats:
+                self._wake.wait(TICK_S)
+                self._wake.clear()
+                yield from self._tick()
+                self._left = [reader for reader in self._left if not _closed(reader)]
 
-    def _measured(
-        self, tick: Sequence[tuple[Seat, Sequence[Delivery]]]
-    ) -> dict[int, Sequence[MeasuredPicture] | Exception]:
-        """The pictures of a tick that lie on a card, by their delivery; or why they could not be measured."""
-        on_card = [(seat.stream, one) for seat, deliveries in tick for one in deliveries if one.frames or one.pictures]
-        if not any(delivery.frames for _, delivery in on_card):
-            return {}
-        if self._device is None:
-            from gpu_qa.features.device import DevicePictures
+    def _tick(self) -> Iterator[Update]:
+        """Judge what lies in the mailboxes. Nothing of it is known afterwards: pictures hold memory of a card."""
+        tick = [(seat, seat.reader.take()) for seat in self._seats]
+        if any(len(deliveries) >= MAILBOX_PACKETS for _, deliveries in tick):
+            # There may be more, and nobody who says so.
+            self._wake.set()
+        measured = self._on_card.measured([(seat.stream, one) for seat, deliveries in tick for one in deliveries])
+        self._ticks += any(deliveries for _, deliveries in tick)
+        for seat, deliveries in tick:
+            for event in seat.judge(deliveries, measured, self._renamed):
+                yield Update(seat.stream, event)
+            self._count(deliveries)
+            if seat.stream.ended:
+                self._leave(seat)
+                yield Update(seat.stream, None)
 
-            self._device = DevicePictures()
-        found: dict[int, Sequence[MeasuredPicture] | Exception] = {}
-        for stream, delivery in on_card:
-            if any(isinstance(picture, SkippedFrame) for picture in delivery.pictures):
-                self._device.skip(stream)
-        frames = [(stream, frame) for stream, delivery in on_card for frame in delivery.frames]
-        try:
-            pictures = iter(self._device.measure(frames))
-            for _, delivery in on_card:
-                if delivery.frames:
-                    found[id(delivery)] = [next(pictures) for _ in delivery.frames]
-        except Exception as error:  # noqa: BLE001 - a card that fails ends the streams on it, not the others
-            found.update({id(delivery): error for _, delivery in on_card if delivery.frames})
-        return found
+    def _ends(self) -> bool:
+        """Whether nothing is left to do; from then on no stream can join."""
+        with self._lock:
+            self._over = not self._joining and not self._waiting
+            return self._over
 
     def _count(self, deliveries: Sequence[Delivery]) -> None:
         now_s = time.monotonic()
         for delivery in deliveries:
-            self._frames += len(delivery.pictures) + len(delivery.frames)
+            measured = sum(not isinstance(picture, SkippedFrame) for picture in delivery.pictures)
+            self._frames += measured + len(delivery.frames)
             self._lags_s.append(now_s - delivery.ready_s)
 
     def _seat_more(self) -> None:
@@ -258,7 +253,8 @@ class Engine:
             threads = 0 if at_once == 1 else max(1, -(-self._cores // max(1, at_once)))
             while self._joining:
                 started.append(self._joining.popleft()[1](threads))
-            while self._waiting and files < self.files_at_once:
+            most = self._settings.max_streams or math.inf
+            while self._waiting and files < self.files_at_once and len(self._seats) + len(started) < most:
                 started.append(self._waiting.popleft()[1](threads))
                 files += 1
             self._seats += started
@@ -267,10 +263,13 @@ class Engine:
 
     def _dismiss(self) -> Iterator[Update]:
         """Let those go that are to leave: at once where nothing is known of them, else when their reader has ended."""
+        if not (self._stopping or self._leaving):
+            return
         with self._lock:
             leaving = set(self._leaving)
             unseated = [*self._joining, *self._waiting]
-            gone = [stream for stream, _ in unseated if self._stopping or stream in leaving]
+            gone = {stream: None for stream, _ in unseated if self._stopping or stream in leaving}
+            self._names.difference_update(stream.name for stream in gone)
             self._joining = deque(one for one in self._joining if one[0] not in gone)
             self._waiting = deque(one for one in self._waiting if one[0] not in gone)
             self._leaving = {stream for stream in leaving if not stream.ended and stream not in gone}
@@ -286,15 +285,17 @@ class Engine:
                 yield Update(seat.stream, None)
 
     def _leave(self, seat: Seat) -> None:
-        seat.reader.stop()
+        seat.reader.abandon()
         seat.note_reading()
+        if seat.stream.failure is not None:
+            # Its traceback would keep what was at hand when it failed: pictures on a card, of other streams as well.
+            traceback.clear_frames(seat.stream.failure.__traceback__)
         with self._lock:
             self._seats.remove(seat)
             self._names.discard(seat.stream.name)
         self._dropped += seat.reader.dropped
         self._left.append(seat.reader)
-        if self._device is not None:
-            self._device.forget(seat.stream)
+        self._on_card.forget(seat.stream)
 
     def _admit(self, name: str) -> None:
         """Raise `AdmissionError` where a further live input would be too much."""
@@ -308,9 +309,11 @@ class Engine:
                 f" them (max_lag_s = {limits.max_lag_s:g})"
             )
 
-    def _named(self, name: str) -> str:
+    def _renamed(self, old: str, new: str) -> str:
+        """What a stream is called from now on."""
         with self._lock:
-            return self._unused(name)
+            self._names.discard(old)
+            return self._unused(new)
 
     def _unused(self, name: str) -> str:
         """The name, with a number where another stream has it; the lock must be held."""

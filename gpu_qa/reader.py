@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 MAILBOX_PACKETS = 8
 """Decoded packets that may wait for the engine: some 2 MB of measures, or 25 MB of 1080p pictures on a card."""
+MOST_PACKETS = 1024
+"""Packets of a live input that may wait when nobody takes any: without their pictures, some 10 s of sound, 5 MB. Then a
+live input waits as well, for memory is not without end."""
 _DECODE = Turn(decode=True)
 
 
@@ -90,7 +93,12 @@ class Reader:
 
     def start(self) -> None:
         """Begin to open and read."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            # The system gives no more threads: this input cannot be read, the others go on.
+            self.error, self._ended = error, True
+            self._on_delivery()
 
     @property
     def ended(self) -> bool:
@@ -108,6 +116,11 @@ class Reader:
         """How far the reading is behind a live input; null for others, which wait."""
         return self._overload.behind_s if self._live else None
 
+    @property
+    def has_more(self) -> bool:
+        """True where something lies in the mailbox."""
+        return bool(self._mailbox)
+
     def take(self, most: int = MAILBOX_PACKETS) -> list[Delivery]:
         """What lies in the mailbox, oldest first; at most so many. Does not wait."""
         if not self._mailbox:
@@ -118,11 +131,20 @@ class Reader:
             return taken
 
     def stop(self) -> None:
-        """Let the thread end soon; what waits in the mailbox can still be had. From any thread or signal handler."""
-        self._stopping = True
+        """Let the thread end soon; what waits in the mailbox can still be had. From any thread."""
+        with self._changed:
+            self._stopping = True
+            # It may wait for room in the mailbox, which perhaps nobody empties any more.
+            self._changed.notify_all()
         source = self._source
         if source is not None:
             source.interrupt()
+
+    def abandon(self) -> None:
+        """Stop; nobody takes any more, so what waits is let go. From any thread."""
+        self.stop()
+        with self._changed:
+            self._mailbox.clear()
 
     def close(self) -> None:
         """Stop, and wait for the thread, which a read's own time limit ends at the latest.
@@ -131,7 +153,6 @@ class Reader:
         """
         self.stop()
         with self._changed:
-            self._changed.notify_all()
             opening = self._source is None and not self._ended
             self._ended = self._ended or opening
         if self._thread.is_alive() and not opening:
@@ -174,12 +195,13 @@ class Reader:
                 if self.began_s is None:
                     self.began_s = read_s
                 turn = self._overload.next(packet, read_s - asked_s, read_s) if self._live else _DECODE
-                if turn.begins:
-                    host.skip()
                 self.dropped += len(turn.left_out)
                 decoded = self._decoded(self._decoder(decoders, packet.track), packet, turn)
                 measured = tuple(host.measure(frame) for frame in decoded.frames if not is_on_device(frame))
                 frames = tuple(frame for frame in decoded.frames if is_on_device(frame))
+                if turn.begins:
+                    # What was inside the decoder still follows on the picture before; what comes next does not.
+                    host.skip()
                 pictures: tuple[MeasuredPicture | SkippedFrame, ...] = (*turn.left_out, *measured)
                 notes = (*packet.notes, *decoded.notes, *turn.notes)
                 if not self._put(Delivery(pictures, frames, decoded.sound, notes, time.monotonic())):
@@ -215,6 +237,7 @@ class Reader:
             patience_s = max(0.0, LIVE_PATIENCE_S - self._overload.behind_s) if self._live else None
             if not self._changed.wait_for(lambda: len(self._mailbox) < MAILBOX_PACKETS or self._stopping, patience_s):
                 self._drop_oldest()
+            self._changed.wait_for(lambda: len(self._mailbox) < MOST_PACKETS or self._stopping)
             if self._stopping:
                 return False
             self._mailbox.append(delivery)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,8 @@ class Seat:
 
     stream: StreamAnalysis
     reader: Reader
-    named: bool
-    """Its name was given, and is not to be taken from its input."""
+    guessed_name: str | None
+    """What it was thought to be called before its input was open; null where its name was given."""
     queues: bool
     """It is a file and takes one of their places."""
     leaving: bool = False
@@ -44,19 +45,21 @@ class Seat:
         self,
         deliveries: Sequence[Delivery],
         measured: Mapping[int, Sequence[MeasuredPicture] | Exception],
-        unused: Callable[[str], str],
+        renamed: Callable[[str, str], str],
     ) -> Iterator[Event]:
         """Judge what the reader delivered. A fault of ours ends this stream and no other.
 
         Args:
             deliveries: In their order; none where the reader had nothing.
             measured: By `id` of a delivery, the measures of its pictures that lie on a card, or why there are none.
-            unused: Makes a name that no other stream has.
+            renamed: Gives the stream's old name up and makes one of the new that no other stream has.
         """
         stream, reader = self.stream, self.reader
         try:
             if not stream.begun and reader.facts is not None:
-                stream.begin(reader.facts, None if self.named else unused(reader.name or stream.name))
+                known = reader.name or stream.name
+                keeps = self.guessed_name in (None, known)
+                stream.begin(reader.facts, None if keeps else renamed(stream.name, known))
                 self.delivered_s = time.monotonic()
             # Asked before what it has delivered is judged: nothing comes after that.
             ended = reader.ended
@@ -79,7 +82,9 @@ class Seat:
             elif not deliveries:
                 yield from self._look_after()
         except Exception as error:  # noqa: BLE001 - what was found until then is worth more than why it ends
-            yield from stream.fail(error)
+            # Closing its events may meet the same fault; the stream has ended all the same, and the others go on.
+            with suppress(Exception):
+                yield from stream.fail(error)
 
     def note_reading(self) -> None:
         """Let the stream know how its reading goes."""
@@ -108,6 +113,8 @@ class Seat:
             return
         self.looked_s = now_s
         facts = self.reader.facts
-        if facts is not None and facts.live and now_s - self.delivered_s >= QUIET_S:
+        silent = facts is not None and facts.live and now_s - self.delivered_s >= QUIET_S
+        # The engine may have been kept by others all that time, and something lie there by now.
+        if silent and not self.reader.has_more:
             yield from self.stream.quiet(now_s - self.delivered_s)
         yield from self.stream.flush()

@@ -6,15 +6,19 @@ import dataclasses
 import os
 import threading
 import time
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import gpu_qa
-from gpu_qa import reader
+from gpu_qa import reader, seat
 from gpu_qa.decode import DecodeSettings, open_decoder
-from gpu_qa.sources import SourceSettings
+from gpu_qa.media import SkippedFrame
+from gpu_qa.on_card import OnCard
+from gpu_qa.overload import Overload, Turn
+from gpu_qa.sources import SourceSettings, open_source
 from gpu_qa.stream import StreamAnalysis
 from tests.clips import cached_clip, flip_bits, make_clip
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gpu_qa.media import Packet
     from gpu_qa.series import Curve
 
 CPU = gpu_qa.Settings(decode=DecodeSettings(device="cpu"))
@@ -270,6 +275,187 @@ def test_streams_of_one_name_get_numbers() -> None:
     assert set(run(engine)) == {path, f"{path} (2)", "a", "a (2)"}
 
 
+def test_names_are_nobody_elses_from_the_start_and_free_again_at_the_end(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.ts")
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=1))
+    names = [engine.add(missing, CPU).name for _ in range(3)]
+    engine.remove(engine.add(missing, CPU, name="never begun"))
+    again: list[StreamAnalysis] = []
+    for update in engine:
+        if update.stream.name == "never begun" and not again:
+            again.append(engine.add(missing, CPU, name="never begun"))
+    assert names == [missing, f"{missing} (2)", f"{missing} (3)"]
+    assert [stream.name for stream in again] == ["never begun"]
+
+
+def test_who_has_seen_enough_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reader may be waiting for room in a mailbox that nobody empties any more."""
+    path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
+    take = StreamAnalysis.take
+
+    def slowly(self: StreamAnalysis, *arguments: Any) -> Iterator[gpu_qa.Event]:
+        time.sleep(0.01)
+        return take(self, *arguments)
+
+    monkeypatch.setattr(StreamAnalysis, "take", slowly)
+    engine = gpu_qa.Engine()
+    engine.add(path, CPU, name="short", duration_s=0.5)
+    for update in engine:
+        if update.event is None:
+            until_s = time.monotonic() + 30
+            while _threads_of_ours() and time.monotonic() < until_s:
+                time.sleep(0.01)
+            assert _threads_of_ours() == []
+
+
+def test_a_system_without_threads_costs_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
+    expected = alone(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
+    start = threading.Thread.start
+    refused: list[str] = []
+
+    def first_refused(self: threading.Thread) -> None:
+        if not refused:
+            refused.append(self.name)
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=2))
+    engine.add(path, CPU, name="refused")
+    engine.add(path, CPU, name="other")
+    monkeypatch.setattr(threading.Thread, "start", first_refused)
+    reports = run(engine)
+    assert reports["refused"].error == "internal error: RuntimeError: can't start new thread"
+    assert content(reports["other"]) == expected
+
+
+def test_files_wait_where_no_more_streams_may_run() -> None:
+    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=4, max_streams=1))
+    for _ in range(3):
+        engine.add(path, CPU)
+    assert [engine.load.waiting for update in engine if update.event is None] == [2, 1, 0]
+
+
+def test_a_live_input_that_waits_in_the_mailbox_has_not_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine was kept by somebody else for longer than what counts as silence."""
+    monkeypatch.setattr(seat, "QUIET_S", 0.3)
+    path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
+    taking = reader.Reader(lambda: open_source(path, PACED.source), CPU.decode)
+    stream = StreamAnalysis("live", CPU)
+    taken = seat.Seat(stream, taking, None, queues=False)
+    taking.start()
+    while not taking.has_more:
+        time.sleep(0.01)
+    list(taken.judge([], {}, lambda _, name: name))
+    assert stream.begun
+    time.sleep(0.6)
+    assert list(taken.judge([], {}, lambda _, name: name)) == []
+    assert stream.progress.position_s == 0
+    silent = []
+    monkeypatch.setattr(StreamAnalysis, "quiet", lambda _, silent_s: iter(silent.append(silent_s) or ()))  # type: ignore[func-returns-value]
+    time.sleep(0.6)
+    list(taken.judge([], {}, lambda _, name: name))
+    assert silent == []
+    monkeypatch.setattr(reader.Reader, "has_more", property(lambda _: False))
+    time.sleep(0.6)
+    list(taken.judge([], {}, lambda _, name: name))
+    assert len(silent) == 1
+    taking.close()
+
+
+def test_what_a_live_input_leaves_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nobody takes anything: the reader of our results may have stopped reading."""
+    monkeypatch.setattr(reader, "LIVE_PATIENCE_S", 0.0)
+    monkeypatch.setattr(reader, "MOST_PACKETS", 30)
+    path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
+    live = dataclasses.replace(CPU.decode)
+    taking = reader.Reader(lambda: open_source(path, LIVE.source), live)
+    taking.start()
+    until_s = time.monotonic() + 60
+    while len(taking._mailbox) < 30 and time.monotonic() < until_s:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert len(taking._mailbox) == 30
+    assert taking.dropped > 0
+    taking.abandon()
+    taking.close()
+    assert (taking.finished, taking.has_more) == (True, False)
+
+
+class _Card:
+    """Notes what is asked of it; pictures of one stream cannot be measured."""
+
+    def __init__(self, bad: str = "") -> None:
+        self.calls: list[Any] = []
+        self._bad = bad
+
+    def skip(self, stream: str) -> None:
+        self.calls.append(("skip", stream))
+
+    def measure(self, pictures: list[tuple[str, str]]) -> list[str]:
+        self.calls.append(pictures)
+        if any(stream == self._bad for stream, _ in pictures):
+            raise ValueError("of this picture")
+        return [f"{stream}{frame}" for stream, frame in pictures]
+
+
+def _delivery(*frames: Any, skipped: int = 0) -> Any:
+    skips = tuple(SkippedFrame(None, 0, Fraction(1, 25)) for _ in range(skipped))
+    return reader.Delivery(skips, frames, (), (), 0.0)
+
+
+def test_a_card_hears_of_pictures_left_out_between_those_that_it_measures() -> None:
+    card, on_card = _Card(), OnCard()
+    on_card._device = card  # type: ignore[assignment]
+    parts = [_delivery(1), _delivery(skipped=2), _delivery(2), _delivery(3, 4)]
+    other = _delivery(1)
+    found = on_card.measured([*(("a", one) for one in parts), ("b", other)])
+    assert card.calls == [[("a", 1), ("b", 1)], ("skip", "a"), [("a", 2), ("a", 3), ("a", 4)]]
+    measured: list[Any] = [found[id(one)] for one in (parts[0], parts[2], parts[3], other)]
+    assert measured == [["a1"], ["a2"], ["a3", "a4"], ["b1"]]
+    # Also in a tick in which nothing is measured.
+    card.calls.clear()
+    on_card.measured([("a", _delivery(skipped=1))])
+    assert card.calls == [("skip", "a")]
+
+
+def test_a_picture_that_cannot_be_measured_on_a_card_ends_its_own_stream_only() -> None:
+    on_card = OnCard()
+    on_card._device = _Card(bad="b")  # type: ignore[assignment]
+    good, bad, last = _delivery(1), _delivery(1), _delivery(1)
+    found: dict[int, Any] = dict(on_card.measured([("a", good), ("b", bad), ("c", last)]))
+    assert (found[id(good)], found[id(last)]) == (["a1"], ["c1"])
+    assert isinstance(found[id(bad)], ValueError)
+    assert found[id(bad)].__context__ is None, "its traceback holds everybody's pictures"
+
+
+def test_what_a_decoder_held_is_compared_and_what_comes_behind_a_gap_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Skipping(Overload):
+        """Leaves the last four pictures before the third key frame out."""
+
+        seen = -1
+
+        def next(self, packet: Packet, waited_s: float, read_s: float) -> Turn:
+            if packet.track.kind != "video":
+                return Turn(decode=True)
+            self.seen += 1
+            return Turn(decode=not 20 <= self.seen < 24, begins=self.seen == 20)
+
+    monkeypatch.setattr(reader, "Overload", Skipping)
+    path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
+    # Several threads hold pictures back.
+    taking = reader.Reader(lambda: open_source(path, LIVE.source), DecodeSettings(device="cpu", threads=4))
+    taking.start()
+    pictures: list[Any] = []
+    until_s = time.monotonic() + 60
+    while len(pictures) < 40 and time.monotonic() < until_s:
+        pictures += [picture for delivery in taking.take() for picture in delivery.pictures]
+    taking.abandon()
+    taking.close()
+    assert [number for number, picture in enumerate(pictures[:40]) if not picture.comparable] == [0, 20]
+
+
 def test_admission() -> None:
     path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
     engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_streams=2))
@@ -293,22 +479,36 @@ def test_a_machine_without_headroom_refuses_a_further_live_input(monkeypatch: py
     path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
     engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_lag_s=0.05))
     engine.add(path, CPU)
-    run(engine)
-    with pytest.raises(gpu_qa.AdmissionError, match=r"late is refused: .* is 0\.\d s behind"):
-        engine.add(path, PACED, name="late")
-    engine.add(path, CPU)  # a file can wait
+    engine.add(path, CPU)
+    refused = 0
+    for update in engine:
+        if update.event is None and not refused:
+            with pytest.raises(gpu_qa.AdmissionError, match=r"late is refused: .* is \d+\.\d s behind"):
+                engine.add(path, PACED, name="late")
+            refused += 1
+            engine.add(path, CPU)  # a file can wait
+    assert refused
+    with pytest.raises(RuntimeError, match="the engine has ended"):
+        engine.add(path, CPU)
 
 
 def test_stopping_ends_all_with_what_is_known() -> None:
     path = cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12)
     engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=1))
+    live = [engine.add(str(path), PACED, name=f"live {number}") for number in range(3)]
     for number in range(3):
-        engine.add(str(path), PACED, name=f"live {number}")
         engine.add(str(path), CPU, name=f"file {number}")
-    threading.Timer(1.0, engine.stop).start()
-    began_s = time.monotonic()
+    stopped_s = []
+
+    def stop_once_all_run() -> None:
+        while not all(stream.progress.frames for stream in live):
+            time.sleep(0.05)
+        stopped_s.append(time.monotonic())
+        engine.stop()
+
+    threading.Thread(target=stop_once_all_run, daemon=True).start()
     reports = run(engine)
-    assert time.monotonic() - began_s < 8
+    assert time.monotonic() - stopped_s[0] < 8
     assert len(reports) == 6
     for number in range(3):
         report = reports[f"live {number}"]

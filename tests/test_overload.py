@@ -119,6 +119,41 @@ def test_it_is_told_once_as_long_as_it_goes_on_and_never_as_a_fault_of_the_strea
     assert told[-1].message == "51 pictures in a row were not analyzed: this machine does not keep up"
 
 
+def test_a_stream_without_key_frames_is_not_left_out_for_ever() -> None:
+    overload = Overload()
+    turns = []
+    for number in range(700):
+        native = _Native(number * FRAME, number * FRAME, FRAME, is_keyframe=False)
+        turns.append(overload.next(Packet(VIDEO, native), 0.0, min(number, 60) * 0.1 + number * 0.001))
+    assert not all(turn.decode for turn in turns[:60])
+    resumed = max(index for index, turn in enumerate(turns) if not turn.decode) + 1
+    assert 300 < resumed < 400
+    assert len(left_out(turns)) == sum(not turn.decode for turn in turns)
+
+
+def test_times_of_presentation_stand_in_for_those_of_decoding() -> None:
+    overload = Overload()
+    for number in range(500):
+        shown = number // 4 * 4 + ORDER[number % 4]
+        native = _Native(shown * FRAME, None, FRAME, number % 12 == 0)
+        assert overload.next(Packet(VIDEO, native), 0.0, number * 0.039).decode
+    assert overload.behind_s < 0.2
+
+
+def test_pictures_without_any_time_are_counted_too() -> None:
+    overload = Overload()
+    turns = [
+        overload.next(Packet(VIDEO, _Native(None, None, FRAME, number % 12 == 0)), 0.0, number * 0.1)
+        for number in range(60)
+    ]
+    turns.append(overload.next(Packet(VIDEO, None), 0.0, 6.0))
+    lost = sum(not turn.decode for turn in turns[:-1])
+    assert lost > 20
+    assert left_out(turns) == [None] * lost
+    first = next(turn for turn in turns if turn.begins)
+    assert first.left_out == (), "what the decoder still holds is shown before it"
+
+
 def test_limits_are_checked() -> None:
     with pytest.raises(ValueError, match="frames must be 1 or more"):
         OverloadLimits(frames=0)
