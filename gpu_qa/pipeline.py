@@ -23,7 +23,7 @@ from gpu_qa.errors import AdmissionError
 from gpu_qa.media import SkippedFrame
 from gpu_qa.on_card import OnCard
 from gpu_qa.reader import MAILBOX_PACKETS, Reader
-from gpu_qa.seat import TICK_S, Seat
+from gpu_qa.seat import Seat
 from gpu_qa.sources import open_source
 from gpu_qa.sources.address import STDIN, without_credentials
 from gpu_qa.stream import StreamAnalysis
@@ -37,8 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "EngineLoad", "EngineSettings", "Update", "waits_its_turn"]
 
+GATHER_S = 0.02
+"""How long what the readers deliver is gathered, unless a mailbox fills sooner: waking up for each packet of twenty
+streams cost more than judging them."""
 _LAGS = 2000
-"""Deliveries, the newest, whose lag is remembered."""
+"""Deliveries of live inputs, the newest, whose lag is remembered."""
+_LAG_S = 10.0
+"""For how long a lag counts."""
 _STOPPED = "stopped before anything was known"
 
 
@@ -85,8 +90,9 @@ class EngineLoad:
     ticks: int
     """Turns of the engine that found something to do."""
     lag_p50_s: float | None
-    """How long what was decoded waited for its judgement, median of the newest deliveries; null before the first."""
+    """How long what was decoded waited for its judgement, median over live inputs and the last 10 s; null without."""
     lag_p99_s: float | None
+    """The 99th percentile of the same."""
     behind_s: float
     """How far the reading of the live input that is worst off is behind; 0 without one."""
 
@@ -114,7 +120,8 @@ class Engine:
         """Of streams that have ended, until their threads have, too."""
         self._names: set[str] = set()
         self._on_card = OnCard()
-        self._lags_s: deque[float] = deque(maxlen=_LAGS)
+        self._lags_s: deque[tuple[float, float]] = deque(maxlen=_LAGS)
+        """When, and how long it was."""
         self._frames = self._dropped = self._ticks = 0
         self._stopping = self._running = self._over = False
 
@@ -171,8 +178,9 @@ class Engine:
     @property
     def load(self) -> EngineLoad:
         """How much it carries; may be read from any thread."""
-        lags_s = np.array(tuple(self._lags_s))
-        p50_s, p99_s = np.percentile(lags_s, [50, 99]) if lags_s.size else (None, None)
+        now_s = time.monotonic()
+        lags_s = [lag_s for at_s, lag_s in tuple(self._lags_s) if now_s - at_s <= _LAG_S]
+        p50_s, p99_s = np.percentile(lags_s, [50, 99]) if lags_s else (None, None)
         seats = tuple(self._seats)
         return EngineLoad(
             streams=len(seats) + len(self._joining),
@@ -210,7 +218,7 @@ class Engine:
             if not self._seats and self._ends():
                 return
             if self._seats:
-                self._wake.wait(TICK_S)
+                self._wake.wait(GATHER_S)
                 self._wake.clear()
                 yield from self._tick()
                 self._left = [reader for reader in self._left if not _closed(reader)]
@@ -223,10 +231,13 @@ class Engine:
             self._wake.set()
         measured = self._on_card.measured([(seat.stream, one) for seat, deliveries in tick for one in deliveries])
         self._ticks += any(deliveries for _, deliveries in tick)
+        now_s = time.monotonic()
         for seat, deliveries in tick:
+            if not deliveries and not seat.is_due(now_s):
+                continue
             for event in seat.judge(deliveries, measured, self._renamed):
                 yield Update(seat.stream, event)
-            self._count(deliveries)
+            self._count(seat, deliveries)
             if seat.stream.ended:
                 self._leave(seat)
                 yield Update(seat.stream, None)
@@ -237,12 +248,16 @@ class Engine:
             self._over = not self._joining and not self._waiting
             return self._over
 
-    def _count(self, deliveries: Sequence[Delivery]) -> None:
+    def _count(self, seat: Seat, deliveries: Sequence[Delivery]) -> None:
         now_s = time.monotonic()
+        # Files keep the engine as busy as they can: what waits of them says nothing of the headroom.
+        facts = seat.reader.facts
+        is_live = facts is not None and facts.live
         for delivery in deliveries:
             measured = sum(not isinstance(picture, SkippedFrame) for picture in delivery.pictures)
             self._frames += measured + len(delivery.frames)
-            self._lags_s.append(now_s - delivery.ready_s)
+            if is_live:
+                self._lags_s.append((now_s, now_s - delivery.ready_s))
 
     def _seat_more(self) -> None:
         """Start what need not wait any longer."""

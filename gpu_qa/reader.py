@@ -34,6 +34,8 @@ MAILBOX_PACKETS = 8
 MOST_PACKETS = 1024
 """Packets of a live input that may wait when nobody takes any: without their pictures, some 10 s of sound, 5 MB. Then a
 live input waits as well, for memory is not without end."""
+_FILLING = MAILBOX_PACKETS // 2
+"""Packets in the mailbox from which on the engine is called; fewer wait for its next tick."""
 _DECODE = Turn(decode=True)
 
 
@@ -57,7 +59,8 @@ class Reader:
     Args:
         open_input: Opens it; called in the reader's thread, for opening may take long.
         settings: How its tracks are decoded.
-        on_delivery: Called in the reader's thread when there is something to `take`, or nothing more will come.
+        on_delivery: Called in the reader's thread when the mailbox fills, or nothing more will come. What fills it
+            slowly is to be looked for every now and then.
     """
 
     def __init__(
@@ -115,6 +118,11 @@ class Reader:
     def behind_s(self) -> float | None:
         """How far the reading is behind a live input; null for others, which wait."""
         return self._overload.behind_s if self._live else None
+
+    @property
+    def is_done(self) -> bool:
+        """True once nothing more will be put into the mailbox."""
+        return self._ended
 
     @property
     def has_more(self) -> bool:
@@ -241,7 +249,9 @@ class Reader:
             if self._stopping:
                 return False
             self._mailbox.append(delivery)
-        self._on_delivery()
+            filling = len(self._mailbox) >= _FILLING
+        if filling:
+            self._on_delivery()
         return True
 
     def _drop_oldest(self) -> None:

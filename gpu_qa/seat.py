@@ -41,6 +41,10 @@ class Seat:
     looked_s: float = 0.0
     """When it was last looked after though it had nothing."""
 
+    def is_due(self, now_s: float) -> bool:
+        """Whether there may be something to do though nothing was delivered."""
+        return not self.stream.begun or self.reader.is_done or now_s - max(self.delivered_s, self.looked_s) >= TICK_S
+
     def judge(
         self,
         deliveries: Sequence[Delivery],
