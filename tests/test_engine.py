@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,6 @@ from tests.clips import cached_clip, flip_bits, make_clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gpu_qa.media import Packet
     from gpu_qa.series import Curve
