@@ -24,7 +24,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
 from benchmarks import result  # noqa: E402
 from benchmarks.clips import CACHE, Clip  # noqa: E402
 from benchmarks.result import MemoryResult, MemorySample, Target  # noqa: E402
-from benchmarks.sides import peak_mb, settings  # noqa: E402
+from benchmarks.sides import settings  # noqa: E402
+from gpu_qa.bench.usage import peak_mb  # noqa: E402
 
 SETTLED_S = 300.0
 """Stream time after which nothing is to grow any more."""

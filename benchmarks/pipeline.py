@@ -26,17 +26,17 @@ sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
 from benchmarks import result  # noqa: E402
 from benchmarks.clips import CACHE, Clip  # noqa: E402
 from benchmarks.result import PipelineResult, Side, Spread, Target  # noqa: E402
+from gpu_qa.bench.peers import FILTERS, SMALL, SOUND_FILTER  # noqa: E402
+from gpu_qa.bench.usage import Elsewhere, wait_for_quiet  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FILTERS = "freezedetect,blackdetect,blockdetect,blurdetect,signalstats"
-SOUND_FILTER = "silencedetect"
 SIDES = {
     "decode": "PyAV decodes picture and sound, frames are thrown away",
     "analyze": "gpu_qa.analyze with every detector",
     "ffmpeg": f"ffmpeg -i CLIP -vf {FILTERS} -af {SOUND_FILTER} -f null -",
-    "ffmpeg small": f"ffmpeg -i CLIP -vf scale=480:270,{FILTERS} -af {SOUND_FILTER} -f null -",
+    "ffmpeg small": f"ffmpeg -i CLIP -vf {SMALL},{FILTERS} -af {SOUND_FILTER} -f null -",
     "first result": "gpu-qa analyze on a clip of 10 s, from the command's start, caches warm",
     "cold start": "the same, kernels not yet compiled, as after an installation; once, not in every round",
 }
@@ -45,8 +45,6 @@ MAX_CPU_RATIO = 1.35
 MIN_FFMPEG_RATIO = 10.0
 MAX_PEAK_MB = 600.0
 MAX_FIRST_RESULT_S = 5.0
-QUIET_PROCESSORS = 0.25
-"""Others keep fewer processors busy than this: quiet enough to begin a run."""
 _TIMEOUT_S = 1800.0
 
 
@@ -114,47 +112,6 @@ def first_result(clip: str, output_format: str, device: str, environment: dict[s
     return first_s if output_format == "jsonl" else whole_s
 
 
-class Elsewhere:
-    """How many processors others keep busy while this process waits for a child, by /proc/stat."""
-
-    processors = 0.0
-
-    def __enter__(self) -> Elsewhere:
-        self._busy_s, self._own_s, self._since_s = _busy_s(), _own_s(), time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        wall_s = time.perf_counter() - self._since_s
-        self.processors = (_busy_s() - self._busy_s - (_own_s() - self._own_s)) / wall_s
-
-
-def _busy_s() -> float:
-    """CPU time that the machine has spent on anything since its start; 0 where /proc is missing."""
-    try:
-        user, nice, system, _, _, irq, softirq, steal = (
-            int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
-        )
-    except (OSError, ValueError):
-        return 0.0
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-
-
-def _own_s() -> float:
-    """CPU time of this process and of its ended children."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def wait_for_quiet(limit_s: float) -> None:
-    """Wait until others leave the machine alone for a second, but no longer than `limit_s`."""
-    until_s = time.monotonic() + limit_s
-    while time.monotonic() < until_s:
-        with Elsewhere() as elsewhere:
-            time.sleep(1.0)
-        if elsewhere.processors < QUIET_PROCESSORS:
-            return
-
-
 def measure(
     sides: list[str], rounds: int, clip: dict[str, Any], warm_up: str, short: str, device: str, wait_s: float = 0.0
 ) -> _Runs:
@@ -178,7 +135,7 @@ def measure(
             if side in ("decode", "analyze"):
                 run = run_python([side, path, warm_up, "--device", device], frames)
             else:
-                run = run_ffmpeg(path, FILTERS if side == "ffmpeg" else f"scale=480:270,{FILTERS}", sound=sound)
+                run = run_ffmpeg(path, FILTERS if side == "ffmpeg" else f"{SMALL},{FILTERS}", sound=sound)
             runs.sides.setdefault(side, []).append(run)
     return runs
 

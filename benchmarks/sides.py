@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / folder) for folder in ("", "kernels")]
+
+from gpu_qa.bench.usage import peak_mb  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,18 +57,6 @@ def settings(device: Literal["cpu", "cuda"]) -> gpu_qa.Settings:
     import gpu_qa
 
     return gpu_qa.Settings(decode=gpu_qa.DecodeSettings(device=device))
-
-
-def peak_mb() -> float:
-    """Largest resident set of this process so far, 10⁶ bytes.
-
-    Linux's `VmHWM` and not `ru_maxrss`, which a child inherits from the process that started it.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def main() -> int:

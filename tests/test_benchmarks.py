@@ -17,6 +17,7 @@ import pytest
 
 from benchmarks import clips, judging, memory, page, pipeline, result
 from benchmarks.result import MemoryResult, PipelineResult, Software, Spread, Target
+from gpu_qa.bench.usage import Elsewhere
 from gpu_qa.detectors import DETECTORS
 
 
@@ -166,7 +167,7 @@ def test_a_failing_run_says_why() -> None:
 def test_other_work_on_the_machine_is_noticed() -> None:
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        with pipeline.Elsewhere() as elsewhere, pytest.raises(subprocess.TimeoutExpired):
+        with Elsewhere() as elsewhere, pytest.raises(subprocess.TimeoutExpired):
             busy.wait(1.0)
     finally:
         busy.kill()

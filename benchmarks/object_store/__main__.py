@@ -23,8 +23,8 @@ from benchmarks.object_store.detection import chosen as chosen_detectors
 from benchmarks.object_store.measure import measure
 from benchmarks.object_store.prices import prices
 from benchmarks.object_store.usage import ObjectStoreResult
-from benchmarks.pipeline import wait_for_quiet
 from benchmarks.result import Target
+from gpu_qa.bench.usage import wait_for_quiet
 from gpu_qa.catalogue import field_descriptions
 from gpu_qa.errors import GpuQaError
 

@@ -24,7 +24,7 @@ from benchmarks.object_store.payload import packed, unpacked
 from benchmarks.object_store.server import Access
 from benchmarks.object_store.store import Store, Traffic
 from benchmarks.result import ROOT, python_environment
-from benchmarks.sides import peak_mb
+from gpu_qa.bench.usage import peak_mb
 from gpu_qa.events import TrackerState
 
 if TYPE_CHECKING:
