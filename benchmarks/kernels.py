@@ -132,7 +132,8 @@ def card_case(name: str, bits: int, rounds: int) -> Case:
     """The pass over pictures on the card: one launch of many, by CUDA events."""
     import torch
 
-    from gpu_qa_kernels.luma_stats.cuda import described, luma_stats_device
+    from gpu_qa_kernels.luma_stats.cuda import luma_stats_device
+    from gpu_qa_kernels.luma_stats.table import described
 
     width, height = SIZES[name]
     itemsize = 1 if bits == 8 else 2

@@ -59,7 +59,8 @@ class _Slab:
 
 def luma_case_failures(names: dict[str, Any], *, tiles: int, block: tuple[int, int]) -> list[str]:
     """Measure all cases in one launch of the first `tiles` tiles each, and compare them with the definition."""
-    from gpu_qa_kernels.luma_stats.cuda import Column, described, luma_stats_kernel
+    from gpu_qa_kernels.luma_stats.cuda import luma_stats_kernel
+    from gpu_qa_kernels.luma_stats.table import Column, described
 
     slab = _Slab(sum(16 * w * h + 20_000 for w, h, *_ in names.values()) // 2 * 2)
     rng = np.random.default_rng(2)
@@ -135,7 +136,7 @@ def _first_cells(small: np.ndarray, tiles: int) -> np.ndarray:
 
 def _first_histogram(slab: _Slab, row: np.ndarray, tiles: int) -> np.ndarray:
     """Histogram of the first `tiles` tiles of the first row of tiles alone."""
-    from gpu_qa_kernels.luma_stats.cuda import Column
+    from gpu_qa_kernels.luma_stats.table import Column
 
     data = slab.data if row[Column.SAMPLE_BYTES] == 1 else slab.data.view(np.uint16)
     step, shift = row[Column.LATTICE_STEP], row[Column.LATTICE_SHIFT]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba_cuda", reason="needs numba-cuda")
 
-from gpu_qa_kernels.luma_stats.cuda import Column  # noqa: E402
+from gpu_qa_kernels.luma_stats.table import Column  # noqa: E402
 
 
 @dataclass(slots=True)

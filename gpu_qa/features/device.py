@@ -180,7 +180,7 @@ class _Card:
         """Have buffers for so many pictures."""
         if count <= self._room:
             return
-        from gpu_qa_kernels.luma_stats.cuda import Column
+        from gpu_qa_kernels.luma_stats.table import Column
 
         self._room = max(_FEWEST_ROWS, 1 << (count - 1).bit_length())
         shape = (self._room, len(Column))
@@ -255,7 +255,7 @@ class _Card:
 
 def _describe(state: _Stream, frame: VideoFrame, before: VideoFrame | None, row: np.ndarray) -> None:
     """Fill a picture's row of the table."""
-    from gpu_qa_kernels.luma_stats.cuda import Column, described
+    from gpu_qa_kernels.luma_stats.table import Column, described
 
     luma, chroma, form = frame.luma, frame.chroma, frame.format
     layout: tuple[Any, ...] = (form, luma.pitch, luma.step, luma.offset % 4)

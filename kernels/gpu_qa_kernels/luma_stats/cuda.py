@@ -8,14 +8,13 @@ added up over blocks, with atomic additions.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numba import cuda, int32, int64, uint32
 
 from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS
-from gpu_qa_kernels.luma_stats.contract import HISTOGRAM_BINS, SMALL_GREY, Feature, histogram_lattice
+from gpu_qa_kernels.luma_stats.contract import HISTOGRAM_BINS, SMALL_GREY, Feature
+from gpu_qa_kernels.luma_stats.table import Column
 from gpu_qa_kernels.luma_stats.words import (
     CELLS,
     CHROMA_CELLS,
@@ -23,16 +22,13 @@ from gpu_qa_kernels.luma_stats.words import (
     byte_columns,
     chroma_columns,
     column_sum,
-    lies_on_words,
     pair_columns,
 )
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from gpu_qa_kernels import PlaneLike
-
-__all__ = ["BLOCK", "Column", "described", "luma_stats_device", "luma_stats_kernel"]
+__all__ = ["BLOCK", "luma_stats_device", "luma_stats_kernel"]
 
 BLOCK = (32, 4)
 """Threads of a block along x and y, so that a warp reads neighbouring samples; smaller powers of two do as well."""
@@ -55,38 +51,6 @@ _SEGMENTS = 8
 """Into which the threads' sums are folded first."""
 _PADDED = _MOST_THREADS + 8
 """Keeps features that are folded side by side in other banks of the shared memory."""
-
-
-class Column(IntEnum):
-    """Columns of the table of frames, int64 [N, 20]. Offsets, pitches and steps are in samples, not bytes."""
-
-    OFFSET = 0
-    """First luma sample, counted in samples from the slab's start."""
-    PITCH = 1
-    WIDTH = 2
-    HEIGHT = 3
-    PREVIOUS = 4
-    """First luma sample of the frame before; −1 where there is none."""
-    PREVIOUS_PITCH = 5
-    KEPT = 6
-    """Row of `kept` with the small picture of the frame before, which this frame's replaces."""
-    CB = 7
-    """First sample of Cb; −1 without chroma."""
-    CR = 8
-    CHROMA_PITCH = 9
-    CHROMA_STEP = 10
-    CHROMA_WIDTH = 11
-    CHROMA_HEIGHT = 12
-    SAMPLE_BYTES = 13
-    """1 or 2."""
-    SHIFT = 14
-    BIT_DEPTH = 15
-    LATTICE_SHIFT = 16
-    """Of `histogram_lattice`."""
-    STEP = 17
-    LATTICE_STEP = 18
-    ON_WORDS = 19
-    """1 where the picture can be read by words (`lies_on_words`)."""
 
 
 _OFFSET, _PITCH, _WIDTH, _HEIGHT, _PREVIOUS, _PREVIOUS_PITCH, _KEPT = (int(Column(i)) for i in range(7))
@@ -335,42 +299,6 @@ def luma_stats_kernel(slab, wide, quad, table, first_frame, kept, tiles, histogr
         if counts[index] > 0:
             cuda.atomic.add(histogram, (frame, index), int64(counts[index]))
         index += threads
-
-
-def described(
-    luma: PlaneLike,
-    chroma: tuple[PlaneLike, PlaneLike] | None,
-    *,
-    bit_depth: int,
-    shift: int,
-    sample_bytes: int,
-    previous: PlaneLike | None = None,
-    kept: int = 0,
-) -> np.ndarray:
-    """A row of the kernel's table, int64 [20].
-
-    Args:
-        luma: The picture; offsets, pitches and steps in samples from the slab's start.
-        chroma: Cb and Cr, which have one pitch, step and size; null for a grey picture.
-        bit_depth: Significant bits, 8 to 16.
-        shift: Insignificant low bits below them.
-        sample_bytes: 1 or 2.
-        previous: Luma of the picture before in the same slab; null where there is none.
-        kept: Row of `kept` with the previous picture's small one, and for this one's.
-    """
-    row = np.zeros(len(Column), np.int64)
-    row[_OFFSET], row[_PITCH], row[_STEP] = luma.offset, luma.pitch, luma.step
-    row[_WIDTH], row[_HEIGHT] = luma.width, luma.height
-    row[_PREVIOUS], row[_PREVIOUS_PITCH] = (previous.offset, previous.pitch) if previous else (-1, 0)
-    row[_KEPT] = kept
-    row[_CB_OFFSET], row[_CR_OFFSET] = (chroma[0].offset, chroma[1].offset) if chroma else (-1, -1)
-    if chroma:
-        row[_CHROMA_PITCH], row[_CHROMA_STEP] = chroma[0].pitch, chroma[0].step
-        row[_CHROMA_WIDTH], row[_CHROMA_HEIGHT] = chroma[0].width, chroma[0].height
-    row[_SAMPLE_BYTES], row[_SHIFT], row[_BIT_DEPTH] = sample_bytes, shift, bit_depth
-    row[_ON_WORDS] = lies_on_words(luma, chroma, previous, bit_depth=bit_depth, sample_bytes=sample_bytes)
-    row[_LATTICE_STEP], row[_LATTICE_SHIFT] = histogram_lattice(luma.width, luma.height)
-    return row
 
 
 def luma_stats_device(
