@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TrackKind = Literal["video", "audio"]
 ColorRange = Literal["limited", "full"]
+Transfer = Literal["sdr", "pq", "hlg"]
 NoteKind = Literal["gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled", "overload"]
 
 
@@ -129,6 +130,11 @@ class VideoFormat:
     sample_aspect_ratio: Fraction = Fraction(1)
     """Width of a sample over its height."""
     interlaced: bool = False
+    """Its lines are two fields of different times, woven: interlaced pictures have been seen at this size."""
+    transfer: Transfer = "sdr"
+    """How code values become light: `pq` and `hlg` as in ITU-R BT.2100-2, `sdr` all else (ITU-R BT.1886)."""
+    top_field_first: bool | None = None
+    """Which field the stream says is shown first; null where the pictures are not interlaced or it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,14 @@ class VideoSeries:
     """8-bit code of white (235 or 255)."""
     display_aspect_ratio: float
     """Width over height of the picture as shown."""
+    transfer: Literal["sdr", "pq", "hlg"] = "sdr"
+    """How code values become light: `pq` and `hlg` as in ITU-R BT.2100-2, `sdr` all else (ITU-R BT.1886)."""
+    color_space: str | None = None
+    """Matrix coefficients such as `bt709`; null where the stream does not say."""
+    interlaced: bool = False
+    """The lines are two fields of different times, woven."""
+    top_field_first: bool | None = None
+    """Which field the stream says is shown first; null where it is not interlaced or does not say."""
 
     def __len__(self) -> int:
         return len(self.pts_s)
@@ -195,7 +203,9 @@ class Event:
     """0…1."""
     message: str
     details: dict[str, Any] = field(default_factory=dict)
-    """Kind-specific JSON values."""
+    """Kind-specific JSON values. `consequences` are the kinds that would be told too if this were not their cause."""
+    scope: str = ""
+    """What of the stream, as in `Evidence`: "" the picture, "1" or "1:front" an audio track and channel group."""
 
 
 @dataclass(frozen=True, slots=True)

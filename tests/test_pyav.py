@@ -193,6 +193,36 @@ def test_sample_aspect_ratio_and_interlacing() -> None:
     assert result.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("codec", "options", "top_first"),
+    [
+        ("libx264", {"x264-params": "tff=1"}, True),
+        ("libx264", {"x264-params": "bff=1"}, False),
+        ("mpeg2video", {"flags": "+ildct+ilme"}, False),
+        ("libx264", {}, None),
+    ],
+)
+def test_field_order_is_what_the_stream_says(codec: str, options: dict[str, str], top_first: bool | None) -> None:
+    with opened(clip("a.ts", codec=codec, size=(176, 144), codec_options=options)) as (track, natives):
+        result = decode_all(open_back_end("pyav", track), track, natives)
+    assert {frame.format.top_field_first for frame in result.frames} == {top_first}
+    assert {frame.format.interlaced for frame in result.frames} == {top_first is not None}
+    assert result.notes == ()
+
+
+@pytest.mark.parametrize(("number", "transfer"), [(1, "sdr"), (2, "sdr"), (16, "pq"), (18, "hlg")])
+@pytest.mark.parametrize("back_end", ["pyav", "nvdec"])
+def test_transfer_is_what_the_stream_says(back_end: str, number: int, transfer: str) -> None:
+    """Numbers are those of ITU-T H.273, table 3."""
+    options = {"x264-params": f"transfer={_X264_TRANSFERS[number]}"}
+    with opened(clip("a.ts", pixel_format="yuv420p10le", codec_options=options)) as (track, natives):
+        result = decode_all(open_back_end(back_end, track), track, natives)
+    assert {frame.format.transfer for frame in result.frames} == {transfer}
+
+
+_X264_TRANSFERS = {1: "bt709", 2: "undef", 16: "smpte2084", 18: "arib-std-b67"}
+
+
 @pytest.mark.parametrize("name", ["h264 in MPEG-TS", "mpeg2video"])
 def test_mended_pictures_are_flagged_and_told_once(name: str) -> None:
     from tests.test_decode import CLIPS

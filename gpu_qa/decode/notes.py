@@ -18,7 +18,11 @@ Cause = Literal["refused", "concealed", "transport", "lost", "nothing", "convers
 """What a `decode_error` is about: a packet the decoder would not take; a picture that it mended; a packet that arrived
 damaged; a picture that never came out; a track that gave nothing; a picture whose format cannot be read."""
 
-_FORMAT_FIELDS = ("width", "height", "pixel_format", "bit_depth", "color_range", "color_space", "sample_aspect_ratio")
+# fmt: off
+_FORMAT_FIELDS = (
+    "width", "height", "pixel_format", "bit_depth", "color_range", "color_space", "transfer", "sample_aspect_ratio",
+)
+# fmt: on
 
 
 class DamageNotes:

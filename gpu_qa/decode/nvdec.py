@@ -29,7 +29,7 @@ from gpu_qa.decode.driver import CODECS, check_support, load_driver
 from gpu_qa.decode.headers import kept_parameters, length_size, picture_header, probed_header
 from gpu_qa.decode.memory import device_memory, stream_need
 from gpu_qa.decode.notes import DamageNotes, Rarity, format_change, why
-from gpu_qa.decode.planes import color_of
+from gpu_qa.decode.planes import color_of, transfer_of
 from gpu_qa.decode.rates import card_named, decode_load
 from gpu_qa.decode.sent import Sent, SentPackets
 from gpu_qa.decode.surface import Look, surface_of
@@ -97,6 +97,7 @@ class NvdecDecoder:
             *color_of(context.pix_fmt or "", context.color_range, context.colorspace),
             context.sample_aspect_ratio or Fraction(1),
             context.field_order in _INTERLACED,
+            transfer_of(context.color_trc),
         )
         self._prefixed = length_size(self._codec, context.extradata) > 0
         self._filter = self._new_filter()

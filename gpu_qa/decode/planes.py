@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from gpu_qa.media import ColorRange
+    from gpu_qa.media import ColorRange, Transfer
 
 # Pixel formats: FFmpeg's libavutil/pixfmt.h and pixdesc.c.
 _PLANAR = re.compile(r"yuv(?:j|a)?(410|411|420|422|440|444)p(?:(9|10|12|14|16)le)?")
@@ -62,6 +62,8 @@ _COLOR_SPACES = {
 """AVColorSpace (matrix coefficients of ITU-T H.273, table 4) → name."""
 _FULL = 2
 """AVCOL_RANGE_JPEG."""
+_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
+"""AVColorTransferCharacteristic (ITU-T H.273, table 3) → what is not `sdr`: SMPTE ST 2084 and ARIB STD-B67."""
 _DEPTHS = (8, 10, 12, 16)
 """Bits that conversions go to."""
 
@@ -160,3 +162,8 @@ def color_of(name: str, color_range: int, color_space: int) -> tuple[ColorRange,
     """Range and matrix from libavcodec's numbers; unspecified ranges are limited, but for the JPEG formats."""
     full = color_range == _FULL or (name.startswith("yuvj") and color_range == 0)
     return "full" if full else "limited", _COLOR_SPACES.get(color_space)
+
+
+def transfer_of(color_trc: int) -> Transfer:
+    """How code values become light, from libavcodec's number; what a stream does not say is `sdr`."""
+    return _TRANSFERS.get(color_trc, "sdr")

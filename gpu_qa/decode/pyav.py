@@ -17,7 +17,7 @@ from av.video.reformatter import VideoReformatter
 
 from gpu_qa.decode.headers import has_picture, length_size
 from gpu_qa.decode.notes import DamageNotes, Rarity, format_change, why
-from gpu_qa.decode.planes import Component, Samples, color_of, conversion_of, samples_of
+from gpu_qa.decode.planes import Component, Samples, color_of, conversion_of, samples_of, transfer_of
 from gpu_qa.errors import DecodeError
 from gpu_qa.media import Decoded, Note, Plane, VideoFormat, VideoFrame
 
@@ -36,6 +36,8 @@ _STRICT = {"hevc": "explode"}
 shows it then too, and the failure tells which one."""
 _STRICT_PATIENCE = 16
 """Failures without as many pictures after which strictness is given up: it is then what keeps them from coming out."""
+_TOP_FIRST, _ORDERED = frozenset({2, 5}), frozenset({2, 3, 4, 5})
+"""AVFieldOrder: those that show the top field first (`tt`, `bt`), and all that tell an order."""
 _MARKS = 64
 """Damaged packets remembered until their pictures come out: four times the deepest reordering."""
 
@@ -92,6 +94,7 @@ class PyavDecoder:
         self._reformatter: VideoReformatter | None = None
         self._aspect = Fraction(1)
         self._interlaced = False
+        self._top_first: bool | None = None
         self._has_pts = False
         self._drained = False
         self._packets = self._pictures = self._failures = 0
@@ -217,10 +220,11 @@ class PyavDecoder:
         width, height = picture.width, picture.height
         if is_key or self._layout is None:
             self._follow_aspect()
+            self._follow_field_order()
         if picture.interlaced_frame and not self._interlaced:
             self._interlaced = True
             self._layouts.clear()
-        key = (picture.format.name, width, height, picture.color_range, picture.colorspace)
+        key = (picture.format.name, width, height, picture.color_range, picture.colorspace, picture.color_trc)
         layout = self._layouts.get(key)
         if layout is None:
             layout = self._new_layout(key, picture, pts, notes)
@@ -272,6 +276,13 @@ class PyavDecoder:
             self._aspect = aspect
             self._layouts.clear()
 
+    def _follow_field_order(self) -> None:
+        order = self._context.field_order
+        top_first = order in _TOP_FIRST if order in _ORDERED else None
+        if top_first is not None and top_first != self._top_first:
+            self._top_first = top_first
+            self._layouts.clear()
+
     def _new_layout(self, key: tuple[Any, ...], picture: Any, pts: int | None, notes: list[Note]) -> _Layout | None:
         if key in self._layouts:
             return None
@@ -298,6 +309,8 @@ class PyavDecoder:
             color_space=color_space,
             sample_aspect_ratio=self._aspect,
             interlaced=self._interlaced,
+            transfer=transfer_of(picture.color_trc),
+            top_field_first=self._top_first if self._interlaced else None,
         )
         if self._layout is not None and shown == self._layout.format and samples == self._layout.samples:
             shown = self._layout.format

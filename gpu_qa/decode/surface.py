@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from gpu_qa.decode.headers import Header
     from gpu_qa.decode.slab import Slab
-    from gpu_qa.media import ColorRange
+    from gpu_qa.media import ColorRange, Transfer
 
 _WIDE = ("P016", "P216", "YUV444_16Bit")
 """Formats with two bytes a sample."""
@@ -24,6 +24,7 @@ class Look(NamedTuple):
     color_space: str | None
     aspect: Fraction
     deinterlaced: bool
+    transfer: Transfer
 
 
 class Surface(NamedTuple):
@@ -86,5 +87,6 @@ def surface_of(decoder: Any, pixel_format: str, header: Header, look: Look) -> S
         pixel_format=pixel_format.lower() + (" deinterlaced" if look.deinterlaced else ""),
         color_space=look.color_space,
         sample_aspect_ratio=look.aspect,
+        transfer=look.transfer,
     )
     return Surface(shown, pitch, itemsize, size, chroma)

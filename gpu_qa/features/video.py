@@ -99,6 +99,10 @@ def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
         black_code=black,
         white_code=white,
         display_aspect_ratio=_display_aspect_ratio(form),
+        transfer=form.transfer,
+        color_space=form.color_space,
+        interlaced=form.interlaced,
+        top_field_first=form.top_field_first,
     )
 
 
