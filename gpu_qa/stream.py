@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpu_qa.config import Settings, known_detectors, settings_json
-from gpu_qa.events import TrackerState, finish, track
+from gpu_qa.events import CauseState, TrackerState, explain, finish, settle, track
 from gpu_qa.features import StreamFeatures
 from gpu_qa.series import Report, StreamFact
 from gpu_qa.sinks.curves import CurveRecorder
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gpu_qa.config import DetectorSettings
     from gpu_qa.features import Measured, MeasuredPicture
     from gpu_qa.media import AudioSamples, MediaFacts, Note, SkippedFrame
-    from gpu_qa.series import Detector, Event
+    from gpu_qa.series import Detector, Event, EventTiming, Evidence
 
 MAX_EVENTS = 10_000
 """Events kept for the report; further ones are told and counted, so that memory stays bounded."""
@@ -84,6 +84,7 @@ class StreamAnalysis:
         self._features: StreamFeatures | None = None
         self._judges = [_Judge(known_detectors()[name], chosen) for name, chosen in settings.detectors.items()]
         self._tracker = TrackerState(name)
+        self._causes = CauseState()
         self._curves = CurveRecorder()
         self._thumbnails = ThumbnailRecorder()
         self._events: dict[str, Event] = {}
@@ -138,7 +139,8 @@ class StreamAnalysis:
         self._facts = facts
         if name is not None:
             self._tracker = TrackerState(name)
-        self._features = StreamFeatures(facts.tracks)
+        consumed = {judge.detector.consumes for judge in self._judges}
+        self._features = StreamFeatures(facts.tracks, spectra="spectrum" in consumed)
         self._started_s = time.monotonic()
 
     def take(
@@ -210,6 +212,8 @@ class StreamAnalysis:
             self._counts.audio(audio)
             self._curves.add_audio(audio)
             yield from self._weigh("audio", audio)
+        for spectrum in measured.spectrum:
+            yield from self._weigh("spectrum", spectrum)
         has_facts = self._features is not None and self._features.has_facts
         if measured.video or measured.audio or has_facts:
             yield from self._judge_stream()
@@ -225,13 +229,19 @@ class StreamAnalysis:
             yield from self._weigh("stream", series)
 
     def _weigh(self, consumes: str, series: Any) -> Iterator[Event]:
+        weighed: list[tuple[Evidence, EventTiming]] = []
+        events: list[Event] = []
         for judge in self._judges:
             if judge.detector.consumes != consumes:
                 continue
             for evidence in judge.weigh(series):
-                self._tracker, events = track(self._tracker, evidence, judge.chosen.timing)
-                for event in events:
-                    yield self._keep(event)
+                self._tracker, told = track(self._tracker, evidence, judge.chosen.timing)
+                weighed.append((evidence, judge.chosen.timing))
+                events += told
+        until_s = self._features.timeline.until_s if self._features else 0.0
+        self._causes, events = explain(self._causes, weighed, events, until_s)
+        for event in events:
+            yield self._keep(event)
 
     def _keep(self, event: Event) -> Event:
         if event.id in self._events or len(self._events) < MAX_EVENTS:
@@ -244,7 +254,7 @@ class StreamAnalysis:
     def _close_events(self) -> Iterator[Event]:
         end_s = self._features.timeline.until_s if self._features else 0.0
         self._tracker, events = finish(self._tracker, end_s)
-        for event in events:
+        for event in settle(self._causes, events, end_s):
             yield self._keep(event)
 
     def report(self) -> Report:

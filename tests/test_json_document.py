@@ -46,6 +46,7 @@ def test_document_has_the_keys_in_their_order() -> None:
         "confidence",
         "message",
         "details",
+        "scope",
     ]
 
 

@@ -70,7 +70,7 @@ def track(state: TrackerState, evidence: Evidence, timing: EventTiming) -> tuple
             if run is None:
                 run = _begun(state.stream, evidence, first, ended)
             run, told = runs.raised(run, evidence, first, last, timing)
-            events += [_event(state.stream, evidence.kind, step, None) for step in told]
+            events += [_event(state.stream, key, step, None) for step in told]
         elif run is None:
             continue
         elif verdict == 0:
@@ -78,7 +78,7 @@ def track(state: TrackerState, evidence: Evidence, timing: EventTiming) -> tuple
         else:
             before, run = run, runs.cleared(run, evidence, first, last, timing)
             if run is None and before.told >= 0:
-                events.append(_event(state.stream, evidence.kind, before, before.raised_until_s))
+                events.append(_event(state.stream, key, before, before.raised_until_s))
                 ended = _Ended(before.id, before.raised_until_s)
     return _with(state, key, run, ended), events
 
@@ -94,9 +94,7 @@ def finish(state: TrackerState, end_s: float) -> tuple[TrackerState, list[Event]
         The state without runs, and the closed events in order of their start.
     """
     events = [
-        _event(state.stream, kind, run, runs.final_end_s(run, end_s))
-        for (kind, _), run in state.runs.items()
-        if run.told >= 0
+        _event(state.stream, key, run, runs.final_end_s(run, end_s)) for key, run in state.runs.items() if run.told >= 0
     ]
     events.sort(key=lambda event: (event.start_s, event.id))
     return TrackerState(state.stream, {}, state.ended), events
@@ -131,7 +129,8 @@ def _with(state: TrackerState, key: Key, run: Run | None, ended: _Ended | None) 
     return TrackerState(state.stream, kept, known)
 
 
-def _event(stream: str, kind: str, run: Run, end_s: float | None) -> Event:
+def _event(stream: str, key: Key, run: Run, end_s: float | None) -> Event:
+    kind, scope = key
     return Event(
         id=run.id,
         stream=stream,
@@ -146,4 +145,5 @@ def _event(stream: str, kind: str, run: Run, end_s: float | None) -> Event:
         confidence=run.confidence,
         message=rendered(kind, run, run.length_s if end_s is None else end_s - run.start_s),
         details=run.details,
+        scope=scope,
     )

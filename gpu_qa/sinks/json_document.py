@@ -56,6 +56,7 @@ def event_document(event: Event) -> dict[str, Any]:
             "confidence": event.confidence,
             "message": event.message,
             "details": event.details,
+            "scope": event.scope,
         }
     )
     assert isinstance(plain, dict)  # noqa: S101 - a dict comes back as a dict
