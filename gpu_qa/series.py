@@ -114,6 +114,57 @@ class AudioSeries:
     """int32 [T, C]: samples at or above 32 767 / 32 768 of full scale."""
 
     def __len__(self) -> int:
+    mean: np.ndarray
+    """float32 [T, C]: mean of the samples (DC), full scale = 1."""
+    cross: np.ndarray
+    """float32 [T, C // 2]: mean product of channels 2i and 2i + 1, full-scale square = 1."""
+    same_run: np.ndarray
+    """int32 [T, C]: longest run of equal samples, zero or not, within the hop; 1 where no two are equal."""
+    true_peak: np.ndarray
+    """float32 [T, C]: largest absolute value of the samples and of three points between any two (ITU-R BS.1770-5,
+    Annex 2; one point from 96 kHz on, none from 192 kHz on), full scale = 1. Up to 0.12 ms late."""
+    fine_power: np.ndarray
+    """float32 [T, 4, C]: mean square of each quarter of the hop (2.5 ms), full-scale square = 1."""
+    bend_peak: np.ndarray
+    """float32 [T, C]: largest |x(n) − 2 x(n − 1) + x(n − 2)|, n in the hop, full scale = 1."""
+    bend_power: np.ndarray
+    """float32 [T, C]: mean square of that difference, full-scale square = 1."""
+    levels: np.ndarray
+    """int32 [T, C, 64]: samples by absolute value in bins of 0.75 dB: bin 0 from +5.25 dBFS up, bin k from
+    5.25 − 0.75 k dBFS up to the one before, the last one all the rest."""
+
+    def __len__(self) -> int:
+        return len(self.pts_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrumSeries:
+    """Spectra of T consecutive steps of 0.1 s of one track. Steps follow one another without a gap within a series.
+
+    Powers are shares of the full-scale square: a full-scale square wave has 1 in all, a full-scale sine 0.5.
+    """
+
+    track: int
+    """Index of the track in its container."""
+    channels: tuple[str, ...]
+    """Channel names in order, such as ("FL", "FR")."""
+    sample_rate: int
+    """Hz."""
+    pts_s: np.ndarray
+    """float64 [T]: start of the step."""
+    end_s: np.ndarray
+    """float64 [T]: end of the step."""
+    low: np.ndarray
+    """float32 [T, C, 512]: power of the line k · `line_hz` in a Hann window of 0.5 s around the step: that of a sine at
+    the line. At a gap the nearest window that holds sound throughout."""
+    line_hz: float
+    """Distance of the lines in Hz: 2, up to half a per mille more or less at unusual sample rates."""
+    bands: np.ndarray
+    """float32 [T, C, B]: power in each band, the mean of four windows of 25 ms."""
+    band_floor: np.ndarray
+    """float32 [T, C, B]: the least of the four."""
+    edges_hz: np.ndarray
+    """float64 [B + 1]: edges of the bands, those of hearing (Bark) and wider ones above; the last is half the rate."""
         return len(self.pts_s)
 
 
@@ -236,8 +287,8 @@ class Detector:
     """Lower case, as in `--detectors` and the configuration: `freeze`."""
     kinds: tuple[str, ...]
     """The event kinds that its evidence has."""
-    consumes: Literal["video", "audio", "stream"]
-    """Which series `weigh` is given: `VideoSeries`, `AudioSeries` or `StreamSeries`."""
+    consumes: Literal["video", "audio", "spectrum", "stream"]
+    """Which series `weigh` is given: `VideoSeries`, `AudioSeries`, `SpectrumSeries` or `StreamSeries`."""
     weigh: Callable[[Any, Any, Any], tuple[list[Evidence], Any]]
     """`weigh(series, limits, carry) → (evidence, carry)`: pure. `carry` is null at a stream's start and opaque to the
     caller, who hands it back with the next series; any cut of a stream into series gives the same evidence."""

@@ -113,6 +113,8 @@ class _Staged:
             self._weigh("video", video)
         for audio in measured.audio:
             self._weigh("audio", audio)
+        for spectrum in measured.spectrum:
+            self._weigh("spectrum", spectrum)
         if measured.video or measured.audio or self._features.has_facts:
             with self.timed("series"):
                 series = self._features.stream_series()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HOPS_PER_S = 100
 SERIES_S = 0.4
 """A series is complete at this length."""
-_RESTART_S = 0.04
+RESTART_S = 0.04
 """Hops start anew where timestamps and sample count part by more than this: two frames of AAC."""
 
 
@@ -53,7 +53,7 @@ class AudioFeatures:
         if sound.sample_rate != self._rate or sound.channels != self._channels:
             done += self.flush()
             self._begin(sound, start_s)
-        elif abs(start_s - self._until_s) > _RESTART_S:
+        elif abs(start_s - self._until_s) > RESTART_S:
             done += self.flush()
             self._restart(start_s)
         self._pending.append(sound.samples)

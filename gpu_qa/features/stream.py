@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpu_qa.features.audio import AudioFeatures
+from gpu_qa.features.damage import DamageMarks
+from gpu_qa.features.spectrum import SpectrumFeatures
 from gpu_qa.features.timeline import Timeline, TimelineSettings
 from gpu_qa.features.video import VideoFeatures
 from gpu_qa.media import SkippedFrame
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from gpu_qa.features.picture import MeasuredPicture
     from gpu_qa.media import AudioSamples, Note, Track
-    from gpu_qa.series import AudioSeries, VideoSeries
+    from gpu_qa.series import AudioSeries, SpectrumSeries, VideoSeries
 
 _FIRST_PICTURE_S = 30.0
 """Sound that waits for the first picture, which sets the clock's 0, waits no longer than this much sound."""
@@ -31,6 +33,7 @@ class Measured:
 
     video: tuple[VideoSeries, ...] = ()
     audio: tuple[AudioSeries, ...] = ()
+    spectrum: tuple[SpectrumSeries, ...] = ()
 
 
 class StreamFeatures:
@@ -39,15 +42,20 @@ class StreamFeatures:
     Args:
         tracks: The tracks that are analyzed.
         timeline: When a step of the timestamps is out of the ordinary.
+        spectra: Whether spectra of the sound are wanted.
     """
 
-    def __init__(self, tracks: Sequence[Track], timeline: TimelineSettings = TimelineSettings()) -> None:
+    def __init__(
+        self, tracks: Sequence[Track], timeline: TimelineSettings = TimelineSettings(), *, spectra: bool = True
+    ) -> None:
         self.timeline = Timeline(timeline)
         self._video_track = next((track for track in tracks if track.kind == "video"), None)
         self._audio_tracks = [track for track in tracks if track.kind == "audio"]
         self._video = VideoFeatures()
         self._audio = {track.index: AudioFeatures(track.index) for track in self._audio_tracks}
         self._waiting: list[AudioSamples] = []
+        self._spectra = {track.index: SpectrumFeatures(track.index) for track in self._audio_tracks if spectra}
+        self._measured_spectra: list[SpectrumSeries] = []
         self._waiting_s = 0.0
         self._facts: list[StreamFact] = []
 
@@ -80,7 +88,7 @@ class StreamFeatures:
                 if self._waiting_s > _FIRST_PICTURE_S:
                     audio += self._measure_waiting()
         self._facts += [self._fact(note) for note in notes]
-        return Measured(tuple(video), tuple(audio))
+        return Measured(tuple(video), tuple(audio), self._spectra_so_far())
 
     def note(self, fact: StreamFact) -> None:
         """Add something that happened to the stream and was seen elsewhere."""
@@ -102,7 +110,9 @@ class StreamFeatures:
         audio = self._measure_waiting() if ended else []
         for features in self._audio.values():
             audio += features.flush()
-        return Measured(tuple(self._video.flush()), tuple(audio))
+        for spectra in self._spectra.values():
+            self._measured_spectra += spectra.flush(ended=ended)
+        return Measured(tuple(self._video.flush()), tuple(audio), self._spectra_so_far())
 
     def stream_series(self, *, finished: bool = False, until_s: float | None = None) -> StreamSeries:
         """The facts since the last call and how far each track has come.
@@ -145,8 +155,14 @@ class StreamFeatures:
         return self._audio[sound.track.index].add(sound, start_s)
 
     def _measure_waiting(self) -> list[AudioSeries]:
+        if spectra := self._spectra.get(sound.track.index):
+            self._measured_spectra += spectra.add(sound, start_s)
         waiting, self._waiting, self._waiting_s = self._waiting, [], 0.0
         return [series for sound in waiting for series in self._measure_sound(sound)]
+    def _spectra_so_far(self) -> tuple[SpectrumSeries, ...]:
+        done, self._measured_spectra = tuple(self._measured_spectra), []
+        return done
+
 
     def _fact(self, note: Note) -> StreamFact:
         at_s = self.locate(note)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 16
 """Inputs that are looked at at the same time."""
+_SOUND = ("audio", "spectrum")
+"""Series that only streams with sound have."""
 _FRAME_RATE = 25.0
 """Where an input states none."""
 
@@ -100,7 +102,9 @@ def _planned(entry: StreamEntry, assume: Format | None, facts: MediaFacts | Conf
         width=width,
         height=height,
         frame_rate=float(stated_rate) if stated_rate else _FRAME_RATE,
-        detectors=tuple(name for name in entry.settings.detectors if sound_tracks or known[name].consumes != "audio"),
+        detectors=tuple(
+            name for name in entry.settings.detectors if sound_tracks or known[name].consumes not in _SOUND
+        ),
         sound_tracks=sound_tracks,
         bit_depth=_bit_depth(video.pixel_format if video else None),
         decoder_threads=max(1, entry.settings.decode.threads),
