@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpu_qa.features.audio import AudioFeatures
-from gpu_qa.features.damage import DamageMarks
 from gpu_qa.features.spectrum import SpectrumFeatures
 from gpu_qa.features.timeline import Timeline, TimelineSettings
 from gpu_qa.features.video import VideoFeatures
@@ -53,9 +52,9 @@ class StreamFeatures:
         self._audio_tracks = [track for track in tracks if track.kind == "audio"]
         self._video = VideoFeatures()
         self._audio = {track.index: AudioFeatures(track.index) for track in self._audio_tracks}
-        self._waiting: list[AudioSamples] = []
         self._spectra = {track.index: SpectrumFeatures(track.index) for track in self._audio_tracks if spectra}
         self._measured_spectra: list[SpectrumSeries] = []
+        self._waiting: list[AudioSamples] = []
         self._waiting_s = 0.0
         self._facts: list[StreamFact] = []
 
@@ -152,17 +151,17 @@ class StreamFeatures:
         length_s = sound.samples.shape[1] / sound.sample_rate
         start_s, facts = self.timeline.place(sound.track.index, "audio", raw_s, length_s)
         self._facts += [replace(fact, details={**fact.details, "track": sound.track.index}) for fact in facts]
-        return self._audio[sound.track.index].add(sound, start_s)
-
-    def _measure_waiting(self) -> list[AudioSeries]:
         if spectra := self._spectra.get(sound.track.index):
             self._measured_spectra += spectra.add(sound, start_s)
-        waiting, self._waiting, self._waiting_s = self._waiting, [], 0.0
-        return [series for sound in waiting for series in self._measure_sound(sound)]
+        return self._audio[sound.track.index].add(sound, start_s)
+
     def _spectra_so_far(self) -> tuple[SpectrumSeries, ...]:
         done, self._measured_spectra = tuple(self._measured_spectra), []
         return done
 
+    def _measure_waiting(self) -> list[AudioSeries]:
+        waiting, self._waiting, self._waiting_s = self._waiting, [], 0.0
+        return [series for sound in waiting for series in self._measure_sound(sound)]
 
     def _fact(self, note: Note) -> StreamFact:
         at_s = self.locate(note)
