@@ -23,9 +23,9 @@ import numpy as np  # noqa: E402
 
 from benchmarks import result  # noqa: E402
 from benchmarks.result import Machine, Software, Spread  # noqa: E402
-from gpu_qa.features.audio import k_weighting  # noqa: E402
+from gpu_qa.features.audio import k_weighting, true_peak_taps  # noqa: E402
 from gpu_qa_kernels import SMALL_COLS, SMALL_ROWS, Plane  # noqa: E402
-from gpu_qa_kernels.audio_stats import audio_stats  # noqa: E402
+from gpu_qa_kernels.audio_stats import audio_stats, start_state  # noqa: E402
 from gpu_qa_kernels.luma_stats import Feature, empty_luma_stats, luma_stats  # noqa: E402
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ def sound_case(rounds: int) -> Case:
     """A second of 48 kHz stereo on one core."""
     samples = np.random.default_rng(2).normal(0, 0.2, (2, 48_000)).astype(np.float32)
     edges = np.arange(0, 48_001, 480, dtype=np.int64)
-    coefficients, state = k_weighting(48_000), np.zeros((2, 4))
-    times = timed_ms(lambda: audio_stats(samples, edges, coefficients, state), rounds)
+    coefficients, taps, state = k_weighting(48_000), true_peak_taps(48_000), start_state(2)
+    times = timed_ms(lambda: audio_stats(samples, edges, coefficients, taps, state), rounds)
     target = np.empty_like(samples)
     copies = timed_ms(lambda: np.copyto(target, samples), rounds)
     rate, copy_rate = samples.nbytes / float(np.median(times)), 2 * samples.nbytes / float(np.median(copies))

@@ -112,6 +112,24 @@ class AudioSeries:
     """int32 [T, C]: longest run of exactly zero samples within the hop."""
     clipped: np.ndarray
     """int32 [T, C]: samples at or above 32 767 / 32 768 of full scale."""
+    mean: np.ndarray
+    """float32 [T, C]: mean of the samples (DC), full scale = 1."""
+    cross: np.ndarray
+    """float32 [T, C // 2]: mean product of channels 2i and 2i + 1, full-scale square = 1."""
+    same_run: np.ndarray
+    """int32 [T, C]: longest run of equal samples, zero or not, within the hop; 1 where no two are equal."""
+    true_peak: np.ndarray
+    """float32 [T, C]: largest absolute value of the samples and of three points between any two (ITU-R BS.1770-5,
+    Annex 2; one point from 96 kHz on, none from 192 kHz on), full scale = 1. Up to 0.12 ms late."""
+    fine_power: np.ndarray
+    """float32 [T, 4, C]: mean square of each quarter of the hop (2.5 ms), full-scale square = 1."""
+    bend_peak: np.ndarray
+    """float32 [T, C]: largest |x(n) − 2 x(n − 1) + x(n − 2)|, n in the hop, full scale = 1."""
+    bend_power: np.ndarray
+    """float32 [T, C]: mean square of that difference, full-scale square = 1."""
+    levels: np.ndarray
+    """int32 [T, C, 64]: samples by absolute value in bins of 0.75 dB: bin 0 from +5.25 dBFS up, bin k from
+    5.25 − 0.75 k dBFS up to the one before, the last one all the rest."""
 
     def __len__(self) -> int:
         return len(self.pts_s)

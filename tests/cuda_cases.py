@@ -12,7 +12,7 @@ import numpy as np
 from numba import config, cuda
 
 from gpu_qa_kernels import Plane
-from gpu_qa_kernels.audio_stats import AudioStats
+from gpu_qa_kernels.audio_stats import STATE, AudioStats, empty_audio_stats, start_state
 from gpu_qa_kernels.audio_stats.reference import audio_stats_reference
 from gpu_qa_kernels.luma_stats import LumaStats
 from gpu_qa_kernels.luma_stats.reference import luma_stats_reference
@@ -161,52 +161,69 @@ def _differences(got: LumaStats, expected: LumaStats, tiles: int) -> list[str]:
 
 def audio_failures() -> list[str]:
     """Two tracks of different rates and a broken one in one launch, in two cuts, against the definition."""
-    from gpu_qa_kernels.audio_stats.cuda import THREADS, audio_stats_kernel
+    from gpu_qa_kernels.audio_stats.cuda import COLUMNS, THREADS, audio_stats_kernel
 
     rng = np.random.default_rng(3)
     coefficients = np.array([[1.5, -2.7, 1.2, -1.69, 0.73], [1.0, -2.0, 1.0, -1.99, 0.99]])
+    taps = rng.normal(0, 0.3, (2, 12)).astype(np.float32)
     tracks = [rng.normal(0, 0.4, (2, 96)).astype(np.float32), rng.normal(0, 2.0, (1, 88)).astype(np.float32)]
     tracks[0][0, 20:50] = 0.0
-    tracks[1][0, 3], tracks[1][0, 4], tracks[1][0, 5] = np.nan, np.inf, 1.0
-    edges = [np.arange(0, 97, 24, dtype=np.int64), np.array([0, 44, 88], np.int64)]
-    rows, samples, edge_list, out = [], [], [], 0
-    states: list[np.ndarray] = []
-    first = edge = 0
-    for track, track_edges in zip(tracks, edges, strict=True):
-        for channel in track:
-            rows.append([first, edge, len(track_edges) - 1, 0, 4 * len(states), out])
-            samples.append(channel)
-            states.append(np.zeros(4))
-            first += len(channel)
-            out += len(track_edges) - 1
-        edge_list.append(track_edges)
-        edge += len(track_edges)
-    flat = [np.zeros(out, kind) for kind in (np.float32, np.int64, np.float64, np.int32, np.int32, np.int32)]
+    tracks[0][1, 48:60] = -0.25
+    tracks[1][0, 3], tracks[1][0, 4], tracks[1][0, 5], tracks[1][0, 6] = np.nan, np.inf, 1.0, 9.0
+    edges = [np.array([0, 2, 24, 48, 96], np.int64), np.array([0, 44, 88], np.int64)]
+    filters = [taps, taps[:1]]
+    # Of the second track the samples before are known.
+    before = [start_state(2), np.full((1, STATE), 0.125)]
+    rows: list[list[int]] = []
+    at = first = edge = pair = 0
+    for track, hops, own in zip(tracks, edges, filters, strict=True):
+        for channel in range(len(track)):
+            paired = channel % 2 == 0 and channel + 1 < len(track)
+            row = {
+                "samples": first, "edges": edge, "hops": len(hops) - 1, "coefficients": 0, "taps": 0,
+                "phases": len(own), "state": STATE * len(rows), "out": at,
+                "partner": first + track.shape[1] if paired else -1, "pair": pair,
+            }  # fmt: skip
+            rows.append([row[name] for name in COLUMNS])
+            first += track.shape[1]
+            at += len(hops) - 1
+            pair += (len(hops) - 1) * paired
+        edge += len(hops)
+    empty = empty_audio_stats(at, 1)
     device = [
         cuda.to_device(array)
         for array in (
-            np.concatenate(samples),
+            np.concatenate([track.ravel() for track in tracks]),
             np.array(rows, np.int64),
-            np.concatenate(edge_list),
+            np.concatenate(edges),
             coefficients.ravel(),
-            np.concatenate(states),
-            *flat,
+            taps.ravel(),
+            np.concatenate(before).ravel(),
+            *(np.zeros(max(values.size, pair), values.dtype) for values in empty),
         )
     ]
     audio_stats_kernel[1, THREADS if not config.ENABLE_CUDASIM else len(rows)](*device)
-    results = [array.copy_to_host() for array in device[5:]]
-    state = device[4].copy_to_host().reshape(-1, 4)
-    failures, row = [], 0
-    for number, (track, track_edges) in enumerate(zip(tracks, edges, strict=True)):
-        stats, after = audio_stats_reference(track, track_edges, coefficients, np.zeros((len(track), 4)))
+    results = AudioStats(*(array.copy_to_host() for array in device[6:]))
+    states = device[5].copy_to_host().reshape(-1, STATE)
+    failures, number = [], 0
+    for index, (track, hops, own, state) in enumerate(zip(tracks, edges, filters, before, strict=True)):
+        stats, after = audio_stats_reference(track, hops, coefficients, own, state)
         for channel in range(len(track)):
-            at = rows[row][5]
+            row = dict(zip(COLUMNS, rows[number], strict=True))
             for name, values in zip(AudioStats._fields, results, strict=True):
-                if not np.array_equal(values[at : at + len(track_edges) - 1], getattr(stats, name)[:, channel]):
-                    failures.append(f"track {number} channel {channel}: {name}")
-            if not np.array_equal(state[row], after[channel]):
-                failures.append(f"track {number} channel {channel}: state")
-            row += 1
+                expected = getattr(stats, name)
+                if name == "cross":
+                    start, expected = row["pair"], expected[:, channel // 2] if row["partner"] >= 0 else expected[:0]
+                else:
+                    start = row["out"]
+                    expected = expected[..., channel] if name == "quarter_energy" else expected[:, channel]
+                width = expected[0].size if len(expected) else 1
+                got = values[start * width : start * width + expected.size]
+                if not np.array_equal(got, expected.ravel()):
+                    failures.append(f"track {index} channel {channel}: {name}")
+            if not np.array_equal(states[number], after[channel], equal_nan=True):
+                failures.append(f"track {index} channel {channel}: state")
+            number += 1
     return failures
 
 

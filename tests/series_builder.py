@@ -22,8 +22,11 @@ _PER_FRAME = (
     "pts_s", "end_s", "luma", "luma_std", "change", "coarse_change", "gradient", "block_edge", "chroma", "histogram",
     "comparable", "is_corrupt", "is_key", "small", "small_chroma",
 )
+_PER_HOP = (
+    "pts_s", "end_s", "peak", "power", "k_power", "zero_run", "clipped", "mean", "cross", "same_run", "true_peak",
+    "fine_power", "bend_peak", "bend_power", "levels",
+)
 # fmt: on
-_PER_HOP = ("pts_s", "end_s", "peak", "power", "k_power", "zero_run", "clipped")
 
 S = TypeVar("S", VideoSeries, AudioSeries)
 
@@ -104,23 +107,39 @@ def audio_series(
     track: int = 1,
     sample_rate: int = 48_000,
 ) -> AudioSeries:
-    """Hops of 10 ms. `rms_dbfs` broadcasts to [T, C]; the peak is 9 dB above unless given; −inf is digital silence."""
+    """Hops of 10 ms. `rms_dbfs` broadcasts to [T, C]; the peak is 9 dB above unless given; −inf is digital silence.
+
+    The level does not change within a hop, all samples lie in the bin of its RMS level, second differences are 20 dB
+    below it, the channels of a pair are half alike, and no point between samples is above the peak.
+    """
     hops = round(duration_s * 100)
     shape = (hops, len(channels))
     rms = np.broadcast_to(np.asarray(rms_dbfs, np.float64), shape)
     peak = rms + 9.0 if peak_dbfs is None else np.broadcast_to(np.asarray(peak_dbfs, np.float64), shape)
     power = np.array(10.0 ** (rms / 10.0), np.float32)
+    highest = np.array(np.minimum(10.0 ** (peak / 20.0), 1.0), np.float32)
+    pairs = shape[1] // 2
+    bins = np.clip(np.ceil((5.25 - np.nan_to_num(rms, nan=-200.0, neginf=-200.0)) / 0.75), 0, 63).astype(int)
+    levels = sample_rate // 100 * (bins[..., None] == np.arange(64))
     return AudioSeries(
         track=track,
         channels=tuple(channels),
         sample_rate=sample_rate,
         pts_s=start_s + np.arange(hops) / 100,
         end_s=start_s + np.arange(1, hops + 1) / 100,
-        peak=np.array(np.minimum(10.0 ** (peak / 20.0), 1.0), np.float32),
+        peak=highest,
         power=power,
         k_power=power.copy(),
         zero_run=np.array(np.where(power == 0, sample_rate // 100, 0), np.int32),
         clipped=np.zeros(shape, np.int32),
+        mean=np.zeros(shape, np.float32),
+        cross=0.5 * np.sqrt(power[:, 0 : 2 * pairs : 2] * power[:, 1 : 2 * pairs : 2]),
+        same_run=np.array(np.where(power == 0, sample_rate // 100, 1), np.int32),
+        true_peak=highest.copy(),
+        fine_power=power[:, None].repeat(4, axis=1),
+        bend_peak=np.float32(0.1) * highest,
+        bend_power=np.float32(0.01) * power,
+        levels=levels.astype(np.int32),
     )
 
 

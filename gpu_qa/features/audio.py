@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.series import AudioSeries
-from gpu_qa_kernels.audio_stats import ENERGY_ONE, STATE, audio_stats
+from gpu_qa_kernels.audio_stats import (
+    ENERGY_ONE,
+    QUANTUM,
+    QUARTERS,
+    TAPS,
+    AudioStats,
+    audio_stats,
+    forget_samples,
+    start_state,
+)
 
 if TYPE_CHECKING:
     from gpu_qa.media import AudioSamples
@@ -32,7 +41,8 @@ class AudioFeatures:
         self._channels: tuple[str, ...] = ()
         self._rate = 0
         self._coefficients = np.zeros((2, 5))
-        self._state = np.zeros((0, STATE))
+        self._taps = np.zeros((0, TAPS), np.float32)
+        self._state = start_state(0)
         self._pending: list[np.ndarray] = []
         self._pending_samples = 0
         self._origin_s = 0.0
@@ -71,26 +81,39 @@ class AudioFeatures:
         numbers = self._hop + np.arange(hops + 1, dtype=np.int64)
         edges = -(-numbers * self._rate // HOPS_PER_S) - first
         samples = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending, axis=1)
-        stats, self._state = audio_stats(samples, edges, self._coefficients, self._state)
+        stats, self._state = audio_stats(samples, edges, self._coefficients, self._taps, self._state)
         self._hop += hops
         rest = samples[:, edges[-1] :]
         self._pending, self._pending_samples = ([rest.copy()] if rest.size else []), rest.shape[1]
-        length = (edges[1:] - edges[:-1])[:, None]
         times_s = self._origin_s + numbers / HOPS_PER_S
-        return [
-            AudioSeries(
-                track=self._track,
-                channels=self._channels,
-                sample_rate=self._rate,
-                pts_s=times_s[:-1],
-                end_s=times_s[1:],
-                peak=stats.peak,
-                power=(stats.energy / (length * float(ENERGY_ONE))).astype(np.float32),
-                k_power=(stats.k_energy / length).astype(np.float32),
-                zero_run=stats.zero_run,
-                clipped=stats.clipped,
-            )
-        ]
+        return [self._series(stats, edges, times_s)]
+
+    def _series(self, stats: AudioStats, edges: np.ndarray, times_s: np.ndarray) -> AudioSeries:
+        length = (edges[1:] - edges[:-1])[:, None]
+        parts = length * np.arange(QUARTERS + 1) // QUARTERS
+        energy_of_all = length * float(ENERGY_ONE)
+        # Where hops have fewer samples than quarters (below 400 Hz), a quarter without any has no power.
+        energy_of_quarter = np.maximum(parts[:, 1:] - parts[:, :-1], 1)[:, :, None] * float(ENERGY_ONE)
+        return AudioSeries(
+            track=self._track,
+            channels=self._channels,
+            sample_rate=self._rate,
+            pts_s=times_s[:-1],
+            end_s=times_s[1:],
+            peak=stats.peak,
+            power=(stats.energy / energy_of_all).astype(np.float32),
+            k_power=(stats.k_energy / length).astype(np.float32),
+            zero_run=stats.zero_run,
+            clipped=stats.clipped,
+            mean=(stats.total / (length * QUANTUM)).astype(np.float32),
+            cross=(stats.cross / energy_of_all).astype(np.float32),
+            same_run=stats.same_run,
+            true_peak=stats.true_peak,
+            fine_power=(stats.quarter_energy / energy_of_quarter).astype(np.float32),
+            bend_peak=(stats.bend_peak / QUANTUM).astype(np.float32),
+            bend_power=(stats.bend_energy / energy_of_all).astype(np.float32),
+            levels=stats.levels,
+        )
 
     @property
     def _until_s(self) -> float:
@@ -103,13 +126,15 @@ class AudioFeatures:
     def _begin(self, sound: AudioSamples, start_s: float) -> None:
         self._rate, self._channels = sound.sample_rate, sound.channels
         self._coefficients = k_weighting(sound.sample_rate)
-        self._state = np.zeros((len(sound.channels), STATE))
+        self._taps = true_peak_taps(sound.sample_rate)
+        self._state = start_state(len(sound.channels))
         self._restart(start_s)
 
     def _restart(self, start_s: float) -> None:
         """Count hops from here; what does not fill a hop before a gap is left out."""
         self._pending, self._pending_samples = [], 0
         self._origin_s, self._hop = start_s, 0
+        forget_samples(self._state)
 
 
 def k_weighting(sample_rate: int) -> np.ndarray:
@@ -134,3 +159,27 @@ def k_weighting(sample_rate: int) -> np.ndarray:
     a0 = 1.0 + k / q + k * k
     high_pass = (1.0, -2.0, 1.0, 2.0 * (k * k - 1.0) / a0, (1.0 - k / q + k * k) / a0)
     return np.array([shelf, high_pass])
+
+
+# ITU-R BS.1770-5, Annex 2: the first two phases of the order 48, 4-phase FIR interpolating filter; the others mirror
+# them. Phase k delays by (47 − 2k) / 8 samples.
+# fmt: off
+_PHASES = (
+    (0.0017089843750, 0.0109863281250, -0.0196533203125, 0.0332031250000, -0.0594482421875, 0.1373291015625,
+     0.9721679687500, -0.1022949218750, 0.0476074218750, -0.0266113281250, 0.0148925781250, -0.0083007812500),
+    (-0.0291748046875, 0.0292968750000, -0.0517578125000, 0.0891113281250, -0.1665039062500, 0.4650878906250,
+     0.7797851562500, -0.2003173828125, 0.1015625000000, -0.0582275390625, 0.0330810546875, -0.0189208984375),
+)
+# fmt: on
+
+
+def true_peak_taps(sample_rate: int) -> np.ndarray:
+    """The interpolation filter that true peaks are found with at this rate, float32 [P, 12].
+
+    ITU-R BS.1770-5, Annex 2 asks for at least 192 kHz: four values for each sample at 48 kHz and other rates below
+    96 kHz, two of them, half a sample apart, from 96 kHz on, and none but the sample itself from 192 kHz on.
+    """
+    early, middle = _PHASES
+    phases = (early, middle, middle[::-1], early[::-1])
+    wanted = phases if sample_rate < 96_000 else phases[::2] if sample_rate < 192_000 else ()
+    return np.array(wanted, np.float32).reshape(-1, TAPS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gpu_qa_kernels import Plane
-from gpu_qa_kernels.audio_stats import STATE, audio_stats
+from gpu_qa_kernels.audio_stats import TAPS, audio_stats, start_state
 from gpu_qa_kernels.luma_stats import luma_stats
 from gpu_qa_kernels.tile_means import tile_means
 
@@ -16,7 +16,8 @@ def prepare(*bit_depths: int) -> None:
     Args:
         bit_depths: Of the pictures; 8 where none is given. Others compile when the first such picture comes.
     """
-    audio_stats(np.zeros((1, 1), np.float32), np.array([0, 1]), np.zeros((2, 5)), np.zeros((1, STATE)))
+    silence, taps = np.zeros((1, 1), np.float32), np.zeros((0, TAPS), np.float32)
+    audio_stats(silence, np.array([0, 1]), np.zeros((2, 5)), taps, start_state(1))
     for bits in bit_depths or (8,):
         data = np.zeros(4, np.uint8 if bits == 8 else np.uint16)
         data.setflags(write=False)  # as decoders hand pictures over

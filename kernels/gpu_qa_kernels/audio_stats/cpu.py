@@ -1,73 +1,155 @@
-"""`audio_stats` on the CPU: one thread, numba without the GIL."""
+"""`audio_stats` on the CPU: one thread, numba without the GIL, two channels at a time, hop by hop in the cache."""
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
 import numba
 import numpy as np
+from numba import types
 
-from gpu_qa_kernels.audio_stats.contract import CLIP_LEVEL, MAX_LEVEL, QUANTUM, AudioStats, empty_audio_stats
+from gpu_qa_kernels.audio_stats import cpu_filter, cpu_sums
+from gpu_qa_kernels.audio_stats.contract import (
+    BEFORE,
+    LEVEL_EDGES,
+    MAX_LEVEL,
+    QUANTUM,
+    QUARTERS,
+    STATE,
+    AudioStats,
+    empty_audio_stats,
+)
+from gpu_qa_kernels.compiled import compiled
 
-__all__ = ["audio_stats_cpu"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_CLIP = np.float32(CLIP_LEVEL)
-_ZERO = np.float32(0.0)
-_TINY = 1e-25
+__all__ = ["audio_stats_cpu", "prepare_cpu"]
+
+_BEFORE, _FILTER, _QUARTERS, _STATE = BEFORE, STATE - BEFORE, QUARTERS, STATE
+_MAX_LEVEL, _QUANTUM, _MOST = MAX_LEVEL, QUANTUM, np.float32(MAX_LEVEL)
+_take, _peak_of, _total_of, _energy_of = cpu_sums.take, cpu_sums.peak_of, cpu_sums.total_of, cpu_sums.energy_of
+_product_of, _bends, _runs, _count_levels = cpu_sums.product_of, cpu_sums.bends, cpu_sums.runs, cpu_sums.count_levels
+_weigh_two, _between = cpu_filter.weigh_two, cpu_filter.between
+_TABLE = cpu_sums.level_table()
+
+_inline = numba.njit(nogil=True, boundscheck=False)
 
 
-@numba.njit(nogil=True, cache=True)  # no fastmath: the order of the filter's sums is part of the definition
+@_inline
+def _look_back(state: Any, line: Any, codes: Any) -> int:
+    """Put the samples before a hop before it; gives how many of the last two are known."""
+    first = line[_BEFORE]
+    for j in range(_BEFORE - 1, -1, -1):
+        before = np.float32(state[_FILTER + j])
+        # The oldest known one, or the hop's first, stands in for those that are not known.
+        first = first if np.isnan(before) else before
+        line[j] = first
+    known = 0
+    for j in range(2):
+        before = state[_STATE - 2 + j]
+        known += 0 if np.isnan(before) else 1
+        held = 0.0 if np.isnan(before) else min(max(before, -_MAX_LEVEL), _MAX_LEVEL)
+        codes[j] = np.int32(np.floor(held * _QUANTUM + 0.5))
+    return known
+
+
+@_inline
+def _remember(state: Any, line: Any, count: int) -> None:
+    """Keep the last samples for the next hop."""
+    for j in range(_BEFORE):
+        is_old = count + j < _BEFORE
+        state[_FILTER + j] = state[_FILTER + count + j] if is_old else np.float64(line[count + j])
+
+
+@_inline
+def _hold(line: Any, count: int) -> None:
+    """Bring the samples, those before included, within `MAX_LEVEL`."""
+    for i in range(_BEFORE + count):
+        line[i] = min(max(line[i], -_MOST), _MOST)
+
+
 def _measure(
-    samples: np.ndarray,
-    edges: np.ndarray,
-    coefficients: np.ndarray,
-    state: np.ndarray,
-    peak: np.ndarray,
-    energy: np.ndarray,
-    k_energy: np.ndarray,
-    zero_run: np.ndarray,
-    clipped: np.ndarray,
-    invalid: np.ndarray,
-) -> None:
-    b0, b1, b2, a1, a2 = coefficients[0]
-    d0, d1, d2, c1, c2 = coefficients[1]
-    for c in range(samples.shape[0]):
-        s0, s1, s2, s3 = state[c]
-        for t in range(edges.shape[0] - 1):
-            most, total, weighted = _ZERO, np.int64(0), 0.0
-            run, longest, over, bad = 0, 0, 0, 0
-            for i in range(edges[t], edges[t + 1]):
-                x = samples[c, i]
-                if not np.isfinite(x):
-                    x = _ZERO
-                    bad += 1
-                level = abs(x)
-                most = max(most, level)
-                over += level >= _CLIP
-                run = run + 1 if x == _ZERO else 0
-                longest = max(longest, run)
-                v = np.float64(x)
-                q = np.int64(np.floor(min(max(v, -MAX_LEVEL), MAX_LEVEL) * QUANTUM + 0.5))
-                total += q * q
-                y = b0 * v + s0
-                s0 = b1 * v - a1 * y + s1
-                s1 = b2 * v - a2 * y
-                z = d0 * y + s2
-                s2 = d1 * y - c1 * z + s3
-                s3 = d2 * y - c2 * z
-                weighted += z * z
-            s0 = 0.0 if abs(s0) < _TINY else s0
-            s1 = 0.0 if abs(s1) < _TINY else s1
-            s2 = 0.0 if abs(s2) < _TINY else s2
-            s3 = 0.0 if abs(s3) < _TINY else s3
-            peak[t, c], energy[t, c], k_energy[t, c] = most, total, weighted
-            zero_run[t, c], clipped[t, c], invalid[t, c] = longest, over, bad
-        state[c, 0], state[c, 1], state[c, 2], state[c, 3] = s0, s1, s2, s3
+    samples: Any, edges: Any, coefficients: Any, taps: Any, table: Any, level_edges: Any, state: Any, peak: Any,
+    energy: Any, quarter_energy: Any, total: Any, cross: Any, k_energy: Any, zero_run: Any, same_run: Any, clipped: Any,
+    invalid: Any, true_peak: Any, bend_peak: Any, bend_energy: Any, levels: Any,
+) -> None:  # fmt: skip
+    hops, channels = len(edges) - 1, samples.shape[0]
+    longest = 0
+    for t in range(hops):
+        longest = max(longest, edges[t + 1] - edges[t])
+    lines = np.zeros((2, _BEFORE + longest), np.float32)
+    codes = np.zeros((2, 2 + longest), np.int32)
+    scratch = np.zeros(longest, np.float32)
+    bits, scratch_bits = lines.view(np.int32), scratch.view(np.int32)
+    found = np.zeros(1, np.int32)
+    number = found.view(np.float32)
+    spare = np.zeros(_STATE)
+    for first in range(0, channels, 2):
+        pair = min(channels - first, 2)
+        if pair == 1:
+            lines[1, :] = 0
+        for t in range(hops):
+            begin, count = edges[t], edges[t + 1] - edges[t]
+            for k in range(pair):
+                c = first + k
+                line, code = lines[k], codes[k]
+                invalid[t, c], clipped[t, c] = _take(samples[c], begin, count, line, code)
+                found[0] = _peak_of(bits[k], count)
+                peak[t, c] = number[0]
+                total[t, c] = _total_of(code, count)
+                whole = np.int64(0)
+                for part in range(_QUARTERS):
+                    of_part = _energy_of(code, count * part // _QUARTERS, count * (part + 1) // _QUARTERS)
+                    quarter_energy[t, part, c] = of_part
+                    whole += of_part
+                energy[t, c] = whole
+                zero_run[t, c], same_run[t, c] = _runs(line, count)
+                _count_levels(line, bits[k], count, table, level_edges, levels[t, c])
+                true_peak[t, c] = peak[t, c]
+                bend_peak[t, c], bend_energy[t, c] = 0, 0
+                if count:
+                    known = _look_back(state[c], line, code)
+                    bend_peak[t, c], bend_energy[t, c] = _bends(code, known, count)
+            if pair == 2:
+                cross[t, first // 2] = _product_of(codes[0], codes[1], count)
+            second = state[first + 1] if pair == 2 else spare
+            one, other = _weigh_two(lines[0], lines[1], count, coefficients, state[first], second)
+            k_energy[t, first] = one
+            if pair == 2:
+                k_energy[t, first + 1] = other
+            for k in range(pair if count else 0):
+                c = first + k
+                _remember(state[c], lines[k], count)
+                _hold(lines[k], count)
+                found[0] = _between(lines[k], count, taps, scratch, scratch_bits)
+                true_peak[t, c] = max(peak[t, c], number[0])
+
+
+@cache
+def _kernel() -> Callable[..., None]:
+    def array(kind: Any, axes: int, *, readonly: bool = False) -> Any:
+        return types.Array(kind, axes, "C", readonly=readonly)
+
+    f32, f64, i32, i64 = types.float32, types.float64, types.int32, types.int64
+    sources = [array(kind, axes, readonly=True) for kind, axes in ((f32, 2), (i64, 1), (f64, 2), (f32, 2))]
+    tables = [array(kind, 1, readonly=True) for kind in (i32, f32)]
+    results = [array(numba.from_dtype(values.dtype), values.ndim) for values in empty_audio_stats(0, 0)]
+    return compiled(_measure, *sources, *tables, array(f64, 2), *results)
+
+
+def prepare_cpu() -> None:
+    """Compile it, or load it from the cache."""
+    _kernel()
 
 
 def audio_stats_cpu(
-    samples: np.ndarray, edges: np.ndarray, coefficients: np.ndarray, state: np.ndarray
+    samples: np.ndarray, edges: np.ndarray, coefficients: np.ndarray, taps: np.ndarray, state: np.ndarray
 ) -> tuple[AudioStats, np.ndarray]:
-    """Measure hops; arguments and result as `gpu_qa_kernels.audio_stats.audio_stats`."""
+    """Measure hops; arguments and result as `gpu_qa_kernels.audio_stats.audio_stats`, already checked."""
     stats = empty_audio_stats(len(edges) - 1, len(samples))
     after = state.copy()
-    _measure(np.ascontiguousarray(samples), edges, coefficients, after, *stats)
+    sources = [np.ascontiguousarray(values) for values in (samples, edges, coefficients, taps)]
+    _kernel()(*sources, _TABLE, LEVEL_EDGES, after, *stats)
     return stats, after
