@@ -15,6 +15,7 @@ from gpu_qa.features import StreamFeatures
 from gpu_qa.series import Report, StreamFact
 from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sinks.measurements import Counts, media_json
+from gpu_qa.sinks.sound_pictures import SoundPictureRecorder
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class StreamAnalysis:
         self._causes = CauseState()
         self._curves = CurveRecorder()
         self._thumbnails = ThumbnailRecorder()
+        self._sounds = SoundPictureRecorder()
         self._events: dict[str, Event] = {}
         self._untold = 0
         self._counts = Counts()
@@ -211,8 +213,10 @@ class StreamAnalysis:
         for audio in measured.audio:
             self._counts.audio(audio)
             self._curves.add_audio(audio)
+            self._sounds.add_audio(audio)
             yield from self._weigh("audio", audio)
         for spectrum in measured.spectrum:
+            self._sounds.add_spectrum(spectrum)
             yield from self._weigh("spectrum", spectrum)
         has_facts = self._features is not None and self._features.has_facts
         if measured.video or measured.audio or has_facts:
@@ -246,7 +250,8 @@ class StreamAnalysis:
     def _keep(self, event: Event) -> Event:
         if event.id in self._events or len(self._events) < MAX_EVENTS:
             self._events[event.id] = event
-            self._thumbnails.capture(event)
+            if not self._sounds.capture(event):
+                self._thumbnails.capture(event)
         elif event.state == "open":
             self._untold += 1
         return event
@@ -268,7 +273,7 @@ class StreamAnalysis:
             events=tuple(sorted(self._events.values(), key=lambda event: (event.start_s, event.id))),
             measurements=self._measurements(),
             curves=self._curves.curves(),
-            thumbnails=dict(self._thumbnails.thumbnails),
+            thumbnails={**self._thumbnails.thumbnails, **self._sounds.pictures},
             settings=settings_json(self.settings),
             error=error,
         )

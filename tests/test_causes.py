@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,6 +135,13 @@ def test_open_and_closed_come_in_pairs() -> None:
 def test_causes_and_consequences_are_kinds_that_are_told() -> None:
     kinds = {kind for detector in DETECTORS for kind in detector.kinds}
     assert set(CAUSES) | {cause for causes in CAUSES.values() for cause in causes} <= kinds
+
+
+def test_the_page_lists_them() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "events.md").read_text(encoding="utf-8")
+    rows = page.split("<!-- causes: begin -->")[1].split("<!-- causes: end -->")[0].strip().splitlines()[2:]
+    names = [re.findall(r"`([a-z_.]+)`", row) for row in rows]
+    assert {first: tuple(others) for first, *others in names} == dict(CAUSES)
 
 
 def test_nothing_explains_itself() -> None:
