@@ -45,6 +45,19 @@ class VideoSeries:
     """float32 [T, 2, R, K]: mean absolute difference to the left (0) and upper (1) neighbour."""
     block_edge: np.ndarray
     """float32 [T, 2, R, K]: the same on the 8-sample grid only."""
+    seam: np.ndarray
+    """float32 [T, 2, 3, R, K]: by how much steps across (0) and down (1) stand out from those on both their sides,
+    mean over grid lines of every 16 samples (0), over the lines midway between those (1), and over lines 4 after the
+    former, which lie on no codec's grid (2); 0 where a tile has no such line."""
+    comb: np.ndarray
+    """float32 [T, R, K]: by how much more a line differs from both beside it than these differ from one another."""
+    field_change: np.ndarray
+    """float32 [T, 2, R, K]: mean absolute difference of even lines (0) to the line below in the frame before, of odd
+    ones (1) to the line above; 0 where `comparable` is false."""
+    grid: np.ndarray
+    """float32 [T, 2, 2]: the strongest periodic grid of steps across (0) and down (1) in the whole frame, as its period
+    in samples, 6…64, perhaps fractional, and its strength, the mean by which steps on its lines stand out more than
+    others; NaN in frames that were not looked at: about one a second is."""
     chroma: np.ndarray
     """float32 [T, 2, R, K]: mean Cb and Cr, −0.5…0.5, 0 is grey."""
     histogram: np.ndarray

@@ -14,7 +14,7 @@ from numba import config, cuda
 from gpu_qa_kernels import Plane
 from gpu_qa_kernels.audio_stats import STATE, AudioStats, empty_audio_stats, start_state
 from gpu_qa_kernels.audio_stats.reference import audio_stats_reference
-from gpu_qa_kernels.luma_stats import LumaStats
+from gpu_qa_kernels.luma_stats import Feature, LumaStats
 from gpu_qa_kernels.luma_stats.reference import luma_stats_reference
 
 # Width, height, bit depth, shift, chroma (columns and rows per luma sample, step), with the frame before.
@@ -103,7 +103,7 @@ def luma_case_failures(names: dict[str, Any], *, tiles: int, block: tuple[int, i
         )
     count = len(names)
     got = (
-        np.full((count, 24, 42, 10), -1, np.int64),
+        np.full((count, 24, 42, 19), -1, np.int64),
         np.zeros((count, 256), np.int64),
         np.zeros((count, 192, 336), np.uint16),
         np.zeros((count, 2, 96, 168), np.uint16),
@@ -152,7 +152,7 @@ def _differences(got: LumaStats, expected: LumaStats, tiles: int) -> list[str]:
         return [name for name in LumaStats._fields if not np.array_equal(getattr(got, name), getattr(expected, name))]
     columns = min(tiles, 42)
     pairs = {
-        "tiles": (got.tiles.reshape(-1, 10)[:tiles], expected.tiles.reshape(-1, 10)[:tiles]),
+        "tiles": (got.tiles.reshape(-1, len(Feature))[:tiles], expected.tiles.reshape(-1, len(Feature))[:tiles]),
         "small": (got.small[:8, : 8 * columns], expected.small[:8, : 8 * columns]),
         "small chroma": (got.small_chroma[:, :4, : 4 * columns], expected.small_chroma[:, :4, : 4 * columns]),
     }

@@ -19,6 +19,7 @@ TILES = (24, 42)
 
 # fmt: off
 _PER_FRAME = (
+    "seam", "comb", "field_change", "grid",
     "pts_s", "end_s", "luma", "luma_std", "change", "coarse_change", "gradient", "block_edge", "chroma", "histogram",
     "comparable", "is_corrupt", "is_key", "small", "small_chroma",
 )
@@ -43,6 +44,10 @@ def video_series(
     coarse_change: Any = None,
     gradient: Any = 0.02,
     block_edge: Any = 0.02,
+    seam: Any = 0.002,
+    comb: Any = 0.001,
+    field_change: Any = None,
+    grid: Any = np.nan,
     histogram: Any = None,
     first: bool = True,
     tiles: tuple[int, int] = TILES,
@@ -52,6 +57,8 @@ def video_series(
 ) -> VideoSeries:
     """Frames at a constant rate; tile measures broadcast to [T, R, K], `chroma` is a pair or [T, 2, R, K].
 
+    `seam` broadcasts to [T, 2, 3, R, K], `field_change` (as `change` unless given) to [T, 2, R, K] and `grid` to
+    [T, 2, 2].
     Without a `histogram` each tile's samples lie half at its mean minus, half at its mean plus its standard deviation.
     `first` says that the first frame has none before it.
     """
@@ -80,6 +87,10 @@ def video_series(
         coarse_change=per_tile(change if coarse_change is None else coarse_change) * moved,
         gradient=directional(gradient),
         block_edge=directional(block_edge),
+        seam=np.array(np.broadcast_to(np.asarray(seam, np.float32), (frames, 2, 3, *tiles))),
+        comb=per_tile(comb),
+        field_change=directional(per_tile(change)[:, None] if field_change is None else field_change) * moved[:, None],
+        grid=np.array(np.broadcast_to(np.asarray(grid, np.float32), (frames, 2, 2))),
         chroma=directional(colors.reshape(2, 1, 1) if colors.shape == (2,) else colors),
         histogram=(
             _two_valued_histogram(luma, luma_std, black_code, white_code)

@@ -71,7 +71,7 @@ def test_rounding_makes_no_negative_variance() -> None:
         ((sums(1).astype(np.float64), scale(), offset()), "sums: expected int64"),
         ((sums(1)[0], scale(), offset()), "sums: expected int64"),
         ((sums(1), scale()[None], offset()), "scale: expected float64"),
-        ((sums(1), scale(), offset().astype(np.float32)), r"offset: expected float64 \[10\]"),
+        ((sums(1), scale(), offset().astype(np.float32)), r"offset: expected float64 \[19\]"),
     ],
 )
 def test_what_does_not_fit_is_named(arguments: Any, named: str) -> None:

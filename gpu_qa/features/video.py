@@ -79,7 +79,8 @@ def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
     fractions = _fractions(form.width, form.height, *shown[0].picture.chroma_size, form.bit_depth, black, white)
     means = tile_means(stats.tiles, fractions.scale, fractions.offset)
     if fractions.colorless is not None:
-        means[:, Feature.CB :, fractions.colorless] = 0.0
+        means[:, Feature.CB : Feature.CR + 1, fractions.colorless] = 0.0
+    seams = means[:, Feature.SEAM_H0 : Feature.SEAM_V4 + 1]
     return VideoSeries(
         pts_s=np.array([one.start_s for one in shown]),
         end_s=np.array([one.end_s for one in shown]),
@@ -89,6 +90,10 @@ def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
         coarse_change=means[:, Feature.COARSE_CHANGE],
         gradient=means[:, Feature.GRADIENT_H : Feature.GRADIENT_V + 1],
         block_edge=means[:, Feature.EDGE_H : Feature.EDGE_V + 1],
+        seam=seams.reshape(len(seams), 2, 3, *seams.shape[2:]),
+        comb=means[:, Feature.COMB],
+        field_change=means[:, Feature.FIELD_EVEN : Feature.FIELD_ODD + 1],
+        grid=np.full((len(shown), 2, 2), np.nan, np.float32),
         chroma=means[:, Feature.CB : Feature.CR + 1],
         histogram=(stats.histogram / np.maximum(stats.histogram.sum(axis=1, keepdims=True), 1)).astype(np.float32),
         comparable=np.array([one.picture.comparable for one in shown]),
@@ -110,9 +115,9 @@ class _Fractions(NamedTuple):
     """What makes fractions of full scale of the sums of a format: sum · scale + offset."""
 
     scale: np.ndarray
-    """float64 [24, 42, 10]: a code value as a fraction, over the number of a tile's terms."""
+    """float64 [24, 42, 19]: a code value as a fraction, over the number of a tile's terms."""
     offset: np.ndarray
-    """float64 [10]."""
+    """float64 [19]."""
     colorless: np.ndarray | None
     """bool [24, 42]: tiles without samples of chroma; null where all have some."""
 
@@ -133,7 +138,7 @@ def _fractions(
 
 
 def _scale(black: float, white: float, code: float) -> np.ndarray:
-    """What a code value of each feature is as a fraction of full scale, float64 [10]; `code` codes are an 8-bit one."""
+    """What a code value of each feature is as a fraction of full scale, float64 [19]; `code` codes are an 8-bit one."""
     scale = np.full(len(Feature), 1.0 / ((white - black) * code))
     scale[Feature.SUM_SQUARES] **= 2
     scale[Feature.COARSE_CHANGE] = 1.0 / ((white - black) * 256.0)

@@ -2,7 +2,8 @@
 
 Left to itself the compiler finds vector code for such loops or does not, depending on its version and on casts that
 numba puts in between. A `Lanes` is a vector of LLVM's own, any width on any processor: what does not fit the registers
-of one is split. `load` makes one of samples; everything that is summed is 16 bits wide.
+of one is split. `load` makes one of samples. What is summed is 16 bits wide: samples of 8 bits are made so, or are
+summed as `pairs`, which takes half as many instructions.
 """
 
 from __future__ import annotations
@@ -25,14 +26,25 @@ __all__ = [
     "TOTAL",
     "add",
     "add_to",
+    "apart",
     "distance",
+    "excess",
+    "larger",
     "level",
     "load",
+    "pairs",
     "put",
+    "put_pairs",
+    "put_quads",
+    "quad_seams",
     "read_only",
+    "second",
+    "smaller",
     "square_byte",
     "total",
     "zero",
+    "zero_pairs",
+    "zero_quads",
 ]
 
 LANES_8 = 64
@@ -76,6 +88,18 @@ def _splat(builder: ir.IRBuilder, vector: ir.VectorType, value: ir.Value) -> ir.
 def _pointer(context: Any, builder: ir.IRBuilder, array: Any, value: Any, index: Any, vector: ir.VectorType) -> Any:
     data = context.make_array(array)(context, builder, value).data
     return builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
+
+
+def _called(builder: ir.IRBuilder, name: str, one: ir.Value, other: ir.Value) -> ir.Value:
+    """LLVM's own function of two vectors."""
+    vector = one.type
+    kind = ir.FunctionType(vector, [vector, vector])
+    full = f"llvm.{name}.v{vector.count}i{vector.element.width}"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, full), [one, other])
+
+
+def _apart(builder: ir.IRBuilder, one: ir.Value, other: ir.Value) -> ir.Value:
+    return builder.sub(_called(builder, "umax", one, other), _called(builder, "umin", one, other))
 
 
 def _widened(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
@@ -131,6 +155,151 @@ def distance(typing_context: Any, one: Any, other: Any) -> _Intrinsic:
         return _widened(builder, builder.sub(builder.select(is_above, a, b), builder.select(is_above, b, a)))
 
     return Lanes(16, one.count)(one, other), generate
+
+
+@intrinsic
+def apart(typing_context: Any, one: Any, other: Any) -> _Intrinsic:
+    """Absolute differences of samples, as wide as these."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _apart(builder, *arguments)
+
+    return one(one, other), generate
+
+
+@intrinsic
+def larger(typing_context: Any, one: Any, other: Any) -> _Intrinsic:
+    """The larger of each two."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _called(builder, "umax", *arguments)
+
+    return one(one, other), generate
+
+
+@intrinsic
+def smaller(typing_context: Any, one: Any, other: Any) -> _Intrinsic:
+    """The smaller of each two."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _called(builder, "umin", *arguments)
+
+    return one(one, other), generate
+
+
+@intrinsic
+def excess(typing_context: Any, one: Any, other: Any) -> _Intrinsic:
+    """By how much `one` is above `other`; 0 where it is not."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _called(builder, "usub.sat", *arguments)
+
+    return one(one, other), generate
+
+
+@intrinsic
+def zero_pairs(typing_context: Any, array: Any) -> _Intrinsic:
+    """Sums of no `pairs` of this array's samples."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return ir.Constant(_vector(16, LANES_16), None)
+
+    return Lanes(16, LANES_16)(array), generate
+
+
+@intrinsic
+def pairs(typing_context: Any, samples: Any) -> _Intrinsic:
+    """Two neighbours of 8 bits as one number, first + 256 · second; samples of 16 bits as they are. To be summed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], _vector(16, LANES_16))
+
+    return Lanes(16, LANES_16)(samples), generate
+
+
+@intrinsic
+def second(typing_context: Any, samples: Any) -> _Intrinsic:
+    """The second of each two neighbours of 8 bits; 0 where samples have 16. To be summed beside `pairs`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = _vector(16, LANES_16)
+        if samples.bits == 16:
+            return ir.Constant(vector, None)
+        return builder.lshr(builder.bitcast(arguments[0], vector), ir.Constant(vector, [8] * LANES_16))
+
+    return Lanes(16, LANES_16)(samples), generate
+
+
+@intrinsic
+def put_pairs(typing_context: Any, samples: Any, array: Any, index: Any, both: Any, seconds: Any) -> _Intrinsic:
+    """Overwrite the uint16 from `array[index]` on with sums of `pairs` and of `second` of samples as `samples` has.
+
+    Sums of pairs are modulo 65 536: what remains without the second ones is the sum of the first, if that fits.
+    """
+    is_paired = samples.dtype.bitwidth == 8
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, target, at, sums, odd = arguments
+        vector = _vector(16, LANES_8 if is_paired else LANES_16)
+        if is_paired:
+            even = builder.sub(sums, builder.shl(odd, ir.Constant(sums.type, [8] * LANES_16)))
+            order = [lane // 2 + LANES_16 * (lane % 2) for lane in range(LANES_8)]
+            sums = builder.shuffle_vector(even, odd, ir.Constant(ir.VectorType(ir.IntType(32), LANES_8), order))
+        pointer = _pointer(context, builder, signature.args[1], target, at, vector)
+        builder.store(sums, pointer, align=2)
+        return context.get_dummy_value()
+
+    return types.void(samples, array, types.intp, both, seconds), generate
+
+
+@intrinsic
+def zero_quads(typing_context: Any, array: Any) -> _Intrinsic:
+    """Sums of no `quad_seams` of this array's samples."""
+    lanes = _quads(_lanes(array))
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return ir.Constant(_vector(lanes.bits, lanes.count), None)
+
+    return lanes(array), generate
+
+
+def _quads(samples: Lanes) -> Lanes:
+    return Lanes(4 * samples.bits, samples.count // 4)
+
+
+@intrinsic
+def quad_seams(typing_context: Any, samples: Any) -> _Intrinsic:
+    """Of each four neighbours a, b, c, d: max(0, |b − c| − max(|a − b|, |c − d|)). To be summed."""
+    lanes = _quads(samples)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (value,) = arguments
+        flat, quads = value.type, _vector(lanes.bits, lanes.count)
+
+        def later(vector: ir.Value, count: int) -> ir.Value:
+            by = ir.Constant(quads, [count * samples.bits] * lanes.count)
+            return builder.bitcast(builder.lshr(builder.bitcast(vector, quads), by), flat)
+
+        steps = _apart(builder, value, later(value, 1))
+        beside = _called(builder, "umax", steps, later(steps, 2))
+        seams = builder.bitcast(_called(builder, "usub.sat", later(steps, 1), beside), quads)
+        return builder.and_(seams, ir.Constant(quads, [(1 << samples.bits) - 1] * lanes.count))
+
+    return lanes(samples), generate
+
+
+@intrinsic
+def put_quads(typing_context: Any, array: Any, index: Any, sums: Any) -> _Intrinsic:
+    """Overwrite the uint32 from `array[index]` on with sums of `quad_seams`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = _vector(32, sums.count)
+        value = arguments[2] if sums.bits == 32 else builder.trunc(arguments[2], vector)
+        pointer = _pointer(context, builder, array, arguments[0], arguments[1], vector)
+        builder.store(value, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, sums), generate
 
 
 @intrinsic(prefer_literal=True)

@@ -54,13 +54,33 @@ class Feature(IntEnum):
     """Σ of the first chroma plane, whose own size is cut into the same tiles; 0 without chroma."""
     CR = 9
     """Σ of the second chroma plane."""
+    SEAM_H0 = 10
+    """Σ over x ≡ 0 (mod 16), 2 ≤ x < width − 1, of max(0, d(x) − max(d(x − 1), d(x + 1))), where
+    d(x) = |v(y, x) − v(y, x − 1)|: a step that stands out from both beside it, on the grid of macroblocks."""
+    SEAM_H8 = 11
+    """The same over x ≡ 8 (mod 16): between the lines of that grid, on that of 8 samples."""
+    SEAM_H4 = 12
+    """The same over x ≡ 4 (mod 16): off both grids."""
+    SEAM_V0 = 13
+    """The same down the columns: over y ≡ 0 (mod 16), 2 ≤ y < height − 1, of the steps between rows."""
+    SEAM_V8 = 14
+    """Over y ≡ 8 (mod 16)."""
+    SEAM_V4 = 15
+    """Over y ≡ 4 (mod 16)."""
+    COMB = 16
+    """Σ over 1 ≤ y < height − 1 of max(0, min(|a|, |b|) − |v(y − 1, x) − v(y + 1, x)|) where a = v − v(y − 1, x) and
+    b = v − v(y + 1, x) have the same sign: a line unlike both beside it, which are alike."""
+    FIELD_EVEN = 17
+    """Σ over even y of |v(y, x) − previous v(y + 1, x)|; 0 without a previous picture."""
+    FIELD_ODD = 18
+    """Σ over odd y of |v(y, x) − previous v(y − 1, x)|; 0 without a previous picture."""
 
 
 class LumaStats(NamedTuple):
     """The measures of one picture."""
 
     tiles: np.ndarray
-    """int64 [24, 42, 10]: sums per tile, last axis by `Feature`."""
+    """int64 [24, 42, 19]: sums per tile, last axis by `Feature`."""
     histogram: np.ndarray
     """int64 [256]: luma samples per 1/256 of the code range, of those on the `histogram_lattice`."""
     small: np.ndarray
@@ -98,18 +118,22 @@ def part_edges(samples: int, parts: int) -> np.ndarray:
     return np.arange(parts + 1, dtype=np.int64) * samples // parts
 
 
-def _lines(samples: int, parts: int, first: int, every: int) -> np.ndarray:
-    """How many of the positions first, first + every, … lie in each part, as int64 [parts]."""
+def _lines(samples: int, parts: int, first: int, every: int, last: int = 0) -> np.ndarray:
+    """How many of the positions first, first + every, …, but for the `last` ones of the side, lie in each part.
+
+    Returns:
+        int64 [parts].
+    """
     marks = np.zeros(samples + 1, np.int64)
-    marks[first + 1 :: every] = 1
+    marks[first + 1 : samples + 1 - last : every] = 1
     return np.diff(marks.cumsum()[part_edges(samples, parts)])
 
 
 @lru_cache(maxsize=64)
 def feature_counts(width: int, height: int, chroma_width: int = 0, chroma_height: int = 0) -> np.ndarray:
-    """How many terms each tile's sums have, to make means of them: int64 [24, 42, 10], read-only, 0 for empty tiles.
+    """How many terms each tile's sums have, to make means of them: int64 [24, 42, 19], read-only, 0 where it has none.
 
-    CHANGE and COARSE_CHANGE are counted as with a previous picture. The chroma size is 0 without chroma.
+    Those that need a previous picture are counted as with one. The chroma size is 0 without chroma.
     """
     rows, cols = np.diff(part_edges(height, TILE_ROWS)), np.diff(part_edges(width, TILE_COLS))
     counts = np.empty((TILE_ROWS, TILE_COLS, len(Feature)), np.int64)
@@ -124,6 +148,16 @@ def feature_counts(width: int, height: int, chroma_width: int = 0, chroma_height
     chroma_cols = np.diff(part_edges(chroma_width, TILE_COLS))
     for feature in (Feature.CB, Feature.CR):
         counts[..., feature] = np.outer(chroma_rows, chroma_cols)
+    for across, down, first in (
+        (Feature.SEAM_H0, Feature.SEAM_V0, 16),
+        (Feature.SEAM_H8, Feature.SEAM_V8, 8),
+        (Feature.SEAM_H4, Feature.SEAM_V4, 4),
+    ):
+        counts[..., across] = np.outer(rows, _lines(width, TILE_COLS, first, 16, 1))
+        counts[..., down] = np.outer(_lines(height, TILE_ROWS, first, 16, 1), cols)
+    counts[..., Feature.COMB] = np.outer(_lines(height, TILE_ROWS, 1, 1, 1), cols)
+    counts[..., Feature.FIELD_EVEN] = np.outer(_lines(height, TILE_ROWS, 0, 2, 1), cols)
+    counts[..., Feature.FIELD_ODD] = np.outer(_lines(height, TILE_ROWS, 1, 2), cols)
     counts.setflags(write=False)
     return counts
 

@@ -17,6 +17,7 @@ from numba import types
 from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS, lanes
 from gpu_qa_kernels.compiled import compiled
 from gpu_qa_kernels.luma_stats.contract import SMALL_GREY, Feature, LumaStats, histogram_lattice
+from gpu_qa_kernels.luma_stats.seams_cpu import add_seams, seam_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -384,6 +385,7 @@ def _measure_luma(
     block, previous_block = np.empty((_STRIP + 1) * (_PAD + 1), data.dtype), np.empty(_STRIP * (_PAD + 1), data.dtype)
     band, cells = np.empty(SMALL_COLS, np.int64), np.empty(SMALL_COLS, np.int64)
     counts = np.zeros((4, 256), np.uint32)
+    seam_sums, seam_quads = seam_room(width)
     for row in range(TILE_ROWS):
         for tile in range(TILE_COLS):
             _clear(tiles[row, tile], 0, _CB)
@@ -416,6 +418,10 @@ def _measure_luma(
             added = 0
             for tile in range(TILE_COLS):
                 tiles[i // 8, tile, _SUM] = _sum(band, 8 * tile, 8 * tile + 8)
+            add_seams(
+                data, offset, pitch, previous, previous_offset, previous_pitch, has_previous, width, height,
+                rows[i - 7], rows[i + 1], shift, mask, seam_sums, seam_quads, tile_columns, tiles[i // 8],
+            )  # fmt: skip
     _fill_small(rows, columns, small)
     if has_previous:
         _coarse_change(small, previous_small, tiles)
@@ -472,7 +478,7 @@ def luma_stats_cpu(
         *before, *histogram_lattice(luma.width, luma.height), out.tiles, out.histogram, out.small,
     )  # fmt: skip
     if chroma is None:
-        out.tiles[:, :, _CB:] = 0
+        out.tiles[:, :, _CB : _CB + 2] = 0
         out.small_chroma[:] = SMALL_GREY
     else:
         for which, plane in enumerate(chroma):

@@ -14,6 +14,7 @@ from numba import cuda, int32, int64, uint32
 
 from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS
 from gpu_qa_kernels.luma_stats.contract import HISTOGRAM_BINS, SMALL_GREY, Feature
+from gpu_qa_kernels.luma_stats.seam_words import comb, seam, word_seams
 from gpu_qa_kernels.luma_stats.table import Column
 from gpu_qa_kernels.luma_stats.words import (
     CELLS,
@@ -43,6 +44,9 @@ _GRADIENT_V = int(Feature.GRADIENT_V)
 _EDGE_H = int(Feature.EDGE_H)
 _EDGE_V = int(Feature.EDGE_V)
 _CB = int(Feature.CB)
+_SEAM_H0, _SEAM_H8, _SEAM_H4 = int(Feature.SEAM_H0), int(Feature.SEAM_H8), int(Feature.SEAM_H4)
+_SEAM_V0, _SEAM_V8, _SEAM_V4 = int(Feature.SEAM_V0), int(Feature.SEAM_V8), int(Feature.SEAM_V4)
+_COMB, _FIELD_EVEN, _FIELD_ODD = int(Feature.COMB), int(Feature.FIELD_EVEN), int(Feature.FIELD_ODD)
 _FEATURES = len(Feature)
 _CELLS, _CHROMA_CELLS = CELLS, CHROMA_CELLS
 _EDGES = _CELLS + 1
@@ -111,6 +115,66 @@ def _cell_mean(slab, wide, first, pitch, step, top, bottom, left, right, sample_
             x += 1
         y += 1
     return (total << scale) // ((bottom - top) * (right - left))
+
+
+@cuda.jit(device=True)
+def _line(slab, wide, first, apart, sample_bytes, shift, mask):  # type: ignore[no-untyped-def]
+    """The seam before the sample at `first`; samples are `apart` from one another."""
+    return seam(
+        _code(slab, wide, first - 2 * apart, sample_bytes, shift, mask),
+        _code(slab, wide, first - apart, sample_bytes, shift, mask),
+        _code(slab, wide, first, sample_bytes, shift, mask),
+        _code(slab, wide, first + apart, sample_bytes, shift, mask),
+    )
+
+
+@cuda.jit(device=True)
+def _sample_seams(  # type: ignore[no-untyped-def]
+    slab, wide, partial, top, bottom, left, right, offset, pitch, step, before, before_pitch, width, height,
+    sample_bytes, shift, mask, lane, line, lanes, lines,
+):  # fmt: skip
+    """What `word_seams` sums, sample by sample."""
+    across_0, across_8, across_4 = int64(0), int64(0), int64(0)
+    down_0, down_8, down_4 = int64(0), int64(0), int64(0)
+    combs, even, odd = int64(0), int64(0), int64(0)
+    y = top + line
+    while y < bottom:
+        x = left + lane
+        while x < right:
+            at = offset + y * pitch + x * step
+            value = _code(slab, wide, at, sample_bytes, shift, mask)
+            if x & 3 == 0 and x & 15 != 12 and 2 <= x < width - 1:
+                found = _line(slab, wide, at, step, sample_bytes, shift, mask)
+                if x & 15 == 0:
+                    across_0 += found
+                elif x & 15 == 8:
+                    across_8 += found
+                else:
+                    across_4 += found
+            if y & 3 == 0 and y & 15 != 12 and 2 <= y < height - 1:
+                found = _line(slab, wide, at, pitch, sample_bytes, shift, mask)
+                if y & 15 == 0:
+                    down_0 += found
+                elif y & 15 == 8:
+                    down_8 += found
+                else:
+                    down_4 += found
+            if 1 <= y < height - 1:
+                above = _code(slab, wide, at - pitch, sample_bytes, shift, mask)
+                below = _code(slab, wide, at + pitch, sample_bytes, shift, mask)
+                combs += comb(above, value, below)
+            if before >= 0 and y ^ 1 < height:
+                other = _code(slab, wide, before + (y ^ 1) * before_pitch + x * step, sample_bytes, shift, mask)
+                if y & 1:
+                    odd += abs(value - other)
+                else:
+                    even += abs(value - other)
+            x += lanes
+        y += lines
+    thread = line * lanes + lane
+    partial[_SEAM_H0, thread], partial[_SEAM_H8, thread], partial[_SEAM_H4, thread] = across_0, across_8, across_4
+    partial[_SEAM_V0, thread], partial[_SEAM_V8, thread], partial[_SEAM_V4, thread] = down_0, down_8, down_4
+    partial[_COMB, thread], partial[_FIELD_EVEN, thread], partial[_FIELD_ODD, thread] = combs, even, odd
 
 
 @cuda.jit
@@ -190,6 +254,15 @@ def luma_stats_kernel(slab, wide, quad, table, first_frame, kept, tiles, histogr
         partial[_SUM, thread], partial[_SUM_SQUARES, thread], partial[_CHANGE, thread] = total, squares, change
         partial[_GRADIENT_H, thread], partial[_GRADIENT_V, thread] = across, down
         partial[_EDGE_H, thread], partial[_EDGE_V, thread] = edge_across, edge_down
+        _sample_seams(
+            slab, wide, partial, top, bottom, left, right, offset, pitch, step, before, before_pitch, width, height,
+            sample_bytes, shift, mask, lane, line, lanes, lines,
+        )  # fmt: skip
+    if on_words:
+        word_seams(
+            quad, partial, edges, words, offset, pitch, before, before_pitch, width, height, sample_bytes, shift, mask,
+            thread, threads,
+        )  # fmt: skip
 
     y = top + thread
     while y < bottom:
@@ -323,7 +396,7 @@ def luma_stats_device(
         table: int64 [N, 20]: a row per frame as `described` makes them.
         kept: uint16 [P, 192, 336]: small pictures of the frames before, which those of these frames replace; each
             frame of a launch has a row of its own.
-        tiles: int64 [N, 24, 42, 10]: written, as `LumaStats.tiles`.
+        tiles: int64 [N, 24, 42, 19]: written, as `LumaStats.tiles`.
         histogram: int64 [N, 256]: added to; zeros at first.
         small: uint16 [N, 192, 336]: written.
         small_chroma: uint16 [N, 2, 96, 168]: written.

@@ -62,6 +62,32 @@ def _small(values: np.ndarray, rows: int, cols: int, bit_depth: int) -> np.ndarr
     return np.asarray((sums << (16 - bit_depth)) // np.outer(bottom - top, right - left)).astype(np.uint16)
 
 
+def _seams(v: np.ndarray) -> np.ndarray:
+    """By how much each step from the left stands out from both beside it, int64 [H, W]; 0 where one is missing."""
+    seams = np.zeros_like(v)
+    steps = np.abs(np.diff(v, axis=1))
+    seams[:, 2:-1] = np.maximum(0, steps[:, 1:-1] - np.maximum(steps[:, :-2], steps[:, 2:]))
+    return seams
+
+
+def _combs(v: np.ndarray) -> np.ndarray:
+    """By how much more each row differs from both beside it than these do, int64 [H, W]; 0 where one is missing."""
+    combs = np.zeros_like(v)
+    above, here, below = v[:-2], v[1:-1], v[2:]
+    is_out = (here > np.maximum(above, below)) | (here < np.minimum(above, below))
+    nearer = np.minimum(np.abs(here - above), np.abs(here - below))
+    combs[1:-1] = np.where(is_out, np.maximum(0, nearer - np.abs(above - below)), 0)
+    return combs
+
+
+def _field_changes(v: np.ndarray, previous: np.ndarray) -> np.ndarray:
+    """Difference of even rows to the previous picture's row below, of odd ones to that above, int64 [H, W]."""
+    changes = np.zeros_like(v)
+    changes[: len(v) - 1 : 2] = np.abs(v[: len(v) - 1 : 2] - previous[1::2])
+    changes[1::2] = np.abs(v[1::2] - previous[: len(v) - 1 : 2])
+    return changes
+
+
 def luma_stats_reference(
     luma: PlaneLike,
     chroma: tuple[PlaneLike, PlaneLike] | None,
@@ -86,9 +112,24 @@ def luma_stats_reference(
     tiles[..., Feature.EDGE_H] = _tile_sums(np.where(np.arange(luma.width)[None, :] % 8 == 0, across, 0))
     tiles[..., Feature.EDGE_V] = _tile_sums(np.where(np.arange(luma.height)[:, None] % 8 == 0, down, 0))
 
+    lines, columns = np.arange(luma.height)[:, None], np.arange(luma.width)[None, :]
+    seams_across, seams_down = _seams(v), _seams(v.T).T
+    for feature_across, feature_down, phase in (
+        (Feature.SEAM_H0, Feature.SEAM_V0, 0),
+        (Feature.SEAM_H8, Feature.SEAM_V8, 8),
+        (Feature.SEAM_H4, Feature.SEAM_V4, 4),
+    ):
+        tiles[..., feature_across] = _tile_sums(np.where(columns % 16 == phase, seams_across, 0))
+        tiles[..., feature_down] = _tile_sums(np.where(lines % 16 == phase, seams_down, 0))
+    tiles[..., Feature.COMB] = _tile_sums(_combs(v))
+
     small = _small(v, SMALL_ROWS, SMALL_COLS, bit_depth)
     if previous is not None and previous_small is not None:
-        tiles[..., Feature.CHANGE] = _tile_sums(np.abs(v - _samples(previous, shift, bit_depth)))
+        before = _samples(previous, shift, bit_depth)
+        tiles[..., Feature.CHANGE] = _tile_sums(np.abs(v - before))
+        changes = _field_changes(v, before)
+        tiles[..., Feature.FIELD_EVEN] = _tile_sums(np.where(lines % 2 == 0, changes, 0))
+        tiles[..., Feature.FIELD_ODD] = _tile_sums(np.where(lines % 2 == 1, changes, 0))
         tiles[..., Feature.COARSE_CHANGE] = _tile_sums(np.abs(small.astype(np.int64) - previous_small))
 
     small_chroma = np.full((2, SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS), SMALL_GREY, np.uint16)

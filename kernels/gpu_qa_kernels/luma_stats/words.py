@@ -24,10 +24,13 @@ __all__ = [
     "CHROMA_CELLS",
     "MOST_WORDS",
     "byte_columns",
+    "byte_differences",
     "chroma_columns",
     "column_sum",
     "lies_on_words",
     "pair_columns",
+    "pair_differences",
+    "part_mask",
 ]
 
 CELLS = SMALL_ROWS // TILE_ROWS
@@ -105,7 +108,7 @@ def _inline(code: str) -> Any:
 
 if config.ENABLE_CUDASIM:
 
-    def _differences(a: Any, b: Any, total: Any) -> Any:
+    def byte_differences(a: Any, b: Any, total: Any) -> Any:
         """Sum of the absolute differences of four bytes each, added to a total; all uint32."""
         a, b = int(a), int(b)
         return uint32(int(total) + sum(abs((a >> at & 255) - (b >> at & 255)) for at in (0, 8, 16, 24)))
@@ -116,12 +119,12 @@ if config.ENABLE_CUDASIM:
         return uint32(int(total) + sum((a >> at & 255) * (b >> at & 255) for at in (0, 8, 16, 24)))
 
 else:
-    _differences = _inline("vabsdiff4.u32.u32.u32.add")
+    byte_differences = _inline("vabsdiff4.u32.u32.u32.add")
     _products = _inline("dp4a.u32.u32")
 
 
 @cuda.jit(device=True)
-def _part(low, high):  # type: ignore[no-untyped-def]
+def part_mask(low, high):  # type: ignore[no-untyped-def]
     """A mask of the bytes `low` to `high`, exclusive, of a word, of which there is at least one."""
     low, high = max(low, 0), min(high, 4)
     return uint32(uint32(0xFFFFFFFF) << uint32(8 * low)) & uint32(uint32(0xFFFFFFFF) >> uint32(32 - 8 * high))
@@ -155,7 +158,7 @@ def byte_columns(quad, columns, partial, edges, words, offset, pitch, before, be
         cell = int32(uint32(item) // uint32(words))
         word = item - cell * words
         x = (left & ~3) + 4 * word
-        meant = _part(left - x, right - x)
+        meant = part_mask(left - x, right - x)
         # To the left of the picture there is nothing to differ from.
         inner = meant if x > 0 else meant & uint32(0xFFFFFF00)
         # Edges of blocks lie at multiples of eight, which are first bytes of words.
@@ -174,14 +177,14 @@ def byte_columns(quad, columns, partial, edges, words, offset, pitch, before, be
             squares = _products(value, value, squares)
             first += value & even
             second += uint32(value >> uint32(8)) & even
-            across = _differences(word_here & inner, word_left & inner, across)
-            edge_across = _differences(word_here & edge, word_left & edge, edge_across)
-            step_down = _differences(value, above, uint32(0))
+            across = byte_differences(word_here & inner, word_left & inner, across)
+            edge_across = byte_differences(word_here & edge, word_left & edge, edge_across)
+            step_down = byte_differences(value, above, uint32(0))
             down += step_down
             if y & 7 == 0:
                 edge_down += step_down
             if before >= 0:
-                change = _differences(value, quad[other] & meant, change)
+                change = byte_differences(value, quad[other] & meant, change)
                 other += before_step
             above = value
             at += step
@@ -196,7 +199,7 @@ def byte_columns(quad, columns, partial, edges, words, offset, pitch, before, be
 
 
 @cuda.jit(device=True)
-def _apart(a, b):  # type: ignore[no-untyped-def]
+def pair_differences(a, b):  # type: ignore[no-untyped-def]
     """Sum of the absolute differences of both samples of two words."""
     low = int32(a & uint32(0xFFFF)) - int32(b & uint32(0xFFFF))
     high = int32(a >> uint32(16)) - int32(b >> uint32(16))
@@ -235,7 +238,7 @@ def pair_columns(  # type: ignore[no-untyped-def]
         cell = int32(uint32(item) // uint32(words))
         word = item - cell * words
         x = (left & ~1) + 2 * word
-        meant = _part(2 * (left - x), 2 * (right - x)) & both
+        meant = part_mask(2 * (left - x), 2 * (right - x)) & both
         inner = meant if x > 0 else meant & uint32(0xFFFF0000)
         edge = uint32(0) if x & 6 else inner & uint32(0xFFFF)
         y, bottom = int32(edges[0, cell]), int32(edges[0, cell + 1])
@@ -253,14 +256,14 @@ def pair_columns(  # type: ignore[no-untyped-def]
             low, high = value & uint32(0xFFFF), value >> uint32(16)
             squares += low * low + high * high
             columns_here += value
-            across += _apart(word_here & inner, word_left & inner)
-            edge_across += _apart(word_here & edge, word_left & edge)
-            step_down = _apart(value, above)
+            across += pair_differences(word_here & inner, word_left & inner)
+            edge_across += pair_differences(word_here & edge, word_left & edge)
+            step_down = pair_differences(value, above)
             down += step_down
             if y & 7 == 0:
                 edge_down += step_down
             if before >= 0:
-                change += _apart(value, uint32(quad[other] >> low_bits) & meant)
+                change += pair_differences(value, uint32(quad[other] >> low_bits) & meant)
                 other += before_step
             above = value
             at += step
@@ -303,7 +306,7 @@ def chroma_columns(quad, columns, partial, edges, words, offset, pitch, sample_b
         cell = int32(uint32(item) // uint32(words))
         word = item - cell * words
         place = (left & ~3) + 4 * word
-        meant = _part(left - place, right - place)
+        meant = part_mask(left - place, right - place)
         y, bottom = int32(edges[2, cell]), int32(edges[2, cell + 1])
         at = uint64(((offset + y * pitch) * sample_bytes + place) >> 2)
         first, second = uint32(0), uint32(0)

@@ -17,12 +17,12 @@ def tile_means(sums: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> np.nd
     """Measures of T pictures of one format in host memory, without the GIL.
 
     Args:
-        sums: int64 [T, 24, 42, 10]: `LumaStats.tiles` of each picture.
-        scale: float64 [24, 42, 10]: what to multiply a sum by: a unit over the number of its terms.
-        offset: float64 [10]: what to add then.
+        sums: int64 [T, 24, 42, 19]: `LumaStats.tiles` of each picture.
+        scale: float64 [24, 42, 19]: what to multiply a sum by: a unit over the number of its terms.
+        offset: float64 [19]: what to add then.
 
     Returns:
-        float32 [T, 10, 24, 42] by `Feature`, rounded once from double precision: sum · scale + offset; at
+        float32 [T, 19, 24, 42] by `Feature`, rounded once from double precision: sum · scale + offset; at
         SUM_SQUARES the standard deviation √(mean square − mean²) within the tile, 0 where rounding made that negative.
 
     Raises:
