@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gpu_qa.detectors.black import BLACK
 from gpu_qa.detectors.decode_error import DECODE_ERROR
 from gpu_qa.detectors.discontinuity import DISCONTINUITY
+from gpu_qa.detectors.flash import FLASH
 from gpu_qa.detectors.format_change import FORMAT_CHANGE
 from gpu_qa.detectors.freeze import FREEZE
 from gpu_qa.detectors.gap import GAP
@@ -28,6 +29,7 @@ DETECTORS: tuple[Detector, ...] = (
     FREEZE,
     BLACK,
     SOLID_COLOR,
+    FLASH,
     SILENCE,
     MISSING,
     GAP,
