@@ -13,6 +13,7 @@ from gpu_qa_kernels.audio_stats import cpu_filter, cpu_sums
 from gpu_qa_kernels.audio_stats.contract import (
     BEFORE,
     LEVEL_EDGES,
+    LEVELS,
     MAX_LEVEL,
     QUANTUM,
     QUARTERS,
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["audio_stats_cpu", "prepare_cpu"]
 
-_BEFORE, _FILTER, _QUARTERS, _STATE = BEFORE, STATE - BEFORE, QUARTERS, STATE
+_BEFORE, _FILTER, _LEVELS, _QUARTERS, _STATE = BEFORE, STATE - BEFORE, LEVELS, QUARTERS, STATE
 _MAX_LEVEL, _QUANTUM, _MOST = MAX_LEVEL, QUANTUM, np.float32(MAX_LEVEL)
-_take, _peak_of, _total_of, _energy_of = cpu_sums.take, cpu_sums.peak_of, cpu_sums.total_of, cpu_sums.energy_of
-_product_of, _bends, _runs, _count_levels = cpu_sums.product_of, cpu_sums.bends, cpu_sums.runs, cpu_sums.count_levels
+_take, _largest_of, _total_of, _product_of = cpu_sums.take, cpu_sums.largest_of, cpu_sums.total_of, cpu_sums.product_of
+_bend, _runs, _count_levels = cpu_sums.bend, cpu_sums.runs, cpu_sums.count_levels
 _weigh_two, _between = cpu_filter.weigh_two, cpu_filter.between
 _TABLE = cpu_sums.level_table()
 
@@ -38,9 +39,9 @@ _inline = numba.njit(nogil=True, boundscheck=False)
 
 
 @_inline
-def _look_back(state: Any, line: Any, codes: Any) -> int:
+def _look_back(state: Any, line: Any, codes: Any, count: int) -> int:
     """Put the samples before a hop before it; gives how many of the last two are known."""
-    first = line[_BEFORE]
+    first = line[_BEFORE] if count else np.float32(0.0)
     for j in range(_BEFORE - 1, -1, -1):
         before = np.float32(state[_FILTER + j])
         # The oldest known one, or the hop's first, stands in for those that are not known.
@@ -75,14 +76,15 @@ def _measure(
     energy: Any, quarter_energy: Any, total: Any, cross: Any, k_energy: Any, zero_run: Any, same_run: Any, clipped: Any,
     invalid: Any, true_peak: Any, bend_peak: Any, bend_energy: Any, levels: Any,
 ) -> None:  # fmt: skip
-    hops, channels = len(edges) - 1, samples.shape[0]
+    hops, channels, phases = len(edges) - 1, samples.shape[0], taps.shape[0]
     longest = 0
     for t in range(hops):
         longest = max(longest, edges[t + 1] - edges[t])
     lines = np.zeros((2, _BEFORE + longest), np.float32)
     codes = np.zeros((2, 2 + longest), np.int32)
-    scratch = np.zeros(longest, np.float32)
+    scratch = np.zeros(max(phases, 1) * longest, np.float32)
     bits, scratch_bits = lines.view(np.int32), scratch.view(np.int32)
+    counts = np.zeros((2, _LEVELS), np.int32)
     found = np.zeros(1, np.int32)
     number = found.view(np.float32)
     spare = np.zeros(_STATE)
@@ -94,37 +96,38 @@ def _measure(
             begin, count = edges[t], edges[t + 1] - edges[t]
             for k in range(pair):
                 c = first + k
-                line, code = lines[k], codes[k]
-                invalid[t, c], clipped[t, c] = _take(samples[c], begin, count, line, code)
-                found[0] = _peak_of(bits[k], count)
+                hop, code = lines[k, _BEFORE : _BEFORE + count], codes[k, 2 : 2 + count]
+                hop_bits = bits[k, _BEFORE : _BEFORE + count]
+                invalid[t, c], clipped[t, c] = _take(samples[c, begin : begin + count], hop, code)
+                found[0] = _largest_of(hop_bits)
                 peak[t, c] = number[0]
-                total[t, c] = _total_of(code, count)
+                total[t, c] = _total_of(code)
                 whole = np.int64(0)
                 for part in range(_QUARTERS):
-                    of_part = _energy_of(code, count * part // _QUARTERS, count * (part + 1) // _QUARTERS)
-                    quarter_energy[t, part, c] = of_part
-                    whole += of_part
+                    of_part = code[count * part // _QUARTERS : count * (part + 1) // _QUARTERS]
+                    quarter_energy[t, part, c] = part_energy = _product_of(of_part, of_part)
+                    whole += part_energy
                 energy[t, c] = whole
-                zero_run[t, c], same_run[t, c] = _runs(line, count)
-                _count_levels(line, bits[k], count, table, level_edges, levels[t, c])
-                true_peak[t, c] = peak[t, c]
-                bend_peak[t, c], bend_energy[t, c] = 0, 0
-                if count:
-                    known = _look_back(state[c], line, code)
-                    bend_peak[t, c], bend_energy[t, c] = _bends(code, known, count)
+                zero_run[t, c], same_run[t, c] = _runs(hop_bits)
+                _count_levels(hop, hop_bits, table, level_edges, counts, levels[t, c])
+                known = _look_back(state[c], lines[k], codes[k], count)
+                bends = scratch_bits[: max(count + known - 2, 0)]
+                bend_peak[t, c] = _bend(codes[k, 2 - known : 2 + count], bends)
+                bend_energy[t, c] = _product_of(bends, bends)
+            one, other = lines[0, _BEFORE : _BEFORE + count], lines[1, _BEFORE : _BEFORE + count]
             if pair == 2:
-                cross[t, first // 2] = _product_of(codes[0], codes[1], count)
-            second = state[first + 1] if pair == 2 else spare
-            one, other = _weigh_two(lines[0], lines[1], count, coefficients, state[first], second)
-            k_energy[t, first] = one
-            if pair == 2:
-                k_energy[t, first + 1] = other
-            for k in range(pair if count else 0):
-                c = first + k
-                _remember(state[c], lines[k], count)
+                cross[t, first // 2] = _product_of(codes[0, 2 : 2 + count], codes[1, 2 : 2 + count])
+                weighed = _weigh_two(one, other, coefficients, state[first], state[first + 1])
+                k_energy[t, first], k_energy[t, first + 1] = weighed
+            else:
+                k_energy[t, first] = _weigh_two(one, other, coefficients, state[first], spare)[0]
+            for k in range(pair):
+                _remember(state[first + k], lines[k], count)
                 _hold(lines[k], count)
-                found[0] = _between(lines[k], count, taps, scratch, scratch_bits)
-                true_peak[t, c] = max(peak[t, c], number[0])
+                for p in range(phases):
+                    _between(lines[k], taps[p], scratch[p * count : (p + 1) * count])
+                found[0] = _largest_of(scratch_bits[: phases * count])
+                true_peak[t, first + k] = max(peak[t, first + k], number[0])
 
 
 @cache

@@ -91,6 +91,10 @@ def audio_stats_kernel(  # type: ignore[no-untyped-def]
     k, tap, phases = table[row, 3], table[row, 4], table[row, 5]
     s, out, partner, pair = table[row, 6], table[row, 7], table[row, 8], table[row, 9]
     s0, s1, s2, s3 = state[s], state[s + 1], state[s + 2], state[s + 3]
+    b0, a1, a2 = coefficients[k], coefficients[k + 3], coefficients[k + 4]
+    b1, b2 = _add(coefficients[k + 1], -_mul(a1, b0)), _add(coefficients[k + 2], -_mul(a2, b0))
+    d0, c1, c2 = coefficients[k + 5], coefficients[k + 8], coefficients[k + 9]
+    d1, d2 = _add(coefficients[k + 6], -_mul(c1, d0)), _add(coefficients[k + 7], -_mul(c2, d0))
     line = cuda.local.array(_TAPS, float32)  # the last samples, oldest first, NaN while not known
     for j in range(_BEFORE):
         line[j + 1] = float32(state[s + _FILTER + j])
@@ -142,12 +146,10 @@ def audio_stats_kernel(  # type: ignore[no-untyped-def]
                         value = _add_single(value, _mul_single(taps[tap + p * _TAPS + _BEFORE - j], known))
                     between = max(between, abs(value))
                 v = float(x)
-                y = _add(_mul(coefficients[k], v), s0)
-                s0 = _add(_add(_mul(coefficients[k + 1], v), s1), -_mul(coefficients[k + 3], y))
-                s1 = _add(_mul(coefficients[k + 2], v), -_mul(coefficients[k + 4], y))
-                z = _add(_mul(coefficients[k + 5], y), s2)
-                s2 = _add(_add(_mul(coefficients[k + 6], y), s3), -_mul(coefficients[k + 8], z))
-                s3 = _add(_mul(coefficients[k + 7], y), -_mul(coefficients[k + 9], z))
+                y = _add(_mul(b0, v), s0)
+                s0, s1 = _add(_add(_mul(b1, v), s1), -_mul(a1, s0)), _add(_mul(b2, v), -_mul(a2, s0))
+                z = _add(_mul(d0, y), s2)
+                s2, s3 = _add(_add(_mul(d1, y), s3), -_mul(c1, s2)), _add(_mul(d2, y), -_mul(c2, s2))
                 weighted = _add(weighted, _mul(z, z))
             quarter_energy[at * _QUARTERS + part] = of_part
             whole += of_part

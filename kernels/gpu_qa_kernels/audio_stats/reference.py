@@ -86,17 +86,20 @@ def _longest(hop: np.ndarray, alike: Callable[[float, float], bool]) -> int:
 
 
 def _filtered_energy(hop: np.ndarray, coefficients: np.ndarray, state: np.ndarray) -> float:
-    """Σ of squares behind both biquads, one rounding after the other as written; `state` is updated."""
+    """Σ of squares behind both biquads, one rounding after the other as written; `state` is updated.
+
+    The states are those of transposed direct form II, where y = b0·x + s0, s0' = b1·x − a1·y + s1, s1' = b2·x − a2·y;
+    the output in the next two is written out.
+    """
     s = [float(value) for value in state[:_FILTER]]
     (b0, b1, b2, a1, a2), (d0, d1, d2, c1, c2) = coefficients.tolist()
+    b1, b2, d1, d2 = b1 - a1 * b0, b2 - a2 * b0, d1 - c1 * d0, d2 - c2 * d0
     energy = 0.0
     for x in hop.tolist():
         y = b0 * x + s[0]
-        s[0] = (b1 * x + s[1]) - a1 * y
-        s[1] = b2 * x - a2 * y
+        s[0], s[1] = (b1 * x + s[1]) - a1 * s[0], b2 * x - a2 * s[0]
         z = d0 * y + s[2]
-        s[2] = (d1 * y + s[3]) - c1 * z
-        s[3] = d2 * y - c2 * z
+        s[2], s[3] = (d1 * y + s[3]) - c1 * s[2], d2 * y - c2 * s[2]
         energy = energy + z * z
     state[:_FILTER] = [0.0 if math.fabs(value) < TINY else value for value in s]
     return energy
