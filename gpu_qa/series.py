@@ -66,6 +66,8 @@ class VideoSeries:
     """bool [T]: the frame before exists and has the same format."""
     is_corrupt: np.ndarray
     """bool [T]: the decoder concealed damage."""
+    damaged: np.ndarray
+    """bool [T]: decoder or transport reported damage of the track at the frame or since the one before."""
     is_key: np.ndarray
     """bool [T]."""
     small: np.ndarray
@@ -346,7 +348,7 @@ class Report:
     """JSON: what was measured even where nothing is wrong; null values have a reason under `NAME_reason`."""
     curves: tuple[Curve, ...]
     thumbnails: dict[str, bytes]
-    """Event id → JPEG of the frame where the event began."""
+    """Event id → JPEG of the frame where the event began, or of the sound around that moment."""
     settings: dict[str, Any]
     """JSON: the settings used."""
     error: str | None = None

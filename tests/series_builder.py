@@ -21,7 +21,7 @@ TILES = (24, 42)
 _PER_FRAME = (
     "seam", "comb", "field_change", "grid",
     "pts_s", "end_s", "luma", "luma_std", "change", "coarse_change", "gradient", "block_edge", "chroma", "histogram",
-    "comparable", "is_corrupt", "is_key", "small", "small_chroma",
+    "comparable", "is_corrupt", "damaged", "is_key", "small", "small_chroma",
 )
 _PER_HOP = (
     "pts_s", "end_s", "peak", "power", "k_power", "zero_run", "clipped", "mean", "cross", "same_run", "true_peak",
@@ -99,6 +99,7 @@ def video_series(
         ),
         comparable=comparable,
         is_corrupt=np.zeros(frames, bool),
+        damaged=np.zeros(frames, bool),
         is_key=np.arange(frames) % 50 == 0,
         small=np.broadcast_to(small[:, None, None], (frames, 192, 336)),
         small_chroma=np.broadcast_to(np.uint16(128 * 256), (frames, 2, 96, 168)),

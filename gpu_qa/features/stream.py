@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpu_qa.features.audio import AudioFeatures
+from gpu_qa.features.damage import DamageMarks
 from gpu_qa.features.spectrum import SpectrumFeatures
 from gpu_qa.features.timeline import Timeline, TimelineSettings
 from gpu_qa.features.video import VideoFeatures
@@ -51,6 +52,7 @@ class StreamFeatures:
         self._video_track = next((track for track in tracks if track.kind == "video"), None)
         self._audio_tracks = [track for track in tracks if track.kind == "audio"]
         self._video = VideoFeatures()
+        self._damage = DamageMarks()
         self._audio = {track.index: AudioFeatures(track.index) for track in self._audio_tracks}
         self._spectra = {track.index: SpectrumFeatures(track.index) for track in self._audio_tracks if spectra}
         self._measured_spectra: list[SpectrumSeries] = []
@@ -73,6 +75,8 @@ class StreamFeatures:
         """
         video: list[VideoSeries] = []
         audio: list[AudioSeries] = []
+        for note in notes:
+            self._damage.hear(note)
         for picture in pictures:
             if not self.timeline.started:
                 self._start(picture)
@@ -144,7 +148,7 @@ class StreamFeatures:
         self._facts += facts
         if isinstance(frame, SkippedFrame):
             return self._video.flush()
-        return self._video.add(frame, start_s, duration_s)
+        return self._video.add(frame, start_s, duration_s, damaged=self._damage.marks(frame))
 
     def _measure_sound(self, sound: AudioSamples) -> list[AudioSeries]:
         raw_s = None if sound.pts is None else ticks_to_s(sound.pts, sound.time_base)

@@ -29,6 +29,7 @@ class _Shown(NamedTuple):
     picture: MeasuredPicture
     start_s: float
     end_s: float
+    damaged: bool
 
 
 class VideoFeatures:
@@ -37,13 +38,16 @@ class VideoFeatures:
     def __init__(self) -> None:
         self._shown: list[_Shown] = []
 
-    def add(self, picture: MeasuredPicture, start_s: float, duration_s: float) -> list[VideoSeries]:
+    def add(
+        self, picture: MeasuredPicture, start_s: float, duration_s: float, *, damaged: bool = False
+    ) -> list[VideoSeries]:
         """Take a picture.
 
         Args:
             picture: The next one as measured.
             start_s: Its start on the stream's clock, in seconds.
             duration_s: How long it is shown, in seconds.
+            damaged: Damage of the track was reported at or since the picture before.
 
         Returns:
             The series that this completed: one of enough pictures, or one that a new format ended.
@@ -51,7 +55,7 @@ class VideoFeatures:
         done: list[VideoSeries] = []
         if self._shown and picture.format != self._shown[-1].picture.format:
             done = self.flush()
-        self._shown.append(_Shown(picture, start_s, start_s + duration_s))
+        self._shown.append(_Shown(picture, start_s, start_s + duration_s, damaged))
         if len(self._shown) >= FRAMES_PER_SERIES or picture.row == ROWS_PER_BLOCK - 1:
             done += self.flush()
         return done
@@ -98,6 +102,7 @@ def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
         histogram=(stats.histogram / np.maximum(stats.histogram.sum(axis=1, keepdims=True), 1)).astype(np.float32),
         comparable=np.array([one.picture.comparable for one in shown]),
         is_corrupt=np.array([one.picture.is_corrupt for one in shown]),
+        damaged=np.array([one.damaged for one in shown]),
         is_key=np.array([one.picture.is_key for one in shown]),
         small=stats.small,
         small_chroma=stats.small_chroma,
