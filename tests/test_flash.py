@@ -133,6 +133,10 @@ def test_step_of_luminance(dark: float, bright: float, told: bool) -> None:
     assert len(found) == told
 
 
+def test_frames_microseconds_apart_are_no_flashes() -> None:
+    assert events(flashing(2000.0, frame_rate=10_000.0, duration_s=0.05)) == []
+
+
 def test_halves_that_take_turns_are_told() -> None:
     left = flashing(4.0, where=(slice(None), slice(0, 21)))
     picture = left.luma.copy()

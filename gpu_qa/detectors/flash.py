@@ -25,6 +25,8 @@ _EDGES = 2 * _FLASHES + 1
 _FRAMES_SHORT = 1.25
 """Flashes exactly at the allowed rate may come this many frames early, since they begin with frames."""
 _NEVER_S = -1e9
+_LEAST_S = 0.04
+"""Six changes in less time cannot be seen: timestamps are wrong, or nobody's display has as many frames."""
 _TOGETHER_S = 0.06
 """Fields that change within this time change together: a frame and a half at 25 Hz."""
 _NEIGHBOURS = 6
@@ -279,7 +281,8 @@ class _Steps:
             fields = np.flatnonzero(recent & (now.way == way))
             if len(fields) <= least:
                 continue
-            fields = fields[now.changed_s[fields] - now.first_s(fields) <= at_most_s]
+            length_s = now.changed_s[fields] - now.first_s(fields)
+            fields = fields[(length_s >= _LEAST_S) & (length_s <= at_most_s)]
             if len(fields) > least:
                 fields = _patches(fields, self._grid)
             if len(fields) > least:
