@@ -12,6 +12,7 @@ from gpu_qa.detectors.flash import FLASH
 from gpu_qa.detectors.format_change import FORMAT_CHANGE
 from gpu_qa.detectors.freeze import FREEZE
 from gpu_qa.detectors.gap import GAP
+from gpu_qa.detectors.letterbox import LETTERBOX
 from gpu_qa.detectors.missing import MISSING
 from gpu_qa.detectors.overload import OVERLOAD
 from gpu_qa.detectors.silence import SILENCE
@@ -30,6 +31,7 @@ DETECTORS: tuple[Detector, ...] = (
     BLACK,
     SOLID_COLOR,
     FLASH,
+    LETTERBOX,
     SILENCE,
     MISSING,
     GAP,
