@@ -56,8 +56,9 @@ class VideoSeries:
     ones (1) to the line above; 0 where `comparable` is false."""
     grid: np.ndarray
     """float32 [T, 2, 2]: the strongest periodic grid of steps across (0) and down (1) in the whole frame, as its period
-    in samples, 6…64, perhaps fractional, and its strength, the mean by which steps on its lines stand out more than
-    others; NaN in frames that were not looked at: about one a second is."""
+    in samples, 6…64, perhaps fractional, and its strength: the mean by which steps on its lines stand out more than
+    others. Both are 0 where no grid stands out from chance, and NaN in frames that were not looked at: one in 0.9 s is.
+    """
     chroma: np.ndarray
     """float32 [T, 2, R, K]: mean Cb and Cr, −0.5…0.5, 0 is grey."""
     histogram: np.ndarray

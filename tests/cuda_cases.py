@@ -16,6 +16,7 @@ from gpu_qa_kernels.audio_stats import STATE, AudioStats, empty_audio_stats, sta
 from gpu_qa_kernels.audio_stats.reference import audio_stats_reference
 from gpu_qa_kernels.luma_stats import Feature, LumaStats
 from gpu_qa_kernels.luma_stats.reference import luma_stats_reference
+from gpu_qa_kernels.seam_profile.reference import seam_profile_reference
 
 # Width, height, bit depth, shift, chroma (columns and rows per luma sample, step), with the frame before.
 CASES: dict[str, tuple[int, int, int, int, tuple[int, int, int] | None, bool]] = {
@@ -159,6 +160,39 @@ def _differences(got: LumaStats, expected: LumaStats, tiles: int) -> list[str]:
     return [name for name, (one, other) in pairs.items() if not np.array_equal(one, other)]
 
 
+def profile_failures(*, block: int) -> list[str]:
+    """Profiles of pictures of all cases' kinds in two launches, one picture of more than a block each way."""
+    from gpu_qa_kernels.luma_stats.table import described
+    from gpu_qa_kernels.seam_profile.cuda import blocks, seam_profile_kernel
+
+    kinds = {
+        "8 bit": (140, 70, 8, 0, 1),
+        "P010": (35, 67, 10, 6, 1),
+        "packed": (33, 12, 8, 0, 2),
+        "tiny": (3, 2, 8, 0, 1),
+    }
+    slab = _Slab(100_000)
+    rows, looks, expected, place, most = [], [], [], 5, 0
+    for number, (width, height, depth, shift, step) in enumerate(kinds.values()):
+        itemsize = 1 if depth == 8 else 2
+        plane = slab.plane(width, height, itemsize, step)
+        rows.append(described(plane, None, bit_depth=depth, shift=shift, sample_bytes=itemsize))
+        expected.append(np.concatenate(seam_profile_reference(plane, bit_depth=depth, shift=shift)))
+        looks.append((number, place))
+        place += width + height
+        most = max(most, blocks(width, height))
+    views = [slab.data.view(kind) for kind in (np.uint8, np.uint16)]
+    arrays = [cuda.to_device(array) for array in (*views, np.stack(rows), np.array(looks), np.zeros(place, np.int64))]
+    for first, count in ((0, 1), (1, 3)):
+        seam_profile_kernel[(most, count), block](*arrays[:4], first, arrays[4])
+    got = arrays[4].copy_to_host()
+    return [
+        f"profile {name}"
+        for (name, values), (_, at) in zip(zip(kinds, expected, strict=True), looks, strict=True)
+        if not np.array_equal(got[at : at + len(values)], values)
+    ]
+
+
 def audio_failures() -> list[str]:
     """Two tracks of different rates and a broken one in one launch, in two cuts, against the definition."""
     from gpu_qa_kernels.audio_stats.cuda import COLUMNS, THREADS, audio_stats_kernel
@@ -262,6 +296,9 @@ def device_failures() -> list[str]:
         for number, one in enumerate(pictures_):
             expected = host.measure(streams[name][number])
             failures += [f"stream {name}, {number}: {what}" for what in _differences(one.stats, expected.stats, 42)]
+            for got_, wanted in zip(one.profile or (), expected.profile or (), strict=True):
+                if not np.array_equal(got_, wanted):
+                    failures.append(f"stream {name}, {number}: profile")
             if one.comparable != expected.comparable:
                 failures.append(f"stream {name}, {number}: comparable")
     return failures
@@ -275,6 +312,7 @@ def main() -> None:
         *luma_case_failures(
             {name: CASES[name] for name in ("10 bit P010", "NV12 on words", "P010 on words")}, tiles=44, block=(2, 1)
         ),
+        *profile_failures(block=4),
         *audio_failures(),
         *device_failures(),
     ]

@@ -121,6 +121,14 @@ def differences(
         ]
         if blocks and one.row != other.row:
             found.append(f"row of {number}")
+        if (one.profile is None) != (other.profile is None):
+            found.append(f"profile of {number}")
+        elif one.profile is not None and other.profile is not None:
+            found += [
+                f"profile {name} of {number}"
+                for name, array, values in zip(one.profile._fields, one.profile, other.profile, strict=True)
+                if array.dtype != values.dtype or not np.array_equal(array, values)
+            ]
         found += [
             f"{name} of {number}"
             for name, array, values in zip(one.stats._fields, one.stats, other.stats, strict=True)

@@ -32,7 +32,8 @@ def test_the_cuda_kernels_equal_their_definitions_in_the_simulator() -> None:
 @pytest.mark.needs_cuda
 def test_the_cuda_kernels_equal_their_definitions_on_the_card() -> None:
     from gpu_qa_kernels.luma_stats.cuda import BLOCK
-    from tests.cuda_cases import CASES, LARGE, audio_failures, luma_case_failures
+    from tests.cuda_cases import CASES, LARGE, audio_failures, luma_case_failures, profile_failures
 
     assert luma_case_failures({**CASES, **LARGE}, tiles=24 * 42, block=BLOCK) == []
+    assert profile_failures(block=128) == []
     assert audio_failures() == []

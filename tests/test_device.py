@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from gpu_qa.features.device import DevicePictures
 from gpu_qa.features.picture import HostPictures, MeasuredPicture
 from gpu_qa_kernels import Plane
 from gpu_qa_kernels.luma_stats.reference import luma_stats_reference
+from gpu_qa_kernels.seam_profile.reference import seam_profile_reference
 from tests.device_pictures import FORMATS, differences, on_card, pictures, slab_for
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("numba_cuda", reason="needs numba-cuda")
 
 from gpu_qa_kernels.luma_stats.table import Column  # noqa: E402
+from gpu_qa_kernels.seam_profile.cuda import blocks  # noqa: E402
 
 
 @dataclass(slots=True)
@@ -67,10 +70,23 @@ class Definition:
             result[number] = values
 
 
+def profiles(slab: Any, wide: Any, table: Any, looks: Any, out: Any, most_blocks: int, first: int, count: int) -> None:
+    """The definition of `seam_profile` in the place of its kernel."""
+    for number, place in looks[first : first + count].tolist():
+        row = table[number]
+        width, height = int(row[Column.WIDTH]), int(row[Column.HEIGHT])
+        assert most_blocks >= blocks(width, height)
+        data = slab if row[Column.SAMPLE_BYTES] == 1 else wide
+        plane = Plane(data, int(row[Column.OFFSET]), int(row[Column.PITCH]), int(row[Column.STEP]), width, height)
+        found = seam_profile_reference(plane, bit_depth=int(row[Column.BIT_DEPTH]), shift=int(row[Column.SHIFT]))
+        out[place : place + width + height] += np.concatenate(found)
+
+
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Definition:
     made = Definition()
     monkeypatch.setattr("gpu_qa_kernels.luma_stats.cuda.luma_stats_device", made)
+    monkeypatch.setattr("gpu_qa_kernels.seam_profile.cuda.seam_profile_device", profiles)
     return made
 
 
@@ -117,6 +133,18 @@ def test_many_streams_are_measured_as_each_alone(seed: int, kernel: Definition) 
     assert len({frame.luma.data.data_ptr() for frames in streams.values() for frame in frames}) == 1  # type: ignore[union-attr]
     device = DevicePictures()
     assert_same(measured(device, cut(streams, random.Random(seed))), each_alone(streams))
+
+
+def test_the_same_pictures_are_looked_at_as_a_whole_as_on_the_host(kernel: Definition) -> None:
+    """Pictures of 0.3 s: every third one, whatever else is measured in the same call, and from whichever memory."""
+    streams = {}
+    for name, form in enumerate(FORMATS):
+        frames = pictures(slab_for([form], 7), form, 7)
+        streams[f"{name}"] = [replace(frame, time_base=Fraction(3, 10)) for frame in frames]
+    got = measured(DevicePictures(), cut(streams, random.Random(1)))
+    assert_same(got, each_alone(streams))
+    for pictures_ in got.values():
+        assert [one.profile is not None for one in pictures_] == [True, False, False] * 2 + [True]
 
 
 def test_one_launch_measures_a_picture_of_every_stream(kernel: Definition) -> None:

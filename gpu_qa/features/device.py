@@ -7,18 +7,20 @@ depths. One table goes to the card and one block of results comes back for all o
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.features.picture import MeasuredPicture, Rows, measured_picture
+from gpu_qa.features.picture import Looks, MeasuredPicture, Rows, measured_picture
 from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS
 from gpu_qa_kernels.luma_stats import HISTOGRAM_BINS, Feature
+from gpu_qa_kernels.seam_profile import SeamProfile
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from gpu_qa.media import VideoFrame
 
@@ -47,6 +49,8 @@ class _Stream:
     """The picture measured last; null where the next one has none to be compared with."""
     rows: Rows = field(default_factory=Rows)
     """Where its measures go."""
+    looks: Looks = field(default_factory=Looks)
+    """Which of its pictures are looked at as a whole."""
     layout: tuple[Any, ...] = ()
     """What `described` is of."""
     described: Any = None
@@ -119,6 +123,11 @@ class DevicePictures:
             # Pictures that were compared with are needed until the card is done.
             held = [state.before for state in states]
             comparable = []
+            due = [
+                number
+                for number, (state, (_, frame)) in enumerate(zip(states, pictures, strict=True))
+                if state.looks.is_due(frame)
+            ]
             for number, (state, (_, frame)) in enumerate(zip(states, pictures, strict=True)):
                 before = state.before
                 if before is not None and (before.format != frame.format or _address(before) != _address(frame)):
@@ -127,10 +136,10 @@ class DevicePictures:
                 comparable.append(before is not None)
                 held.append(before)
                 state.before = frame
-            card.run([frame for _, frame in pictures], states)
+            profiles = card.run([frame for _, frame in pictures], states, due)
             del held
         return [
-            card.fetched(number, frame, state.rows, comparable=is_comparable)
+            card.fetched(number, frame, state.rows, comparable=is_comparable, profile=profiles.get(number))
             for number, ((_, frame), state, is_comparable) in enumerate(zip(pictures, states, comparable, strict=True))
         ]
 
@@ -195,8 +204,19 @@ class _Card:
         self._kernel_table = _for_kernel(self._table)
         self._kernel_outputs = [_for_kernel(array) for array in self._outputs]
 
-    def run(self, frames: Sequence[VideoFrame], states: Sequence[_Stream]) -> None:
-        """Measure what the table describes, and have the results in host memory."""
+    def run(
+        self, frames: Sequence[VideoFrame], states: Sequence[_Stream], due: Sequence[int]
+    ) -> dict[int, SeamProfile]:
+        """Measure what the table describes, and have the results in host memory.
+
+        Args:
+            frames: The pictures.
+            states: Of their streams.
+            due: Numbers of the pictures to look at as a whole.
+
+        Returns:
+            The profiles of these, by number.
+        """
         from gpu_qa_kernels.luma_stats.cuda import luma_stats_device
 
         count = len(frames)
@@ -211,20 +231,25 @@ class _Card:
             luma_stats_device(
                 slab, wide, quad, self._kernel_table, kept, tiles, histogram, small, small_chroma, first, end - first
             )
+        looks = _Looked(self._device, frames, due)
+        looks.launch(self._slab, self._kernel_table)
         self._host_results[:count].copy_(self._results[:count], non_blocking=True)
         if self._device.type == "cuda":
             import torch
 
             torch.cuda.current_stream(self._device).synchronize()
+        return looks.profiles()
 
-    def fetched(self, number: int, frame: VideoFrame, rows: Rows, *, comparable: bool) -> MeasuredPicture:
+    def fetched(
+        self, number: int, frame: VideoFrame, rows: Rows, *, comparable: bool, profile: SeamProfile | None
+    ) -> MeasuredPicture:
         """The measures of a picture, copied out of what the next run writes over."""
         if not comparable:
             rows.restart()
         block, row = rows.take()
         for array, values in zip(block, self._fetched, strict=True):
             array[row] = values[number]
-        return measured_picture(frame, block, row, comparable=comparable)
+        return measured_picture(frame, block, row, comparable=comparable, profile=profile)
 
     def _wait_for(self, frames: Sequence[VideoFrame]) -> None:
         """Have the launch come behind the copies that the pictures are made by."""
@@ -251,6 +276,49 @@ class _Card:
             wide, quad = (whole[: size // n * n].view(kind) for n, kind in ((2, torch.uint16), (4, torch.uint32)))
             known = self._slabs[address] = (memory, (_for_kernel(whole), _for_kernel(wide), _for_kernel(quad)))
         return known[1]
+
+
+class _Looked:
+    """Profiles of some of the pictures that a run measures."""
+
+    def __init__(self, device: Any, frames: Sequence[VideoFrame], due: Sequence[int]) -> None:
+        # Those in one block of memory are neighbours, so that a launch per block takes them.
+        self._due = sorted(due, key=lambda number: (_address(frames[number]), number))
+        self._frames, self._device = frames, device
+        sizes = [frames[number].format.width + frames[number].format.height for number in self._due]
+        self._places = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+    def launch(self, slab: Callable[[Any], tuple[Any, Any, Any]], table: Any) -> None:
+        """Measure them, and have the results copied to host memory."""
+        if not self._due:
+            return
+        import torch
+
+        from gpu_qa_kernels.seam_profile.cuda import blocks, seam_profile_device
+
+        rows = _pinned((len(self._due), 2), np.int64, self._device)
+        rows.numpy()[:] = np.stack([self._due, self._places[:-1]], axis=1)
+        looks = rows.to(self._device, non_blocking=True)
+        found = torch.zeros(int(self._places[-1]), dtype=torch.int64, device=self._device)
+        first = 0
+        for _, group in itertools.groupby(self._due, key=lambda number: _address(self._frames[number])):
+            numbers = list(group)
+            bytes_, wide, _ = slab(self._frames[numbers[0]].luma.data)
+            most = max(blocks(self._frames[i].format.width, self._frames[i].format.height) for i in numbers)
+            seam_profile_device(bytes_, wide, table, _for_kernel(looks), _for_kernel(found), most, first, len(numbers))
+            first += len(numbers)
+        self._kept = (rows, looks, found)
+        self._host = _pinned((len(found),), np.int64, self._device)
+        self._host.copy_(found, non_blocking=True)
+
+    def profiles(self) -> dict[int, SeamProfile]:
+        """They by number, once the card is done."""
+        profiles = {}
+        for number, first in zip(self._due, self._places.tolist(), strict=False):
+            form = self._frames[number].format
+            whole = self._host.numpy()[first : first + form.width + form.height].copy()
+            profiles[number] = SeamProfile(whole[: form.width], whole[form.width :])
+        return profiles
 
 
 def _describe(state: _Stream, frame: VideoFrame, before: VideoFrame | None, row: np.ndarray) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction  # noqa: TC003 - a field's type, which tools look up
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpu_qa_kernels.luma_stats import LumaStats, empty_luma_stats, luma_stats
+from gpu_qa_kernels.seam_profile import SeamProfile, seam_profile
 
 if TYPE_CHECKING:
     from gpu_qa.media import Plane, VideoFormat, VideoFrame
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 ROWS_PER_BLOCK = 12
 """Pictures that are measured into one block of memory, which a series then takes as it is: short enough to tell soon,
 long enough to judge cheaply."""
+LOOK_EVERY_S = Fraction(9, 10)
+"""Whole pictures are looked at for grids so far apart: not in step with key frames once a second or every two, which
+differ from others."""
+_FRAME_S = Fraction(1, 25)
+"""How long a picture without a timestamp is taken to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class MeasuredPicture:
     """False where it was measured without the picture before it: the first one, or one of another format."""
     is_corrupt: bool
     is_key: bool
+    profile: SeamProfile | None = None
+    """Where in the picture steps stand out; null where it was not looked at."""
 
     @property
     def stats(self) -> LumaStats:
@@ -66,6 +74,28 @@ class Rows:
         self._block = None
 
 
+class Looks:
+    """Which of a stream's pictures are looked at as a whole: by their timestamps alone, wherever they are measured."""
+
+    def __init__(self) -> None:
+        self._format: VideoFormat | None = None
+        self._pts: int | None = None
+        self._waited_s = Fraction(0)
+
+    def is_due(self, frame: VideoFrame) -> bool:
+        """Whether to look at the stream's next picture: the first one of a format, and one every `LOOK_EVERY_S`."""
+        if frame.format == self._format:
+            if frame.pts is None or self._pts is None:
+                self._waited_s += _FRAME_S
+                is_due = self._waited_s >= LOOK_EVERY_S
+            else:
+                is_due = abs(frame.pts - self._pts) * frame.time_base >= LOOK_EVERY_S
+            if not is_due:
+                return False
+        self._format, self._pts, self._waited_s = frame.format, frame.pts, Fraction(0)
+        return True
+
+
 class HostPictures:
     """Measures one stream's pictures in host memory, each against the one before it. Belongs to one thread."""
 
@@ -73,6 +103,7 @@ class HostPictures:
         self._before: VideoFrame | None = None
         self._small_before: np.ndarray | None = None
         self._rows = Rows()
+        self._looks = Looks()
 
     def measure(self, frame: VideoFrame) -> MeasuredPicture:
         """Measure a picture, without the GIL; its memory is needed until the next one has been measured.
@@ -84,13 +115,16 @@ class HostPictures:
         if before is None:
             self._rows.restart()
         block, row = self._rows.take()
-        measured = measured_picture(frame, block, row, comparable=before is not None)
+        luma, form, profile = _on_host(frame.luma), frame.format, None
+        if self._looks.is_due(frame):
+            profile = seam_profile(luma, bit_depth=form.bit_depth, shift=form.shift)
+        measured = measured_picture(frame, block, row, comparable=before is not None, profile=profile)
         out = measured.stats
         luma_stats(
-            _on_host(frame.luma),
+            luma,
             (_on_host(frame.chroma[0]), _on_host(frame.chroma[1])) if frame.chroma else None,
-            bit_depth=frame.format.bit_depth,
-            shift=frame.format.shift,
+            bit_depth=form.bit_depth,
+            shift=form.shift,
             previous=_on_host(before.luma) if before else None,
             previous_small=self._small_before if before else None,
             out=out,
@@ -103,7 +137,9 @@ class HostPictures:
         self._before = self._small_before = None
 
 
-def measured_picture(frame: VideoFrame, block: LumaStats, row: int, *, comparable: bool) -> MeasuredPicture:
+def measured_picture(
+    frame: VideoFrame, block: LumaStats, row: int, *, comparable: bool, profile: SeamProfile | None
+) -> MeasuredPicture:
     """What is known of a picture beside its measures, which are in, or will be written to, a row of a block."""
     chroma = frame.chroma
     return MeasuredPicture(
@@ -117,6 +153,7 @@ def measured_picture(frame: VideoFrame, block: LumaStats, row: int, *, comparabl
         comparable=comparable,
         is_corrupt=frame.is_corrupt,
         is_key=frame.is_key,
+        profile=profile,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gpu_qa.features.grid import grids
 from gpu_qa.features.picture import ROWS_PER_BLOCK
 from gpu_qa.series import VideoSeries
 from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts
@@ -97,7 +98,7 @@ def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
         seam=seams.reshape(len(seams), 2, 3, *seams.shape[2:]),
         comb=means[:, Feature.COMB],
         field_change=means[:, Feature.FIELD_EVEN : Feature.FIELD_ODD + 1],
-        grid=np.full((len(shown), 2, 2), np.nan, np.float32),
+        grid=_grids(shown, white - black),
         chroma=means[:, Feature.CB : Feature.CR + 1],
         histogram=(stats.histogram / np.maximum(stats.histogram.sum(axis=1, keepdims=True), 1)).astype(np.float32),
         comparable=np.array([one.picture.comparable for one in shown]),
@@ -114,6 +115,15 @@ def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
         interlaced=form.interlaced,
         top_field_first=form.top_field_first,
     )
+
+
+def _grids(shown: list[_Shown], full_scale: float) -> np.ndarray:
+    """What was found in the pictures that were looked at, float32 [T, 2, 2]; NaN in others."""
+    found = np.full((len(shown), 2, 2), np.nan, np.float32)
+    for number, one in enumerate(shown):
+        if one.picture.profile is not None:
+            found[number] = grids(one.picture.profile, one.picture.format, full_scale)
+    return found
 
 
 class _Fractions(NamedTuple):

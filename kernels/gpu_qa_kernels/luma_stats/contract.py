@@ -24,6 +24,7 @@ __all__ = [
     "feature_counts",
     "histogram_lattice",
     "part_edges",
+    "planar",
 ]
 
 HISTOGRAM_BINS = 256
@@ -200,3 +201,14 @@ def check_picture(
     if chroma is not None:
         _check_plane("cb", chroma[0], chroma[0].data, dtype)
         _check_plane("cr", chroma[1], chroma[1].data, dtype)
+
+
+def planar(plane: PlaneLike) -> tuple[np.ndarray, int, int]:
+    """Data, offset and pitch of a plane with step 1, copied where it has another (packed formats)."""
+    if plane.step == 1:
+        return plane.data, plane.offset, plane.pitch
+    size = plane.data.itemsize
+    samples = np.lib.stride_tricks.as_strided(
+        plane.data[plane.offset :], (plane.height, plane.width), (plane.pitch * size, plane.step * size)
+    )
+    return np.ascontiguousarray(samples).ravel(), 0, plane.width

@@ -16,7 +16,7 @@ from numba import types
 
 from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS, lanes
 from gpu_qa_kernels.compiled import compiled
-from gpu_qa_kernels.luma_stats.contract import SMALL_GREY, Feature, LumaStats, histogram_lattice
+from gpu_qa_kernels.luma_stats.contract import SMALL_GREY, Feature, LumaStats, histogram_lattice, planar
 from gpu_qa_kernels.luma_stats.seams_cpu import add_seams, seam_room
 
 if TYPE_CHECKING:
@@ -446,17 +446,6 @@ def prepare_cpu(bit_depth: int) -> None:
     _kernels(1 if bit_depth == 8 else 2)
 
 
-def _planar(plane: PlaneLike) -> tuple[np.ndarray, int, int]:
-    """Data, offset and pitch of a plane with step 1, copied where it has another (packed formats)."""
-    if plane.step == 1:
-        return plane.data, plane.offset, plane.pitch
-    size = plane.data.itemsize
-    samples = np.lib.stride_tricks.as_strided(
-        plane.data[plane.offset :], (plane.height, plane.width), (plane.pitch * size, plane.step * size)
-    )
-    return np.ascontiguousarray(samples).ravel(), 0, plane.width
-
-
 def luma_stats_cpu(
     luma: PlaneLike,
     chroma: tuple[PlaneLike, PlaneLike] | None,
@@ -468,10 +457,10 @@ def luma_stats_cpu(
     out: LumaStats,
 ) -> LumaStats:
     """Measure one picture into `out`; arguments as `gpu_qa_kernels.luma_stats.luma_stats`, already checked."""
-    data, offset, pitch = _planar(luma)
+    data, offset, pitch = planar(luma)
     before: tuple[Any, ...] = (data, offset, pitch, out.small, 0)
     if previous is not None and previous_small is not None:
-        before = (*_planar(previous), previous_small, 1)
+        before = (*planar(previous), previous_small, 1)
     measure_luma, measure_chroma = _kernels(data.itemsize)
     measure_luma(
         data, offset, pitch, luma.width, luma.height, shift, bit_depth,

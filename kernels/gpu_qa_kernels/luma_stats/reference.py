@@ -19,10 +19,10 @@ from gpu_qa_kernels.luma_stats.contract import (
 if TYPE_CHECKING:
     from gpu_qa_kernels import PlaneLike
 
-__all__ = ["luma_stats_reference"]
+__all__ = ["code_values", "luma_stats_reference", "seams"]
 
 
-def _samples(plane: PlaneLike, shift: int, bit_depth: int) -> np.ndarray:
+def code_values(plane: PlaneLike, shift: int, bit_depth: int) -> np.ndarray:
     """Code values of a plane as int64 [H, W]: the container's bits below `shift` and above the depth are ignored."""
     y = np.arange(plane.height)[:, None]
     x = np.arange(plane.width)[None, :]
@@ -62,12 +62,12 @@ def _small(values: np.ndarray, rows: int, cols: int, bit_depth: int) -> np.ndarr
     return np.asarray((sums << (16 - bit_depth)) // np.outer(bottom - top, right - left)).astype(np.uint16)
 
 
-def _seams(v: np.ndarray) -> np.ndarray:
+def seams(v: np.ndarray) -> np.ndarray:
     """By how much each step from the left stands out from both beside it, int64 [H, W]; 0 where one is missing."""
-    seams = np.zeros_like(v)
+    found = np.zeros_like(v)
     steps = np.abs(np.diff(v, axis=1))
-    seams[:, 2:-1] = np.maximum(0, steps[:, 1:-1] - np.maximum(steps[:, :-2], steps[:, 2:]))
-    return seams
+    found[:, 2:-1] = np.maximum(0, steps[:, 1:-1] - np.maximum(steps[:, :-2], steps[:, 2:]))
+    return found
 
 
 def _combs(v: np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ def luma_stats_reference(
     previous_small: np.ndarray | None = None,
 ) -> LumaStats:
     """Measure one picture; arguments and result as `gpu_qa_kernels.luma_stats.luma_stats`."""
-    v = _samples(luma, shift, bit_depth)
+    v = code_values(luma, shift, bit_depth)
     tiles = np.zeros((TILE_ROWS, TILE_COLS, len(Feature)), np.int64)
     tiles[..., Feature.SUM] = _tile_sums(v)
     tiles[..., Feature.SUM_SQUARES] = _tile_sums(v * v)
@@ -113,7 +113,7 @@ def luma_stats_reference(
     tiles[..., Feature.EDGE_V] = _tile_sums(np.where(np.arange(luma.height)[:, None] % 8 == 0, down, 0))
 
     lines, columns = np.arange(luma.height)[:, None], np.arange(luma.width)[None, :]
-    seams_across, seams_down = _seams(v), _seams(v.T).T
+    seams_across, seams_down = seams(v), seams(v.T).T
     for feature_across, feature_down, phase in (
         (Feature.SEAM_H0, Feature.SEAM_V0, 0),
         (Feature.SEAM_H8, Feature.SEAM_V8, 8),
@@ -125,7 +125,7 @@ def luma_stats_reference(
 
     small = _small(v, SMALL_ROWS, SMALL_COLS, bit_depth)
     if previous is not None and previous_small is not None:
-        before = _samples(previous, shift, bit_depth)
+        before = code_values(previous, shift, bit_depth)
         tiles[..., Feature.CHANGE] = _tile_sums(np.abs(v - before))
         changes = _field_changes(v, before)
         tiles[..., Feature.FIELD_EVEN] = _tile_sums(np.where(lines % 2 == 0, changes, 0))
@@ -134,7 +134,7 @@ def luma_stats_reference(
 
     small_chroma = np.full((2, SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS), SMALL_GREY, np.uint16)
     for i, plane in enumerate(chroma or ()):
-        c = _samples(plane, shift, bit_depth)
+        c = code_values(plane, shift, bit_depth)
         tiles[..., Feature.CB + i] = _tile_sums(c)
         small_chroma[i] = _small(c, SMALL_CHROMA_ROWS, SMALL_CHROMA_COLS, bit_depth)
 
