@@ -1,4 +1,4 @@
-"""The command `gpu-qa`: with `sizing`, the only module that prints.
+"""The command `gpu-qa`: with `sizing` and `injection`, the only module that prints.
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once. Exit codes: 0 clean, 1 defects found,
 2 could not analyze, or used wrongly; of several inputs the worst one's. A first Ctrl-C (or SIGTERM) ends with what is
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from gpu_qa.errors import ConfigError, GpuQaError
+from gpu_qa.injection import add_command
 from gpu_qa.sizing import add_commands
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Device = Literal["auto", "cuda", "cpu"]
 FAILED = 2
 """Exit code where something could not be analyzed, or the command was used wrongly."""
 
-_COMMANDS = ("analyze", "bench", "plan", "doctor", "detectors", "settings")
+_COMMANDS = ("analyze", "bench", "plan", "inject", "doctor", "detectors", "settings")
 
 _ANALYZE_EXAMPLES = """
 **Examples**
@@ -320,6 +321,7 @@ def _tracks(text: str | None) -> str | list[int] | None:
 
 
 add_commands(app)
+add_command(app)
 
 
 @app.command(name="doctor")

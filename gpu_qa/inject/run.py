@@ -1,0 +1,322 @@
+"""Plants faults: reads a clip, changes what comes, writes the new clip and says what was done."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+
+from gpu_qa import __version__
+from gpu_qa.errors import ConfigError, OutputError
+from gpu_qa.inject.picture import Picture
+from gpu_qa.inject.reader import ClipReader, Sound
+from gpu_qa.inject.shifted import Shift
+from gpu_qa.inject.sound import SoundLevel
+from gpu_qa.inject.transport import first_time, rewrite
+from gpu_qa.inject.truth import SCHEMA, PlantedFault, Truth
+from gpu_qa.inject.writer import CONTAINERS, ClipWriter, Coding, pixel_formats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gpu_qa.inject.fault import Planting, Stage
+
+_LEVEL_FAULTS = ("clipping", "wrap")
+"""Those that need to know how loud the stretch is before they change it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InjectSettings:
+    """How a new clip is made."""
+
+    coding: Coding = field(default_factory=Coding)
+    seconds: float | None = None
+    """Only so much of the clip; null is all of it."""
+    height: int | None = None
+    """Pictures with more rows are scaled down to so many; null keeps their size."""
+
+
+class _Marks:
+    """Where plantings really lie: from the first thing changed to the first one behind that is not."""
+
+    def __init__(self) -> None:
+        self._spans: dict[int, tuple[float, float]] = {}
+
+    def mark(self, planting: Planting, start_s: float, end_s: float) -> None:
+        """Something of this stretch was changed."""
+        low, high = self._spans.get(id(planting), (start_s, end_s))
+        self._spans[id(planting)] = (min(low, start_s), max(high, end_s))
+
+    def planted(self, planting: Planting, duration_s: float) -> PlantedFault | None:
+        """What was planted; null where nothing was."""
+        fault = planting.fault
+        span = self._spans.get(id(planting))
+        if span is None:
+            return None
+        if fault.whole:
+            span = (0.0, duration_s)
+        elif fault.stage == "packets" and fault.kind != "stream.gap":
+            # Which packets are hit is chance; the stretch in which they are is what was asked for.
+            span = (planting.start_s, min(planting.end_s, duration_s))
+        start_s, end_s = span
+        return PlantedFault(
+            fault=fault.name,
+            kind=fault.kind,
+            start_s=round(start_s, 6),
+            end_s=round(start_s if fault.instant else min(end_s, duration_s), 6),
+            strength=planting.strength if fault.strength else None,
+            unit=fault.strength.unit if fault.strength else "",
+            seed=planting.seed,
+            options=dict(planting.options),
+        )
+
+
+def inject(
+    clip: str | Path,
+    out: str | Path,
+    plantings: Sequence[Planting] = (),
+    settings: InjectSettings = InjectSettings(),
+    *,
+    on_progress: Callable[[float, float | None], None] | None = None,
+) -> Truth:
+    """Plant faults in a clip.
+
+    Args:
+        clip: A file; its first video and first audio track are used.
+        out: The new file; `.mp4`, `.mov`, `.mkv` or `.ts` names its container.
+        plantings: What is planted, in this order; none makes a clean copy.
+        settings: How the new clip is coded and how much of the old one is used.
+        on_progress: Is told now and then how many seconds are done, of how many where that is known.
+
+    Raises:
+        ConfigError: The faults do not fit the clip or the output, or lie behind its end.
+        SourceError: The clip cannot be read.
+        OutputError: The new clip cannot be written.
+    """
+    clip, out = Path(clip), Path(out)
+    container = CONTAINERS.get(out.suffix.lower())
+    if container is None:
+        raise ConfigError(f"{out}: the suffix must be one of {', '.join(CONTAINERS)}")
+    if out.exists() and clip.exists() and out.samefile(clip):
+        raise ConfigError(f"{out}: is the clip itself")
+    for planting in plantings:
+        if planting.fault.stage == "transport" and container != "mpegts":
+            raise ConfigError(f"{planting.fault.name} is planted in a transport stream: the output must be a .ts file")
+    reader = ClipReader(
+        clip, pixel_formats(settings.coding.video_codec), seconds=settings.seconds, height=settings.height
+    )
+    _check(reader, plantings, clip)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        truth = _Run(reader, clip, out, part, container, plantings, settings, on_progress).run()
+        part.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from None
+    except av.FFmpegError as error:
+        raise OutputError(f"{out}: cannot be written: {error}") from None
+    finally:
+        for left in (part, part.with_name(f"{part.name}.rewritten")):
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
+    return truth
+
+
+def _check(reader: ClipReader, plantings: Sequence[Planting], clip: Path) -> None:
+    """Refuse what cannot be planted in this clip."""
+    facts = reader.facts
+    for planting in plantings:
+        fault = planting.fault
+        if fault.stage == "pictures" and facts.form is None:
+            raise ConfigError(f"{fault.name}: {clip} has no picture")
+        if fault.kind.startswith(("audio.", "av.")) and facts.sound is None:
+            raise ConfigError(f"{fault.name}: {clip} has no sound")
+        if fault.kind.startswith("av.") and facts.form is None:
+            raise ConfigError(f"{fault.name}: {clip} has no picture")
+        needs_two = fault.name in ("phase_inversion", "dual_mono", "channel_loss")
+        if needs_two and facts.sound is not None and facts.sound.channels < 2:
+            raise ConfigError(f"{fault.name}: the sound of {clip} has one channel only")
+
+
+class _Run:
+    """One clip on its way."""
+
+    def __init__(
+        self,
+        reader: ClipReader,
+        clip: Path,
+        out: Path,
+        part: Path,
+        container: str,
+        plantings: Sequence[Planting],
+        settings: InjectSettings,
+        on_progress: Callable[[float, float | None], None] | None,
+    ) -> None:
+        self._reader, self._clip, self._out, self._part = reader, clip, out, part
+        self._plantings, self._settings, self._on_progress = plantings, settings, on_progress
+        facts = reader.facts
+        self._marks = _Marks()
+        self._pictures = [(planting, planting.fault.make(planting, facts.form)) for planting in self._of("pictures")]
+        self._sounds: list[tuple[Planting, Any]] = [
+            (planting, planting.fault.make(planting, facts.sound, self._level(planting)))
+            for planting in self._of("sound")
+        ]
+        codec = settings.coding.video_codec
+        packets = [(planting, planting.fault.make(planting, codec)) for planting in self._of("packets")]
+        self._writer = ClipWriter(
+            part,
+            container,
+            facts,
+            settings.coding,
+            packet_faults=packets,
+            slices=max((fault.slices for _, fault in packets), default=0),
+            interlaced=any(getattr(fault, "interlaced", False) for _, fault in self._pictures),
+            planted=self._marks.mark,
+        )
+        self._held: Picture | None = None
+        self._shown_until_s = 0.0
+        self._played = 0
+
+    def _of(self, stage: Stage) -> list[Planting]:
+        return [planting for planting in self._plantings if planting.fault.stage == stage]
+
+    def _level(self, planting: Planting) -> SoundLevel:
+        if planting.fault.name not in _LEVEL_FAULTS:
+            return SoundLevel(1.0, 0.0)
+        return self._reader.level(planting.start_s, planting.end_s)
+
+    def run(self) -> Truth:
+        """Read, change, write."""
+        facts = self._reader.facts
+        total_s = facts.duration_s
+        if self._settings.seconds is not None:
+            total_s = min(total_s or self._settings.seconds, self._settings.seconds)
+        told_s = -1.0
+        try:
+            for item in self._reader:
+                if isinstance(item, Picture):
+                    self._take_picture(item)
+                    at_s = item.at_s
+                else:
+                    self._take_sound(item)
+                    at_s = told_s if facts.form or facts.sound is None else item.first / facts.sound.sample_rate
+                if self._on_progress is not None and at_s >= told_s + 0.2:
+                    told_s = at_s
+                    self._on_progress(at_s, total_s)
+            self._end_picture()
+            self._writer.finish()
+        except BaseException:
+            self._writer.abandon()
+            raise
+        self._damage_transport()
+        return self._truth()
+
+    def _take_picture(self, picture: Picture) -> None:
+        """A picture is changed once it is known until when it lasts."""
+        if self._held is not None:
+            self._change(self._held, picture.at_s)
+        self._held = picture
+
+    def _end_picture(self) -> None:
+        if self._held is not None:
+            self._change(self._held, self._held.at_s + float(1 / self._reader.facts.frame_rate))
+            self._held = None
+
+    def _change(self, picture: Picture, end_s: float) -> None:
+        self._shown_until_s = end_s
+        shown: Picture | None = picture
+        for planting, fault in self._pictures:
+            inside = planting.covers(picture.at_s + 1e-6)
+            if inside:
+                self._marks.mark(planting, picture.at_s, end_s)
+            if shown is not None:
+                shown = fault.take(shown, inside)
+        if shown is not None:
+            self._writer.show(shown)
+
+    def _take_sound(self, sound: Sound) -> None:
+        for part in self._cut(sound):
+            self._play(part, self._sounds)
+
+    def _play(self, sound: Sound, faults: Sequence[tuple[Planting, Any]]) -> None:
+        """Let the faults at sound, each at what the one before it gives."""
+        form = self._reader.facts.sound
+        if form is None:
+            return
+        rate = form.sample_rate
+        for planting, fault in faults:
+            inside = planting.covers((sound.first + 0.5) / rate)
+            samples = fault.take(sound.samples, sound.first, inside)
+            if inside:
+                self._marks.mark(planting, sound.first / rate, (sound.first + sound.samples.shape[1]) / rate)
+            if isinstance(fault, Shift):
+                # It gives what belongs to another time than what it was given.
+                sound = Sound(fault.given - samples.shape[1], samples)
+            else:
+                sound = Sound(sound.first, samples)
+        self._played = max(self._played, sound.first + sound.samples.shape[1])
+        self._writer.play(sound)
+
+    def _cut(self, sound: Sound) -> list[Sound]:
+        """The sound in pieces that lie wholly inside or outside of each fault."""
+        form = self._reader.facts.sound
+        if form is None or not self._sounds:
+            return [sound]
+        end = sound.first + sound.samples.shape[1]
+        edges = {round(edge_s * form.sample_rate) for p, _ in self._sounds for edge_s in (p.start_s, p.end_s)}
+        places = [sound.first, *sorted(edge for edge in edges if sound.first < edge < end), end]
+        return [Sound(low, sound.samples[:, low - sound.first : high - sound.first]) for low, high in pairwise(places)]
+
+    def _damage_transport(self) -> None:
+        chosen = [(planting, planting.fault.make(planting)) for planting in self._of("transport")]
+        if not chosen:
+            return
+        pid = self._writer.video_pid
+        zero = first_time(self._part, pid)
+        if zero is None:
+            raise ConfigError(f"{self._clip}: has no picture to place faults of the transport stream by")
+        before = self._part.stat().st_size
+        rewrite(self._part, chosen, pid, zero)
+        for planting, _ in chosen:
+            changed = planting.fault.instant or self._part.stat().st_size < before
+            if planting.start_s < self._shown_until_s and changed:
+                self._marks.mark(planting, planting.start_s, planting.end_s)
+
+    def _truth(self) -> Truth:
+        facts, form, sound = self._reader.facts, self._reader.facts.form, self._reader.facts.sound
+        duration_s = self._shown_until_s
+        if form is None and sound is not None:
+            duration_s = self._played / sound.sample_rate
+        faults = []
+        for planting in self._plantings:
+            if planting.fault.kind == "stream.gap" and planting.word("track") != "audio":
+                resumed_s = self._writer.key_pictures.get(planting.end_s, duration_s)
+                self._marks.mark(planting, resumed_s, resumed_s)
+            planted = self._marks.planted(planting, duration_s)
+            if planted is None:
+                raise ConfigError(
+                    f"{planting.fault.name} from {planting.start_s:g} to {planting.end_s:g} s: nothing was planted;"
+                    f" the clip ends at {duration_s:.2f} s"
+                )
+            faults.append(planted)
+        video_codec, audio_codec = self._writer.codecs
+        return Truth(
+            schema=SCHEMA,
+            version=__version__,
+            clip=self._clip.name,
+            file=self._out.name,
+            duration_s=round(duration_s, 6),
+            width=form.width if form else None,
+            height=form.height if form else None,
+            frame_rate=round(float(facts.frame_rate), 6) if form else None,
+            pixel_format=form.pixel_format if form else None,
+            video_codec=video_codec,
+            crf=self._settings.coding.quality if form else None,
+            audio_codec=audio_codec,
+            sample_rate=sound.sample_rate if sound else None,
+            channel_layout=sound.layout if sound else None,
+            faults=tuple(faults),
+        )

@@ -1,0 +1,48 @@
+"""What all sound of a clip has in common, and how loud a stretch of it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class SoundForm:
+    """Rate and channels."""
+
+    sample_rate: int
+    """Hz."""
+    layout: str
+    """libavutil's name, such as `stereo`."""
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class SoundLevel:
+    """How loud a stretch is before anything is planted."""
+
+    peak: float
+    """Largest absolute sample, full scale = 1."""
+    power: float
+    """Mean square over all channels."""
+
+
+class LevelMeter:
+    """Measures the level of samples that come block by block."""
+
+    def __init__(self) -> None:
+        self._peak = self._sum = 0.0
+        self._count = 0
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take more of them, float32 [C, N]."""
+        if samples.size:
+            self._peak = max(self._peak, float(np.abs(samples).max()))
+            self._sum += float(np.square(samples, dtype=np.float64).sum())
+            self._count += samples.size
+
+    @property
+    def level(self) -> SoundLevel:
+        """Of all that has come."""
+        return SoundLevel(self._peak, self._sum / self._count if self._count else 0.0)

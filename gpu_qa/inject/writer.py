@@ -1,0 +1,276 @@
+"""Writes a clip: encodes pictures and sound, and lets packet faults at what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+
+from gpu_qa.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from gpu_qa.inject.fault import PacketFault, Planting
+    from gpu_qa.inject.picture import Picture
+    from gpu_qa.inject.reader import ClipFacts, Sound
+
+VideoCodec = Literal["h264", "hevc", "mpeg2video", "ffv1"]
+AudioCodec = Literal["aac", "mp2", "ac3", "flac", "pcm"]
+
+VIDEO_ENCODERS: Mapping[VideoCodec, str] = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "mpeg2video": "mpeg2video",
+    "ffv1": "ffv1",
+}
+AUDIO_ENCODERS: Mapping[AudioCodec, str] = {
+    "aac": "aac",
+    "mp2": "mp2",
+    "ac3": "ac3",
+    "flac": "flac",
+    "pcm": "pcm_s16le",
+}
+CONTAINERS: Mapping[str, str] = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts"}
+"""Suffix of the output → libavformat's muxer."""
+QUALITY: Mapping[VideoCodec, float] = {"h264": 20.0, "hevc": 22.0, "mpeg2video": 3.0, "ffv1": 0.0}
+"""Default of `crf`: x264's and x265's rate factor, MPEG-2's quantiser scale."""
+_THREADS = 4
+"""Fixed, because x264's result depends on it: the same seed gives the same file on every machine."""
+_CLOSED = {"sc_threshold": "1000000000"}
+"""What libavcodec's MPEG-2 encoder asks for where groups of pictures are closed."""
+_VIDEO_PID = 0x100
+"""libavformat's first one."""
+_MUXER = {"fflags": "+bitexact"}
+"""No time of day and no random numbers."""
+_MUXERS = {"mpegts": {"output_ts_offset": "100"}}
+"""Broadcast time stamps do not begin near zero either, where a jump back would wrap around."""
+_LAMBDA = 118
+"""FF_QP2LAMBDA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How the new clip is coded."""
+
+    video_codec: VideoCodec = "h264"
+    audio_codec: AudioCodec = "aac"
+    crf: float | None = None
+    """Null is `QUALITY`'s."""
+    preset: str = "veryfast"
+    """Of x264 and x265."""
+    gop_s: float = 2.0
+    """From key frame to key frame."""
+    audio_bit_rate: int = 192_000
+    """Bits per second, of lossy codecs."""
+
+    @property
+    def quality(self) -> float:
+        """The rate factor or quantiser scale that is used."""
+        return QUALITY[self.video_codec] if self.crf is None else self.crf
+
+
+def pixel_formats(codec: VideoCodec) -> tuple[str, ...]:
+    """What an encoder takes, of what pictures can be changed in: planar YUV.
+
+    Raises:
+        ConfigError: This libavcodec has no such encoder.
+    """
+    try:
+        formats = av.Codec(VIDEO_ENCODERS[codec], "w").video_formats or []
+    except (av.FFmpegError, ValueError):
+        raise ConfigError(f"libavcodec has no encoder {VIDEO_ENCODERS[codec]} for {codec}") from None
+    names = [form.name for form in formats]
+    return tuple(name for name in names if name.startswith("yuv4") and name.endswith(("p", "9le", "10le", "12le")))
+
+
+class ClipWriter:
+    """Encodes and writes a clip.
+
+    Args:
+        path: Where; the container follows from `container`.
+        container: libavformat's name of the muxer.
+        facts: What the clip is.
+        coding: How it is coded.
+        packet_faults: What is planted in coded packets.
+        slices: Into how many slices pictures are coded; 0 leaves it to the encoder.
+        interlaced: Coded as interlaced, top field first.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        container: str,
+        facts: ClipFacts,
+        coding: Coding,
+        *,
+        packet_faults: Sequence[tuple[Planting, PacketFault]] = (),
+        slices: int = 0,
+        interlaced: bool = False,
+        planted: Callable[[Planting, float, float], None],
+    ) -> None:
+        self._faults = packet_faults
+        self._facts = facts
+        self._planted = planted
+        self._key_times = sorted({time for planting, _ in packet_faults for time in _key_times(planting)})
+        self.key_pictures: dict[float, float] = {}
+        """When a key frame was wanted and when it came, seconds."""
+        self._time_base = facts.time_base
+        try:
+            self._out = av.open(str(path), "w", format=container, container_options=_MUXER | _MUXERS.get(container, {}))
+        except (av.FFmpegError, OSError) as error:
+            raise OutputError(f"{path.parent}: cannot be written to: {error.strerror}") from None
+        try:
+            self._video: Any = self._add_video(coding, slices, interlaced=interlaced) if facts.form else None
+            self._audio: Any = self._add_audio(coding) if facts.sound else None
+            for stream in (self._video, self._audio):
+                if stream is not None:
+                    stream.codec_context.open()
+        except (av.FFmpegError, ValueError) as error:
+            self.abandon()
+            raise OutputError(f"the encoder refuses this clip: {error}") from None
+
+    def _add_video(self, coding: Coding, slices: int, *, interlaced: bool) -> Any:
+        facts, form = self._facts, self._facts.form
+        assert form is not None  # noqa: S101 - the caller has looked
+        stream: Any = self._out.add_stream(
+            VIDEO_ENCODERS[coding.video_codec],
+            rate=facts.frame_rate,
+            options=_encoder_options(coding, slices, interlaced=interlaced),
+        )
+        stream.width, stream.height, stream.pix_fmt = form.width, form.height, form.pixel_format
+        stream.id = _VIDEO_PID
+        context = stream.codec_context
+        if coding.video_codec == "mpeg2video":
+            # MPEG-2 knows a handful of rates and no time stamps of its own.
+            self._time_base = 1 / facts.frame_rate
+        context.time_base = self._time_base
+        context.gop_size = max(1, round(coding.gop_s * facts.frame_rate))
+        context.thread_count = _THREADS
+        context.sample_aspect_ratio = facts.sample_aspect_ratio
+        _, primaries, transfer, matrix = facts.color
+        context.color_range = 2 if form.full_range else 1
+        context.color_primaries, context.color_trc, context.colorspace = primaries, transfer, matrix
+        return stream
+
+    def _add_audio(self, coding: Coding) -> Any:
+        sound = self._facts.sound
+        assert sound is not None  # noqa: S101 - the caller has looked
+        stream: Any = self._out.add_stream(AUDIO_ENCODERS[coding.audio_codec], rate=sound.sample_rate)
+        stream.layout = sound.layout
+        if coding.audio_codec in ("aac", "mp2", "ac3"):
+            stream.bit_rate = coding.audio_bit_rate
+        return stream
+
+    @property
+    def video_pid(self) -> int:
+        """Packet identifier of the picture in a transport stream; −1 without one."""
+        return -1 if self._video is None else _VIDEO_PID
+
+    @property
+    def codecs(self) -> tuple[str | None, str | None]:
+        """Names that libavcodec has for the picture's and the sound's codec."""
+        return tuple(  # type: ignore[return-value]
+            None if stream is None else str(stream.codec_context.codec.canonical_name)
+            for stream in (self._video, self._audio)
+        )
+
+    def show(self, picture: Picture) -> None:
+        """Encode a picture."""
+        frame = picture.to_frame(self._facts.time_base)
+        frame.pict_type = PictureType.NONE
+        if self._key_times and picture.at_s >= self._key_times[0] - 1e-6:
+            frame.pict_type = PictureType.I
+            while self._key_times and picture.at_s >= self._key_times[0] - 1e-6:
+                self.key_pictures[self._key_times.pop(0)] = picture.at_s
+        if self._time_base != self._facts.time_base:
+            frame.pts = round(picture.pts * self._facts.time_base / self._time_base)
+            frame.time_base = self._time_base
+        self._mux(self._video.encode(frame), "video")
+
+    def play(self, sound: Sound) -> None:
+        """Encode sound."""
+        form = self._facts.sound
+        if form is None or not sound.samples.shape[1]:
+            return
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.samples), format="fltp", layout=form.layout)
+        frame.sample_rate = form.sample_rate
+        frame.time_base = Fraction(1, form.sample_rate)
+        frame.pts = sound.first
+        self._mux(self._audio.encode(frame), "audio")
+
+    def finish(self) -> None:
+        """Write what is still inside, and close the file."""
+        for stream, name in ((self._video, "video"), (self._audio, "audio")):
+            if stream is not None:
+                self._mux(stream.encode(None), name)  # type: ignore[arg-type]
+        self._out.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        try:
+            self._out.close()
+        except (av.FFmpegError, ValueError):
+            return
+
+    def _mux(self, packets: Sequence[Any], track: Literal["video", "audio"]) -> None:
+        for packet in packets:
+            kept = self._damaged(packet, track)
+            if kept is not None:
+                self._out.mux(kept)
+
+    def _damaged(self, packet: Any, track: Literal["video", "audio"]) -> Any:
+        if packet.pts is None:
+            return packet
+        at_s = float(packet.pts * packet.time_base)
+        end_s = at_s + float((packet.duration or 0) * packet.time_base)
+        for planting, fault in self._faults:
+            if not planting.covers(at_s + 1e-6):
+                continue
+            before = bytes(packet)
+            data = fault.take(before, track, bool(packet.is_keyframe))
+            if data == before:
+                continue
+            self._planted(planting, at_s, end_s)
+            if data is None:
+                return None
+            packet = _with_data(packet, data)
+        return packet
+
+
+def _with_data(packet: Any, data: bytes) -> Any:
+    """A packet with other bytes."""
+    new: Any = av.Packet(data)
+    new.pts, new.dts, new.time_base, new.duration = packet.pts, packet.dts, packet.time_base, packet.duration
+    new.is_keyframe = packet.is_keyframe
+    new.stream = packet.stream
+    return new
+
+
+def _key_times(planting: Planting) -> tuple[float, ...]:
+    """When key frames are needed, so that damage begins and ends where it is said to."""
+    if planting.fault.kind == "stream.gap":
+        return planting.start_s, planting.end_s
+    return (planting.end_s,)
+
+
+def _encoder_options(coding: Coding, slices: int, *, interlaced: bool) -> dict[str, str]:
+    codec, quality = coding.video_codec, coding.quality
+    if codec == "ffv1":
+        return {"level": "3", "slices": "4"}
+    if codec == "mpeg2video":
+        flags = "+qscale+cgop" + ("+ildct+ilme" if interlaced else "")
+        return {"flags": flags, "global_quality": str(round(quality * _LAMBDA)), "bf": "2"} | _CLOSED
+    options = {"preset": coding.preset, "crf": f"{quality:g}", "forced-idr": "1"}
+    if codec == "hevc":
+        more = ["log-level=error", "pools=4", "frame-threads=2"] + ([f"slices={slices}"] if slices else [])
+        return options | {"x265-params": ":".join([*more, "interlace=tff"] if interlaced else more)}
+    more = [f"slices={slices}"] if slices else []
+    if interlaced:
+        more.append("tff=1")
+    return options | ({"x264-params": ":".join(more)} if more else {})
