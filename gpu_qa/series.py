@@ -146,6 +146,11 @@ class AudioSeries:
     levels: np.ndarray
     """int32 [T, C, 64]: samples by absolute value in bins of 0.75 dB: bin 0 from +5.25 dBFS up, bin k from
     5.25 − 0.75 k dBFS up to the one before, the last one all the rest."""
+    momentary_lufs: np.ndarray
+    """float32 [T]: loudness of all channels over the 400 ms up to the hop's end (ITU-R BS.1770-5), LUFS; −inf is
+    silence, NaN where the sound has not lasted that long since it began or since a gap."""
+    short_term_lufs: np.ndarray
+    """float32 [T]: the same over 3 s (EBU Tech 3341)."""
 
     def __len__(self) -> int:
         return len(self.pts_s)
@@ -316,6 +321,9 @@ class Detector:
     """One line: what a viewer notices."""
     source: str
     """Where the defaults come from: a standard with clause, a program, or our own measurement."""
+    conclude: Callable[[Any, Any], list[Evidence]] | None = None
+    """`conclude(limits, carry) → evidence`: what can only be said of a whole programme. Asked once, with the last
+    carry, where a file has been read from its start to its end; null has nothing to say then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,8 @@ class StreamAnalysis:
             if self._features is not None:
                 yield from self._judge(self._features.flush(ended=True))
                 yield from self._judge_stream(finished=True)
+                if error is None and not stopped and not self.satisfied:
+                    yield from self._conclude()
             yield from self._close_events()
         finally:
             self._ended_s = time.monotonic()
@@ -246,6 +248,16 @@ class StreamAnalysis:
         self._causes, events = explain(self._causes, weighed, events, until_s)
         for event in events:
             yield self._keep(event)
+
+    def _conclude(self) -> Iterator[Event]:
+        """A file has been read to its end: what can be said of a whole programme."""
+        if self._facts is None or self._facts.live:
+            return
+        for judge in self._judges:
+            for evidence in judge.conclude():
+                self._tracker, events = track(self._tracker, evidence, judge.chosen.timing)
+                for event in events:
+                    yield self._keep(event)
 
     def _keep(self, event: Event) -> Event:
         if event.id in self._events or len(self._events) < MAX_EVENTS:
@@ -320,3 +332,8 @@ class _Judge:
         """Evidence of the next series."""
         evidence, self.carry = self.detector.weigh(series, self.chosen.limits, self.carry)
         return evidence
+
+    def conclude(self) -> list[Any]:
+        """Evidence of the whole programme."""
+        conclude = self.detector.conclude
+        return [] if conclude is None else conclude(self.chosen.limits, self.carry)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from gpu_qa.loudness import NO_HOPS, channel_weights, sliding_lufs
 from gpu_qa.series import AudioSeries, Evidence, StreamFact, StreamSeries, VideoSeries
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _PER_FRAME = (
 )
 _PER_HOP = (
     "pts_s", "end_s", "peak", "power", "k_power", "zero_run", "clipped", "mean", "cross", "same_run", "true_peak",
-    "fine_power", "bend_peak", "bend_power", "levels",
+    "fine_power", "bend_peak", "bend_power", "levels", "momentary_lufs", "short_term_lufs",
 )
 # fmt: on
 
@@ -122,7 +123,8 @@ def audio_series(
     """Hops of 10 ms. `rms_dbfs` broadcasts to [T, C]; the peak is 9 dB above unless given; −inf is digital silence.
 
     The level does not change within a hop, all samples lie in the bin of its RMS level, second differences are 20 dB
-    below it, the channels of a pair are half alike, and no point between samples is above the peak.
+    below it, the channels of a pair are half alike, and no point between samples is above the peak. The sound begins
+    with the series, as far as loudness goes.
     """
     hops = round(duration_s * 100)
     shape = (hops, len(channels))
@@ -132,6 +134,7 @@ def audio_series(
     highest = np.array(np.minimum(10.0 ** (peak / 20.0), 1.0), np.float32)
     pairs = shape[1] // 2
     bins = np.clip(np.ceil((5.25 - np.nan_to_num(rms, nan=-200.0, neginf=-200.0)) / 0.75), 0, 63).astype(int)
+    momentary, short_term, _ = sliding_lufs(power, channel_weights(tuple(channels)), NO_HOPS)
     levels = sample_rate // 100 * (bins[..., None] == np.arange(64))
     return AudioSeries(
         track=track,
@@ -152,6 +155,8 @@ def audio_series(
         bend_peak=np.float32(0.1) * highest,
         bend_power=np.float32(0.01) * power,
         levels=levels.astype(np.int32),
+        momentary_lufs=momentary,
+        short_term_lufs=short_term,
     )
 
 

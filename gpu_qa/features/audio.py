@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.loudness import NO_HOPS, channel_weights, sliding_lufs
 from gpu_qa.series import AudioSeries
 from gpu_qa_kernels.audio_stats import (
     ENERGY_ONE,
@@ -43,6 +44,7 @@ class AudioFeatures:
         self._coefficients = np.zeros((2, 5))
         self._taps = np.zeros((0, TAPS), np.float32)
         self._state = start_state(0)
+        self._loudness = NO_HOPS
         self._pending: list[np.ndarray] = []
         self._pending_samples = 0
         self._origin_s = 0.0
@@ -94,6 +96,9 @@ class AudioFeatures:
         energy_of_all = length * float(ENERGY_ONE)
         # Where hops have fewer samples than quarters (below 400 Hz), a quarter without any has no power.
         energy_of_quarter = np.maximum(parts[:, 1:] - parts[:, :-1], 1)[:, :, None] * float(ENERGY_ONE)
+        k_power = (stats.k_energy / length).astype(np.float32)
+        weights = channel_weights(self._channels)
+        momentary, short_term, self._loudness = sliding_lufs(k_power, weights, self._loudness)
         return AudioSeries(
             track=self._track,
             channels=self._channels,
@@ -102,7 +107,7 @@ class AudioFeatures:
             end_s=times_s[1:],
             peak=stats.peak,
             power=(stats.energy / energy_of_all).astype(np.float32),
-            k_power=(stats.k_energy / length).astype(np.float32),
+            k_power=k_power,
             zero_run=stats.zero_run,
             clipped=stats.clipped,
             mean=(stats.total / (length * QUANTUM)).astype(np.float32),
@@ -113,6 +118,8 @@ class AudioFeatures:
             bend_peak=(stats.bend_peak / QUANTUM).astype(np.float32),
             bend_power=(stats.bend_energy / energy_of_all).astype(np.float32),
             levels=stats.levels,
+            momentary_lufs=momentary,
+            short_term_lufs=short_term,
         )
 
     @property
@@ -134,6 +141,7 @@ class AudioFeatures:
         """Count hops from here; what does not fill a hop before a gap is left out."""
         self._pending, self._pending_samples = [], 0
         self._origin_s, self._hop = start_s, 0
+        self._loudness = NO_HOPS
         forget_samples(self._state)
 
 

@@ -173,21 +173,23 @@ class CurveRecorder:
         self._video.add(series.pts_s, values)
 
     def add_audio(self, series: AudioSeries) -> None:
-        """Take the next hops of a track: peak of its loudest channel, momentary loudness (400 ms, ten per second)."""
+        """Take the next hops of a track: its loudest channel's peak; loudness over 400 ms and 3 s, ten per second."""
         if not len(series):
             return
         track = self._tracks.get(series.track)
         if track is None:
-            track = self._tracks[series.track] = (Bins(1, self._max_bins), Bins(1, self._max_bins))
+            track = self._tracks[series.track] = (Bins(1, self._max_bins), Bins(2, self._max_bins))
         peak, loudness = track
         level = amplitude_to_db(series.peak.max(axis=1, initial=0.0))
         peak.add(series.pts_s, np.maximum(level, SILENCE_FLOOR_DB, dtype=np.float32)[None])
-        end_s, momentary = self.loudness.add(series)
-        loudness.add(end_s, np.maximum(momentary, SILENCE_FLOOR_DB)[None])
+        told = self.loudness.add(series)
+        both = np.stack((series.momentary_lufs[told], series.short_term_lufs[told]))
+        loudness.add(series.end_s[told], np.maximum(both, SILENCE_FLOOR_DB, dtype=np.float32))
 
     def curves(self) -> tuple[Curve, ...]:
-        """Everything so far: `change`, `change_lively`, `luma`, `block_edge`; per track `peak_dbfs:1` and the like.
+        """Everything so far: `change`, `change_lively`, `luma`, `block_edge`; `peak_dbfs:1` and the like per track.
 
+        Of sound there are `peak_dbfs`, `momentary_lufs` and `short_term_lufs`, with the track's index behind a colon.
         Bins without a value are left out; curves without any as well.
         """
         curves: list[Curve] = []
@@ -197,7 +199,9 @@ class CurveRecorder:
         for index, (peak, loudness) in sorted(self._tracks.items()):
             of_track = f", track {index}" if len(self._tracks) > 1 else ""
             curves.append(Curve(f"peak_dbfs:{index}", f"Peak{of_track}", "dbfs", *peak.measure(0)))
-            curves.append(
-                Curve(f"momentary_lufs:{index}", f"Momentary loudness{of_track}", "lufs", *loudness.measure(0))
-            )
+            for number, name in enumerate(("Momentary", "Short-term")):
+                stem = name.lower().replace("-", "_")
+                curves.append(
+                    Curve(f"{stem}_lufs:{index}", f"{name} loudness{of_track}", "lufs", *loudness.measure(number))
+                )
         return tuple(curve for curve in curves if len(curve.pts_s))

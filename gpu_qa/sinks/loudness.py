@@ -1,168 +1,105 @@
-"""Loudness of each audio track by ITU-R BS.1770-5, kept in bounded memory over streams of any length."""
+"""Loudness of whole programmes per audio track, kept in bounded memory over streams of any length."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.units import power_to_db
+from gpu_qa.loudness import add_counts, counted, integrated_lufs, no_counts, range_lu
+from gpu_qa.units import amplitude_to_db
 
 if TYPE_CHECKING:
     from gpu_qa.series import AudioSeries
 
-OFFSET_LUFS = -0.691
-"""Makes a 997 Hz sine at full scale in one channel −3.01 LUFS (BS.1770-5, Annex 1, equation 2)."""
-ABSOLUTE_GATE_LUFS = -70.0
-"""Quieter 400 ms blocks do not count (BS.1770-5, Annex 1)."""
-RELATIVE_GATE_LU = -10.0
-"""Blocks this far below the mean of those above the absolute gate do not count (BS.1770-5, Annex 1)."""
-
-_HOPS_PER_STEP = 10
-"""10 ms hops in the 100 ms by which 400 ms blocks move on (75 % overlap, BS.1770-5, Annex 1)."""
-_STEPS_PER_BLOCK = 4
-_SEAM_S = 0.005
-"""Half a hop: series this close to each other are one run of sound."""
-
-_BIN_LU = 0.01
-_BINS = 10_000
-"""Bins of block loudness from the absolute gate to +30 LUFS. A block counts with the loudness of its bin's middle,
-which moves the result by 0.005 LU at most."""
-
-_SURROUND_WEIGHT = 1.41
-_SIDES = frozenset({"SL", "SR"})
-_BACKS = frozenset({"BL", "BR"})
-_LOW_FREQUENCY = frozenset({"LFE", "LFE2"})
-
-
-def channel_weights(channels: tuple[str, ...]) -> np.ndarray:
-    """BS.1770 weight of each channel as float64 [C]: 1 in front, 1.41 at the sides, 0 for low-frequency effects.
-
-    The surround pair of a 5.1 layout is a side pair under either name (`SL SR` or `BL BR`); where a layout has both,
-    as 7.1, the back pair weighs 1 (BS.1770-5, Annex 3, table 4: 135° from the front).
-    """
-    sides = _SIDES if _SIDES & set(channels) else _SIDES | _BACKS
-    return np.array([0.0 if c in _LOW_FREQUENCY else _SURROUND_WEIGHT if c in sides else 1.0 for c in channels])
+MEASUREMENTS = ("integrated_lufs", "lra_lu", "max_momentary_lufs", "max_short_term_lufs", "true_peak_dbtp")
+"""Names of what is measured."""
 
 
 class _Track:
     """The running state of one track."""
 
-    __slots__ = ("channels", "end_s", "histogram", "hops", "hops_end_s", "steps", "weights")
+    __slots__ = ("blocks", "blocks_full", "max_momentary", "max_short_term", "peak", "windows", "windows_full")
 
     def __init__(self) -> None:
-        self.histogram = np.zeros(_BINS, np.int64)
-        self.channels: tuple[str, ...] | None = None
-        self.weights = np.empty(0)
-        self.restart()
-
-    def restart(self) -> None:
-        self.end_s = -np.inf
-        self.hops = np.empty(0)
-        """Weighted power of the hops that do not fill a step yet."""
-        self.hops_end_s = np.empty(0)
-        self.steps = np.empty(0)
-        """Power of the last steps, three at most: the beginning of the next block."""
+        self.blocks, self.windows = no_counts(), no_counts()
+        self.blocks_full = self.windows_full = 0
+        self.max_momentary = self.max_short_term = math.nan
+        self.peak = math.nan
 
 
 class LoudnessRecorder:
-    """Momentary loudness as it comes and the integrated loudness of all of it, per audio track."""
+    """Programme loudness, loudness range, and the largest of what changes, per audio track."""
 
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
 
-    def add(self, series: AudioSeries) -> tuple[np.ndarray, np.ndarray]:
+    def add(self, series: AudioSeries) -> np.ndarray:
         """Take the next hops of a track.
 
-        A gap in the sound, or other channels, begin a new block; what was there before still counts.
+        A gap in the sound, or other channels, begin new windows; what was there before still counts.
 
         Args:
             series: Hops of one track in order; any cut into series gives the same results.
 
         Returns:
-            For each 400 ms block that these hops completed (ten per second) the time of its end, float64 [N] seconds,
-            and its momentary loudness, float64 [N] LUFS; silence is −inf.
+            Indices of the hops that end a 400 ms block that counts (ten per second), int64 [N].
         """
         track = self._tracks.get(series.track)
         if track is None:
             track = self._tracks[series.track] = _Track()
         if not len(series):
-            return np.empty(0), np.empty(0)
-        if series.channels != track.channels:
-            track.restart()
-            track.channels = series.channels
-            track.weights = channel_weights(series.channels)
-        elif abs(float(series.pts_s[0]) - track.end_s) > _SEAM_S:
-            track.restart()
-        track.end_s = float(series.end_s[-1])
-
-        power = np.zeros(len(series))
-        for channel, weight in enumerate(track.weights):
-            # One channel after the other, not a matrix product, whose sums depend on how many rows there are.
-            if weight:
-                power += weight * series.k_power[:, channel].astype(np.float64)
-        power[~np.isfinite(power)] = 0.0
-        hops = np.concatenate((track.hops, power))
-        end_s = np.concatenate((track.hops_end_s, series.end_s))
-        whole = len(hops) // _HOPS_PER_STEP
-        track.hops = hops[whole * _HOPS_PER_STEP :]
-        track.hops_end_s = end_s[whole * _HOPS_PER_STEP :]
-        if not whole:
-            return np.empty(0), np.empty(0)
-        grouped = hops[: whole * _HOPS_PER_STEP].reshape(whole, _HOPS_PER_STEP)
-        steps = np.concatenate((track.steps, _row_sums(grouped) / _HOPS_PER_STEP))
-        step_end_s = end_s[_HOPS_PER_STEP - 1 : whole * _HOPS_PER_STEP : _HOPS_PER_STEP]
-        track.steps = steps[1 - _STEPS_PER_BLOCK :]
-        blocks = len(steps) - _STEPS_PER_BLOCK + 1
-        if blocks < 1:
-            return np.empty(0), np.empty(0)
-        block_power = steps[:blocks].copy()
-        for later in range(1, _STEPS_PER_BLOCK):
-            block_power += steps[later : later + blocks]
-        loudness = OFFSET_LUFS + power_to_db(block_power / _STEPS_PER_BLOCK)
-        counted = loudness[loudness > ABSOLUTE_GATE_LUFS]
-        bins = np.minimum((counted - ABSOLUTE_GATE_LUFS) / _BIN_LU, _BINS - 1).astype(np.int64)
-        np.add.at(track.histogram, bins, 1)
-        return step_end_s[-blocks:], loudness
+            return np.empty(0, np.int64)
+        blocks, track.blocks_full = counted(series.momentary_lufs, track.blocks_full)
+        windows, track.windows_full = counted(series.short_term_lufs, track.windows_full)
+        add_counts(track.blocks, series.momentary_lufs[blocks])
+        add_counts(track.windows, series.short_term_lufs[windows])
+        track.max_momentary = float(np.fmax.reduce(series.momentary_lufs, initial=track.max_momentary))
+        track.max_short_term = float(np.fmax.reduce(series.short_term_lufs, initial=track.max_short_term))
+        if series.true_peak.size:
+            track.peak = float(np.fmax(track.peak, series.true_peak.max()))
+        return blocks
 
     def integrated_lufs(self) -> dict[int, float | None]:
         """Loudness of everything so far per track: gated mean in LUFS, null where no block was above the gate."""
-        return {index: _integrated(track.histogram) for index, track in sorted(self._tracks.items())}
+        return {index: integrated_lufs(track.blocks) for index, track in sorted(self._tracks.items())}
 
     def measurements(self) -> dict[str, Any]:
         """What a report's measurements hold of it, as JSON values.
 
-        `integrated_lufs` is that of the first track; `integrated_lufs_tracks` has all where there are several, under
-        the index of the track as text. Null has its reason beside it.
+        Those named in `MEASUREMENTS` are of the first track; `NAME_tracks` has those of all tracks where there are
+        several, under the index of the track as text. Null has its reason under `NAME_reason`.
         """
-        per_track = {
-            index: None if loudness is None else round(loudness, 2)
-            for index, loudness in self.integrated_lufs().items()
-        }
-        first = next(iter(per_track.values()), None)
-        measured: dict[str, Any] = {"integrated_lufs": first}
-        if first is None:
-            measured["integrated_lufs_reason"] = (
-                "no sound of at least 400 ms above -70 LUFS" if per_track else "no audio track"
-            )
-        if len(per_track) > 1:
-            measured["integrated_lufs_tracks"] = {str(index): loudness for index, loudness in per_track.items()}
+        tracks = {index: _measured(track) for index, track in sorted(self._tracks.items())}
+        first = next(iter(tracks.values()), dict.fromkeys(MEASUREMENTS, "no audio track"))
+        measured: dict[str, Any] = {}
+        for name in MEASUREMENTS:
+            value = first[name]
+            measured[name] = None if isinstance(value, str) else value
+            if isinstance(value, str):
+                measured[f"{name}_reason"] = value
+            if len(tracks) > 1:
+                measured[f"{name}_tracks"] = {
+                    str(index): None if isinstance(values[name], str) else values[name]
+                    for index, values in tracks.items()
+                }
         return measured
 
 
-def _row_sums(matrix: np.ndarray) -> np.ndarray:
-    """Sum of each row in one fixed order, so that it does not depend on how many rows there are."""
-    total = matrix[:, 0].copy()
-    for column in range(1, matrix.shape[1]):
-        total += matrix[:, column]
-    return np.asarray(total)
+def _measured(track: _Track) -> dict[str, float | str]:
+    """What was measured, or why it was not."""
+    lufs, lra = integrated_lufs(track.blocks), range_lu(track.windows)
+    return {
+        "integrated_lufs": "no sound of at least 400 ms above -70 LUFS" if lufs is None else round(lufs, 2),
+        "lra_lu": "no sound of at least 3 s above -70 LUFS" if lra is None else round(lra, 2),
+        "max_momentary_lufs": _largest(track.max_momentary, "no sound of at least 400 ms"),
+        "max_short_term_lufs": _largest(track.max_short_term, "no sound of at least 3 s"),
+        "true_peak_dbtp": _largest(float(amplitude_to_db(track.peak)), "no sound"),
+    }
 
 
-def _integrated(histogram: np.ndarray) -> float | None:
-    if not histogram.any():
-        return None
-    loudness = ABSOLUTE_GATE_LUFS + _BIN_LU * (np.arange(_BINS) + 0.5)
-    power = 10.0 ** ((loudness - OFFSET_LUFS) / 10.0)
-    ungated = OFFSET_LUFS + 10.0 * np.log10((histogram * power).sum() / histogram.sum())
-    counted = np.where(loudness > ungated + RELATIVE_GATE_LU, histogram, 0)
-    return float(OFFSET_LUFS + 10.0 * np.log10((counted * power).sum() / counted.sum()))
+def _largest(value: float, none: str) -> float | str:
+    if math.isnan(value):
+        return none
+    return "digital silence" if value == -math.inf else round(value, 2)

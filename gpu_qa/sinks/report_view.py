@@ -38,7 +38,16 @@ _SUFFIXES = {
     "_bps": "bit/s",
 }
 _NAMED_UNITS = {"frame_rate": "frames/s", "real_time_factor": "× real time"}
-_PLAIN_WORDS = {"av": "A/V", "lufs": "LUFS", "fps": "frame rate", "cpu": "CPU", "gpu": "GPU", "id": "id", "pts": "pts"}
+_PLAIN_WORDS = {
+    "av": "A/V",
+    "lra": "Loudness range",
+    "lufs": "LUFS",
+    "fps": "frame rate",
+    "cpu": "CPU",
+    "gpu": "GPU",
+    "id": "id",
+    "pts": "pts",
+}
 
 _PANELS: dict[str, tuple[str, str, str]] = {
     "change": ("change", "Change between frames", "whole picture"),
@@ -47,6 +56,7 @@ _PANELS: dict[str, tuple[str, str, str]] = {
     "block_edge": ("block_edge", "Block edges against other edges", ""),
     "peak_dbfs": ("sound", "Sound level", "peak"),
     "momentary_lufs": ("sound", "Sound level", "momentary loudness"),
+    "short_term_lufs": ("sound", "Sound level", "short-term loudness"),
 }
 """Stem of a curve's name → its panel, the panel's title, the curve's name within it. Others get panels of their own."""
 _CHANGE_FLOOR = 1e-6
