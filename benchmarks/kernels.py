@@ -24,9 +24,12 @@ import numpy as np  # noqa: E402
 from benchmarks import result  # noqa: E402
 from benchmarks.result import Machine, Software, Spread  # noqa: E402
 from gpu_qa.features.audio import k_weighting, true_peak_taps  # noqa: E402
+from gpu_qa.features.grid import grids  # noqa: E402
+from gpu_qa.media import VideoFormat  # noqa: E402
 from gpu_qa_kernels import SMALL_COLS, SMALL_ROWS, Plane  # noqa: E402
 from gpu_qa_kernels.audio_stats import audio_stats, start_state  # noqa: E402
 from gpu_qa_kernels.luma_stats import Feature, empty_luma_stats, luma_stats  # noqa: E402
+from gpu_qa_kernels.seam_profile import seam_profile  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +115,26 @@ def picture_case(name: str, bits: int, rounds: int) -> Case:
         "cpu",
         Spread.of(times),
         round(size / float(np.median(times)) / 1e6, 2),
+        round(2 * target.nbytes / float(np.median(copies)) / 1e6, 2),
+    )
+
+
+def profile_case(name: str, bits: int, rounds: int) -> Case:
+    """The look at a whole picture on one core, with the search for its grids."""
+    width, height = SIZES[name]
+    kind: Any = np.uint8 if bits == 8 else np.uint16
+    samples = np.random.default_rng(3).integers(0, 1 << bits, width * height).astype(kind)
+    samples.setflags(write=False)
+    picture = Plane(samples, 0, width, 1, width, height)
+    shown = VideoFormat(width, height, bits, 0, "limited", "yuv420p" if bits == 8 else "yuv420p10le")
+    times = timed_ms(lambda: grids(seam_profile(picture, bit_depth=bits, shift=0), shown, 219.0), rounds)
+    target = np.empty_like(samples)
+    copies = timed_ms(lambda: np.copyto(target, samples), rounds)
+    return Case(
+        f"seam_profile {name} {bits} bit",
+        "cpu",
+        Spread.of(times),
+        round(samples.nbytes / float(np.median(times)) / 1e6, 2),
         round(2 * target.nbytes / float(np.median(copies)) / 1e6, 2),
     )
 
@@ -218,6 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
     load_before = result.load()
     kinds = [(name, bits) for name in chosen.sizes.split(",") for bits in (8, 10)]
     cases = [picture_case(name, bits, chosen.rounds) for name, bits in kinds]
+    cases += [profile_case(name, bits, chosen.rounds) for name, bits in kinds]
     cases.append(sound_case(chosen.rounds))
     if chosen.device == "cuda":
         cases += [card_case(name, bits, chosen.rounds) for name, bits in kinds]

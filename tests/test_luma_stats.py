@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,6 +147,67 @@ def test_known_numbers() -> None:
     assert set(np.flatnonzero(stats.tiles[..., Feature.EDGE_H].any(axis=0))) <= {8, 16, 24, 32, 40}
     np.testing.assert_array_equal(stats.small[::8, ::8], codes.astype(np.uint16) * 256)
     np.testing.assert_array_equal(stats.small_chroma, 128 * 256)
+
+
+def test_seams_are_steps_that_stand_alone_and_combs_lines_that_do() -> None:
+    flat = np.full((48, 84), 100, np.uint8)
+
+    def sums(picture: np.ndarray, before: np.ndarray | None = None) -> dict[Feature, int]:
+        luma, previous = (None if one is None else Plane(one.ravel(), 0, 84, 1, 84, 48) for one in (picture, before))
+        small = None if before is None else np.zeros((192, 336), np.uint16)
+        assert luma is not None
+        stats = luma_stats(luma, None, bit_depth=8, shift=0, previous=previous, previous_small=small)
+        return {feature: int(stats.tiles[..., feature].sum()) for feature in Feature}
+
+    step, slope, lines = flat.copy(), flat.copy(), flat.copy()
+    step[:, 32:], slope[:], lines[1::2] = 130, np.arange(84) * 2, 140
+    step[24:] += 7
+    # A step of 30 at x = 32, on the grid; one of 7 at y = 24, midway between its lines; and a slope is no step.
+    found = sums(step)
+    assert (found[Feature.SEAM_H0], found[Feature.SEAM_H8], found[Feature.SEAM_H4]) == (48 * 30, 0, 0)
+    assert (found[Feature.SEAM_V0], found[Feature.SEAM_V8], found[Feature.SEAM_V4]) == (0, 84 * 7, 0)
+    assert not any(
+        sums(slope)[feature] for feature in (Feature.SEAM_H0, Feature.SEAM_H8, Feature.SEAM_H4, Feature.COMB)
+    )
+    assert found[Feature.COMB] == 0
+    assert sums(lines)[Feature.COMB] == 46 * 84 * 40
+    # Even lines of the picture are what the odd ones were.
+    woven = lines[::-1].copy()
+    found = sums(woven, lines)
+    assert (found[Feature.FIELD_EVEN], found[Feature.FIELD_ODD]) == (0, 0)
+    assert sums(lines, lines)[Feature.FIELD_EVEN] == 24 * 84 * 40
+    assert sums(lines)[Feature.FIELD_EVEN] == 0
+
+
+def test_registers_of_another_width_give_the_same_numbers(tmp_path: Path) -> None:
+    """In a process of its own: vectors are as wide as the processor's registers, which is asked for at import."""
+    script = """
+import numpy as np
+from llvmlite import binding
+asked = binding.get_host_cpu_features
+known = dict(asked())
+binding.get_host_cpu_features = lambda: {**known, "avx512bw": not known.get("avx512bw")}
+from gpu_qa_kernels import Plane, lanes
+binding.get_host_cpu_features = asked
+from gpu_qa_kernels.luma_stats import luma_stats
+from gpu_qa_kernels.luma_stats.reference import luma_stats_reference
+assert lanes.LANES_8 == (32 if known.get("avx512bw") else 64)
+for width, height in ((1, 1), (67, 30), (70, 9), (333, 200)):
+    rng = np.random.default_rng(width)
+    planes = [rng.integers(0, 256, width * height).astype(np.uint8) for _ in range(2)]
+    for plane in planes:
+        plane.setflags(write=False)
+    luma, before = (Plane(plane, 0, width, 1, width, height) for plane in planes)
+    how = dict(bit_depth=8, shift=0, previous=before, previous_small=np.zeros((192, 336), np.uint16))
+    got, expected = luma_stats(luma, (luma, luma), **how), luma_stats_reference(luma, (luma, luma), **how)
+    assert all(map(np.array_equal, got, expected)), (width, height)
+"""
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[1] / "kernels"),
+    }
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_means_are_what_a_plain_formula_gives() -> None:
