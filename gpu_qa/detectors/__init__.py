@@ -6,6 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from gpu_qa.detectors.black import BLACK
+from gpu_qa.detectors.block_corruption import BLOCK_CORRUPTION
+from gpu_qa.detectors.blockiness import BLOCKINESS
 from gpu_qa.detectors.decode_error import DECODE_ERROR
 from gpu_qa.detectors.discontinuity import DISCONTINUITY
 from gpu_qa.detectors.flash import FLASH
@@ -30,6 +32,8 @@ DETECTORS: tuple[Detector, ...] = (
     FREEZE,
     BLACK,
     SOLID_COLOR,
+    BLOCK_CORRUPTION,
+    BLOCKINESS,
     FLASH,
     LETTERBOX,
     SILENCE,

@@ -1,0 +1,55 @@
+"""Seam grid: where steps of luma stand on the macroblock grid that stand on no other line.
+
+Picture content has its steps anywhere. Counted on the grid of 16 samples, half way between its lines, and a quarter
+beside them, content gives the same three times over; a block that shows what belongs elsewhere gives more on the first.
+A block has four sides: a cell of the picture counts only for what stands out both across and down.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+PHASES = 3
+"""The grid, between its lines, and beside them: the order of `VideoSeries.seam`."""
+
+
+def standing_out(seam: np.ndarray) -> np.ndarray:
+    """How far the seams of each phase stand out from those of the two others, in cells of two by two tiles.
+
+    A tile of a small picture may have no line of a phase; of two by two tiles nearly all have.
+
+    Args:
+        seam: float32 [T, 2 (across, down), 3, R, K], as in `VideoSeries`.
+
+    Returns:
+        float32 [T, 3, R / 2, K / 2], fractions of full scale: the smaller of both directions.
+    """
+    cells = cell_means(seam)
+    grid, between, beside = cells[:, :, 0], cells[:, :, 1], cells[:, :, 2]
+    out = np.empty((len(cells), PHASES, *cells.shape[-2:]), np.float32)
+    for phase, (own, one, other) in enumerate(
+        ((grid, between, beside), (between, grid, beside), (beside, grid, between))
+    ):
+        over = own - np.maximum(one, other)
+        np.minimum(over[:, 0], over[:, 1], out=out[:, phase])
+    return out
+
+
+def cell_means(values: np.ndarray) -> np.ndarray:
+    """Means over cells of two by two tiles: float32 [..., R / 2, K / 2] of float32 [..., R, K]."""
+    rows = values[..., 0::2, :] + values[..., 1::2, :]
+    return np.asarray((rows[..., 0::2] + rows[..., 1::2]) * np.float32(0.25))
+
+
+def excess(over: np.ndarray, limit: float) -> float:
+    """Share of the cells that stand out on the grid, less the share that do on the worse of the two other phases.
+
+    Args:
+        over: float32 [3, r, k]: how far each cell stands out per phase.
+        limit: From where on a cell counts, as a fraction of full scale.
+
+    Returns:
+        −1…1; about 0 for content, whatever it shows.
+    """
+    grid, between, beside = np.count_nonzero((over > limit).reshape(PHASES, -1), axis=1).tolist()
+    return float((grid - max(between, beside)) / over[0].size)
