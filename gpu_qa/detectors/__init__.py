@@ -14,6 +14,7 @@ from gpu_qa.detectors.flash import FLASH
 from gpu_qa.detectors.format_change import FORMAT_CHANGE
 from gpu_qa.detectors.freeze import FREEZE
 from gpu_qa.detectors.gap import GAP
+from gpu_qa.detectors.interlacing import INTERLACING
 from gpu_qa.detectors.letterbox import LETTERBOX
 from gpu_qa.detectors.missing import MISSING
 from gpu_qa.detectors.overload import OVERLOAD
@@ -35,6 +36,7 @@ DETECTORS: tuple[Detector, ...] = (
     BLOCK_CORRUPTION,
     BLOCKINESS,
     FLASH,
+    INTERLACING,
     LETTERBOX,
     SILENCE,
     MISSING,

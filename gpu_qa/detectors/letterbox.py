@@ -28,10 +28,10 @@ _LEAST_LIT = 0.2
 """Where not even this share of the best lit line is lit, the picture is too dark to tell."""
 _UNEQUAL = 3
 """Opposite bars may differ by so many lines of the small picture (of 192 across, of 336 along the width)."""
-_SAME_TILES = 1
-"""An area is the one before where its edges lie within so many tiles."""
+_TILE = 8
+"""Lines of the small picture in a tile. Bars are those believed in where they differ by less."""
 _SAME_LINES = 2
-"""The edges of a new area stay within so many lines of the small picture while it is being believed."""
+"""Edges within so many lines of the small picture are at the same place."""
 _SEEN_SHARE = 0.5
 """So much of the time until it is believed a new area must really be seen."""
 
@@ -128,7 +128,7 @@ def _is_quiet(depths: tuple[np.ndarray, np.ndarray], state: LetterboxCarry) -> b
 
 def _is_same(tiles: Any, believed: int) -> Any:
     """Whether bars that are so many tiles deep may be those believed in, which are in lines of the small picture."""
-    return (believed != _UNKNOWN) & (abs(8 * tiles - believed) <= 8 * _SAME_TILES)
+    return (believed != _UNKNOWN) & (abs(_TILE * tiles - believed) < _TILE)
 
 
 def _advanced(state: LetterboxCarry, i: int, tiles: tuple[int, int], steps: _Steps) -> LetterboxCarry:
@@ -148,6 +148,9 @@ def _advanced(state: LetterboxCarry, i: int, tiles: tuple[int, int], steps: _Ste
             fine = fine or _fine_bars(series, i)
             exact = fine[axis]
         if exact == _UNKNOWN:
+            continue
+        if depth[axis] != _UNKNOWN and abs(exact - depth[axis]) <= _SAME_LINES:
+            candidates[axis] = None
             continue
         candidate = candidates[axis]
         if candidate is None or abs(candidate.depth - exact) > _SAME_LINES:
