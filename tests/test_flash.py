@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gpu_qa.series import Event, VideoSeries
 
 RATES = [23.976, 24.0, 25.0, 29.97, 30.0, 50.0, 59.94, 60.0]
+CODES = 224 / 256
+"""Share of all codes that Cb and Cr have in limited range."""
 BLACK, WHITE = (0.0, 0.0, 0.0), (1.0, 0.0, 0.0)
 
 
@@ -36,7 +38,7 @@ def flashing(
     rest: Sequence[float] = (0.4, 0.02, -0.02),
     **more: Any,
 ) -> VideoSeries:
-    """Colours (Y′, Cb, Cr) that take turns, `low` first, in the tiles `where`; the others stay as they are."""
+    """Colours (Y′, Cb, Cr, nominal) that take turns, `low` first, in the tiles `where`; the others stay as they are."""
     frames = round(duration_s * frame_rate)
     is_high = (2.0 * rate_hz * np.arange(frames) / frame_rate + 1e-9).astype(int) % 2 == 1
     picture = np.empty((frames, 3, *TILES), np.float32)
@@ -44,7 +46,13 @@ def flashing(
     colors = np.where(is_high[:, None], np.array(high, np.float32), np.array(low, np.float32))
     picture[:, :, *((where,) if isinstance(where, slice) else where)] = colors[:, :, None, None]
     return video_series(
-        frames, frame_rate=frame_rate, start_s=start_s, luma=picture[:, 0], chroma=picture[:, 1:], first=False, **more
+        frames,
+        frame_rate=frame_rate,
+        start_s=start_s,
+        luma=picture[:, 0],
+        chroma=picture[:, 1:] * CODES,
+        first=False,
+        **more,
     )
 
 
@@ -245,7 +253,7 @@ def test_white_point_and_red_of_every_colour_space(space: str | None) -> None:
     kr, kb = {"smpte170m": (0.299, 0.114), "bt2020nc": (0.2627, 0.0593)}.get(space or "", (0.2126, 0.0722))
     series = dataclasses.replace(video_series(1), color_space=space)
     colors = np.array([[0.8, 0.0, 0.0], [kr, -0.5 * kr / (1 - kb), 0.5]], np.float32).T
-    linear = light(colors[None, 0], colors[None, 1:], series, 200.0)
+    linear = light(colors[None, 0], colors[None, 1:] * CODES, series, 200.0)
     np.testing.assert_allclose(linear[:, 0, 1], [200.0, 0.0, 0.0], rtol=0.01, atol=0.1)
     u, v = chromaticity(linear, series)
     np.testing.assert_allclose([u[0, 0], v[0, 0]], [0.1978, 0.4683], atol=0.001)

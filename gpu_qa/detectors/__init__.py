@@ -21,6 +21,7 @@ from gpu_qa.detectors.overload import OVERLOAD
 from gpu_qa.detectors.silence import SILENCE
 from gpu_qa.detectors.solid_color import SOLID_COLOR
 from gpu_qa.detectors.stalled import STALLED
+from gpu_qa.detectors.test_pattern import TEST_PATTERN
 from gpu_qa.errors import ConfigError
 from gpu_qa.series import Detector
 
@@ -33,6 +34,7 @@ DETECTORS: tuple[Detector, ...] = (
     FREEZE,
     BLACK,
     SOLID_COLOR,
+    TEST_PATTERN,
     BLOCK_CORRUPTION,
     BLOCKINESS,
     FLASH,

@@ -40,7 +40,7 @@ def light(luma: np.ndarray, chroma: np.ndarray, series: VideoSeries, white: floa
 
     Args:
         luma: float32 [T, N]: fractions of full scale, as in a series.
-        chroma: float32 [T, 2, N]: Cb and Cr, −0.5…0.5.
+        chroma: float32 [T, 2, N]: Cb and Cr as in a series.
         series: Says by which transfer and matrix they are to be read.
         white: Luminance of white of a display for SDR, in cd/m²; PQ and HLG have their own.
 
@@ -50,9 +50,10 @@ def light(luma: np.ndarray, chroma: np.ndarray, series: VideoSeries, white: floa
     kr, kb = _LUMA.get(series.color_space or "", _LUMA["bt709"])
     signal = np.empty((3, *luma.shape), np.float32)
     cb, cr = chroma[:, 0], chroma[:, 1]
-    np.multiply(cr, np.float32(2 * (1 - kr)), out=signal[0])
+    scale = 2 * chroma_scale(series)
+    np.multiply(cr, np.float32(scale * (1 - kr)), out=signal[0])
     signal[0] += luma
-    np.multiply(cb, np.float32(2 * (1 - kb)), out=signal[2])
+    np.multiply(cb, np.float32(scale * (1 - kb)), out=signal[2])
     signal[2] += luma
     signal[1] = (luma - np.float32(kr) * signal[0] - np.float32(kb) * signal[2]) / np.float32(1 - kr - kb)
     signal -= np.float32(_LOW)
@@ -63,6 +64,14 @@ def light(luma: np.ndarray, chroma: np.ndarray, series: VideoSeries, white: floa
         scene = luminance(linear, series)
         linear *= _HLG_PEAK * np.power(scene, np.float32(_HLG_GAMMA - 1.0))
     return np.asarray(linear)
+
+
+def chroma_scale(series: VideoSeries) -> float:
+    """What makes fractions of their nominal range of a series' Cb and Cr, which are fractions of all codes.
+
+    They have 224 of 256 codes in limited range (ITU-R BT.709-6, item 4.6).
+    """
+    return 256.0 / (224.0 if series.black_code else 255.0)
 
 
 def luminance(linear: np.ndarray, series: VideoSeries) -> np.ndarray:
