@@ -32,6 +32,21 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "default": {},
     # MediaLive API, AudioSilenceFailoverSettings: silence is "audio quieter than -50 dBFS".
     "aws": {"silence": {"raise_dbfs": -50.0}},
+    # EBU R 128 (2023): −23.0 LUFS ± 0.5 LU, maximum true peak −1 dBTP.
+    "ebu": {
+        "loudness": {"target_lufs": -23.0, "tolerance_lu": 0.5},
+        "true_peak": {"max_dbtp": -1.0},
+    },
+    # ATSC A/85:2013: −24 LKFS ± 2 dB, true peak below −2 dBTP.
+    "atsc": {
+        "loudness": {"target_lufs": -24.0, "tolerance_lu": 2.0},
+        "true_peak": {"max_dbtp": -2.0},
+    },
+    # AES TD1008 (2021): −18 LUFS for what has speech in it, −16 to −20 LUFS tolerated, maximum true peak −1 dBTP.
+    "streaming": {
+        "loudness": {"target_lufs": -18.0, "tolerance_lu": 2.0},
+        "true_peak": {"max_dbtp": -1.0},
+    },
 }
 """Profile → detector → settings that differ from the detectors' defaults."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from gpu_qa.loudness import NO_HOPS, channel_weights, sliding_lufs
-from gpu_qa.series import AudioSeries, Evidence, StreamFact, StreamSeries, VideoSeries
+from gpu_qa.series import AudioSeries, Evidence, SpectrumSeries, StreamFact, StreamSeries, VideoSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,8 +29,9 @@ _PER_HOP = (
     "fine_power", "bend_peak", "bend_power", "levels", "momentary_lufs", "short_term_lufs",
 )
 # fmt: on
+_PER_STEP = ("pts_s", "end_s", "low", "bands", "band_floor")
 
-S = TypeVar("S", VideoSeries, AudioSeries)
+S = TypeVar("S", VideoSeries, AudioSeries, SpectrumSeries)
 
 
 def video_series(
@@ -160,16 +161,55 @@ def audio_series(
     )
 
 
+def spectrum_series(
+    duration_s: float = 3.0,
+    *,
+    start_s: float = 0.0,
+    channels: Sequence[str] = ("FL", "FR"),
+    lines_dbfs: dict[float, float] | None = None,
+    floor_dbfs: float = -80.0,
+    track: int = 1,
+) -> SpectrumSeries:
+    """Steps of 0.1 s of sound at 48 kHz: steady lines by their frequency over the same floor in all lines and bands."""
+    steps = round(duration_s * 10)
+    low = np.full((steps, len(channels), 512), 10.0 ** (floor_dbfs / 10.0), np.float32)
+    for frequency, level_dbfs in (lines_dbfs or {}).items():
+        # A Hann window shows a line in its two neighbours as well, 6 dB weaker.
+        for aside, share in ((-1, 0.25), (0, 1.0), (1, 0.25)):
+            low[..., round(frequency / 2) + aside] = share * 10.0 ** (level_dbfs / 10.0)
+    edges_hz = np.array([0.0, 100.0, 1000.0, 4000.0, 24_000.0])
+    bands = np.full((steps, len(channels), 4), 10.0 ** (floor_dbfs / 10.0), np.float32)
+    return SpectrumSeries(
+        track=track,
+        channels=tuple(channels),
+        sample_rate=48_000,
+        pts_s=start_s + np.arange(steps) / 10,
+        end_s=start_s + np.arange(1, steps + 1) / 10,
+        low=low,
+        line_hz=2.0,
+        bands=bands,
+        band_floor=bands.copy(),
+        edges_hz=edges_hz,
+    )
+
+
+def _names(series: VideoSeries | AudioSeries | SpectrumSeries) -> tuple[str, ...]:
+    """The arrays that have a value per step."""
+    if isinstance(series, VideoSeries):
+        return _PER_FRAME
+    return _PER_HOP if isinstance(series, AudioSeries) else _PER_STEP
+
+
 def joined(*series: S) -> S:
     """Series that follow one another as one; their times are taken as they are."""
-    names = _PER_FRAME if isinstance(series[0], VideoSeries) else _PER_HOP
+    names = _names(series[0])
     values: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in series]) for name in names}
     return dataclasses.replace(series[0], **values)
 
 
 def cut(series: S, at: Iterable[int]) -> list[S]:
     """The series in pieces that end before the steps `at`; empty pieces stay."""
-    names = _PER_FRAME if isinstance(series, VideoSeries) else _PER_HOP
+    names = _names(series)
     edges = [0, *sorted(at), len(series)]
     pieces = []
     for first, last in itertools.pairwise(edges):

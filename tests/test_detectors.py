@@ -16,10 +16,13 @@ import pytest
 
 from gpu_qa import detectors
 from gpu_qa.detectors import DETECTORS, all_detectors
+from gpu_qa.detectors.loudness import LoudnessLimits
+from gpu_qa.detectors.true_peak import TruePeakLimits
 from gpu_qa.errors import ConfigError
 from gpu_qa.events import TrackerState, track
-from gpu_qa.series import Detector, Evidence
-from tests.series_builder import audio_series, fact, stream_series, video_series
+from gpu_qa.series import AudioSeries, Detector, Evidence
+from tests.series_builder import audio_series, fact, spectrum_series, stream_series, video_series
+from tests.sounds import audio_of, tone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +75,8 @@ def test_evidence_is_well_formed(detector: Detector) -> None:
     """Every step has a time, a verdict, a value and all details, and the message can be written from them."""
     series: dict[str, list[Any]] = {
         "video": [video_series(200, luma=0.5, luma_std=0.0, chroma=(0, 0), change=0.0), video_series(9, start_s=8.0)],
-        "audio": [audio_series(5.0, rms_dbfs=-np.inf)],
+        "audio": [audio_series(5.0, rms_dbfs=-np.inf), _broken_sound(5.0)],
+        "spectrum": [spectrum_series(8.0, lines_dbfs={50.0: -30.0, 100.0: -36.0, 150.0: -40.0})],
         "stream": [
             stream_series(
                 60.0,
@@ -83,8 +87,9 @@ def test_evidence_is_well_formed(detector: Detector) -> None:
         ],
     }
     steps, carry, state = 0, None, TrackerState("s")
+    limits = _JUDGING.get(detector.name, detector.limits)
     for part in series[detector.consumes]:
-        evidence, carry = detector.weigh(part, detector.limits, carry)
+        evidence, carry = detector.weigh(part, limits, carry)
         for found in evidence:
             _check(found, detector)
             steps += len(found)
@@ -94,6 +99,22 @@ def test_evidence_is_well_formed(detector: Detector) -> None:
             assert not any("limit" in event.message and " for " in event.message for event in events), events
     assert steps
 
+
+def _broken_sound(start_s: float) -> AudioSeries:
+    """A tone with holes, a click and a stretch that stays at one value."""
+    sound = tone(6.0, 220.0)
+    for at in (48_000, 60_000, 72_000):
+        sound[:, at : at + 1_900] = 0.0
+    sound[:, 120_000] = 0.99
+    sound[:, 168_000:216_000] = 0.3
+    return audio_of(sound, start_s=start_s)
+
+
+_JUDGING: dict[str, Any] = {
+    "loudness": LoudnessLimits(target_lufs=-23.0, window_s=1.0, max_short_term_lufs=-18.0),
+    "true_peak": TruePeakLimits(max_dbtp=-1.0),
+}
+"""Limits of detectors that judge nothing by default."""
 
 _FACT_KINDS = ("gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled", "overload")
 

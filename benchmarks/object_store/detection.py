@@ -38,10 +38,10 @@ def chosen(names: list[str]) -> dict[str, Literal["video", "audio"]]:
     kinds: dict[str, Literal["video", "audio"]] = {}
     for name in names:
         detector = known_detectors().get(name)
-        if detector is None or detector.consumes == "stream":
-            able = [known.name for known in known_detectors().values() if known.consumes != "stream"]
+        if detector is None or detector.consumes not in ("video", "audio"):
+            able = [known.name for known in known_detectors().values() if known.consumes in ("video", "audio")]
             raise ValueError(f"{name}: choose among {', '.join(able)}, which read frames or sound")
-        kinds[name] = detector.consumes
+        kinds[name] = "video" if detector.consumes == "video" else "audio"
     return kinds
 
 

@@ -8,20 +8,35 @@ from typing import TYPE_CHECKING
 from gpu_qa.detectors.black import BLACK
 from gpu_qa.detectors.block_corruption import BLOCK_CORRUPTION
 from gpu_qa.detectors.blockiness import BLOCKINESS
+from gpu_qa.detectors.blur import BLUR
+from gpu_qa.detectors.channel_loss import CHANNEL_LOSS
+from gpu_qa.detectors.click import CLICK
+from gpu_qa.detectors.clipping import CLIPPING
+from gpu_qa.detectors.dc_offset import DC_OFFSET
 from gpu_qa.detectors.decode_error import DECODE_ERROR
 from gpu_qa.detectors.discontinuity import DISCONTINUITY
+from gpu_qa.detectors.distortion import DISTORTION
+from gpu_qa.detectors.dropout import DROPOUT
+from gpu_qa.detectors.dual_mono import DUAL_MONO
 from gpu_qa.detectors.flash import FLASH
 from gpu_qa.detectors.format_change import FORMAT_CHANGE
 from gpu_qa.detectors.freeze import FREEZE
 from gpu_qa.detectors.gap import GAP
+from gpu_qa.detectors.hum import HUM
 from gpu_qa.detectors.interlacing import INTERLACING
 from gpu_qa.detectors.letterbox import LETTERBOX
+from gpu_qa.detectors.loop import LOOP
+from gpu_qa.detectors.loudness import LOUDNESS
 from gpu_qa.detectors.missing import MISSING
 from gpu_qa.detectors.overload import OVERLOAD
+from gpu_qa.detectors.phase_inversion import PHASE_INVERSION
 from gpu_qa.detectors.silence import SILENCE
 from gpu_qa.detectors.solid_color import SOLID_COLOR
 from gpu_qa.detectors.stalled import STALLED
+from gpu_qa.detectors.stuck import STUCK
+from gpu_qa.detectors.stutter import STUTTER
 from gpu_qa.detectors.test_pattern import TEST_PATTERN
+from gpu_qa.detectors.true_peak import TRUE_PEAK
 from gpu_qa.errors import ConfigError
 from gpu_qa.series import Detector
 
@@ -37,11 +52,26 @@ DETECTORS: tuple[Detector, ...] = (
     TEST_PATTERN,
     BLOCK_CORRUPTION,
     BLOCKINESS,
+    BLUR,
+    STUTTER,
+    LOOP,
     FLASH,
     INTERLACING,
     LETTERBOX,
     SILENCE,
     MISSING,
+    CHANNEL_LOSS,
+    PHASE_INVERSION,
+    DUAL_MONO,
+    DC_OFFSET,
+    CLIPPING,
+    DISTORTION,
+    DROPOUT,
+    CLICK,
+    STUCK,
+    HUM,
+    LOUDNESS,
+    TRUE_PEAK,
     GAP,
     DISCONTINUITY,
     DECODE_ERROR,

@@ -22,7 +22,6 @@ _NO_SOUND = ("audio.silence", "audio.missing")
 
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "video.freeze": _NO_PICTURE,
-    "video.color_loss": (*_NO_PICTURE, "video.flash"),
     "video.block_corruption": (*_NO_PICTURE, "video.flash"),
     "video.blockiness": (*_NO_PICTURE, "video.block_corruption", "video.flash"),
     "video.blur": (*_NO_PICTURE, "video.freeze", "video.block_corruption", "video.flash"),
@@ -46,7 +45,6 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "audio.dropout": (*_NO_SOUND, "audio.stuck", "audio.distortion"),
     "audio.click": (*_NO_SOUND, "audio.stuck", "audio.dropout", "audio.clipping", "audio.distortion"),
     "audio.hum": (*_NO_SOUND, "audio.stuck", "audio.distortion"),
-    "audio.hiss": (*_NO_SOUND, "audio.clipping", "audio.distortion"),
     "audio.true_peak": ("audio.clipping", "audio.distortion"),
 }
 """Event kind → the kinds that explain it, of the picture or of the same audio track."""

@@ -1,0 +1,306 @@
+"""Channel loss: one channel of a pair falls silent while the other one goes on with the programme."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa.detectors.channel_pairs import channel_pairs
+from gpu_qa.detectors.hop_cells import CELL_HOPS, hop_cells
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.units import power_to_db
+
+if TYPE_CHECKING:
+    from gpu_qa.detectors.hop_cells import HopCells, HopsKept
+    from gpu_qa.series import AudioSeries
+
+_HISTORY_CELLS = 200
+"""Cells of 0.1 s with sound that a channel's history is made of: 20 s."""
+_HOPS_PER_S = 100
+_QUIETEST_DBFS = -70.0
+"""Below this neither channel says anything."""
+_FLOOR_DBFS = -120.0
+"""Given for digital silence, of which −∞ would be the level."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLossLimits:
+    """When a channel counts as lost. How long it must be is `raise_after_s`."""
+
+    raise_below_db: float = 32.0
+    """Lost at this much below the other channel of its pair or more, over 10 ms. Ours: what AAC, MP2, MP3 and AC-3
+    leave of a muted channel is 60 dB and more below the other, Opus leaves 34 dB; a hard-panned voice leaves 15 to
+    25 dB in the other channel."""
+    heard_below_db: float = 20.0
+    """Heard when it is less than this below the other; ours."""
+    audible_dbfs: float = -50.0
+    """The other channel must reach this level within the loss: nobody misses half of a silence. Ours."""
+    heard_share: float = 0.6
+    """The channel must have been heard in this share of the 20 s with sound before; ours: two voices that are panned
+    left and right are each heard half of the time."""
+    heard_s: float = 0.5
+    """And so long at least; ours."""
+    never_after_s: float = 60.0
+    """A channel that was not heard from the start is told, for information, once the other has gone on for this long:
+    it may be meant. Ours."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.heard_below_db < self.raise_below_db:
+            raise ValueError("0 < heard_below_db < raise_below_db must hold")
+        if not 0 <= self.heard_share <= 1:
+            raise ValueError("heard_share must be between 0 and 1")
+        if not self.heard_s > 0 or not self.never_after_s >= 0:
+            raise ValueError("heard_s must be above 0 and never_after_s 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """A stretch in which a channel is lost."""
+
+    start_s: float
+    onset: str
+    """`drop`: it was heard before. `start`: it never was. `sparse`: too seldom to be missed."""
+    sound_hops: int = 0
+    """Hops in which the other channel went on."""
+    is_audible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Channel:
+    """What is known of one channel."""
+
+    history: tuple[tuple[int, int], ...] = ()
+    """Hops with sound, and hops in which the channel was heard, of the last cells with sound."""
+    loss: _Loss | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _TrackCarry:
+    kept: HopsKept
+    channels: dict[int, _Channel]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLossCarry:
+    """What is known of every track."""
+
+    tracks: dict[int, _TrackCarry] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Steps:
+    """Steps of one channel's evidence in the making: one per cell, which says nothing unless it is told."""
+
+    start_s: np.ndarray
+    end_s: np.ndarray
+    verdict: np.ndarray
+    onset: list[str | None]
+    cap: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class _Hops:
+    """One cell's hops of a channel, arrays [`CELL_HOPS`]."""
+
+    start_s: np.ndarray
+    is_sound: np.ndarray
+    """Either channel of the pair sounds."""
+    is_lost: np.ndarray
+    is_heard: np.ndarray
+    is_audible: np.ndarray
+    """The other channel is loud enough for the loss to be noticed."""
+
+
+def channel_loss(
+    series: AudioSeries, limits: ChannelLossLimits = ChannelLossLimits(), carry: ChannelLossCarry | None = None
+) -> tuple[list[Evidence], ChannelLossCarry]:
+    """Weigh how far either channel of every pair lies below the other, against what it was before.
+
+    Args:
+        series: Consecutive hops of one track.
+        limits: When a channel counts as lost.
+        carry: From the series before; null at the start of a stream.
+
+    Returns:
+        Evidence per channel of a pair with one step per 0.1 s, whose value is how far it lies below the other in dB.
+    """
+    tracks = dict(carry.tracks) if carry is not None else {}
+    pairs = channel_pairs(series.channels)
+    if not len(series) or not pairs:
+        return [], ChannelLossCarry(tracks)
+    before = tracks.get(series.track)
+    cells, kept = hop_cells(series, ("power", "pts_s", "end_s"), before.kept if before is not None else None)
+    known = before.channels if before is not None and before.kept.channels == series.channels else {}
+    channels = dict(known)
+    found = []
+    if len(cells):
+        power = cells.hops["power"].astype(np.float64)
+        for pair in pairs:
+            for own, other in ((2 * pair, 2 * pair + 1), (2 * pair + 1, 2 * pair)):
+                channel = channels.get(own, _Channel())
+                if cells.anew:
+                    channel = replace(channel, loss=None)
+                levels = (power[..., own], power[..., other])
+                evidence, channels[own] = _weighed(series, cells, levels, (own, other), channel, limits)
+                found.append(evidence)
+    tracks[series.track] = _TrackCarry(kept, channels)
+    return found, ChannelLossCarry(tracks)
+
+
+def _weighed(
+    series: AudioSeries,
+    cells: HopCells,
+    power: tuple[np.ndarray, np.ndarray],
+    index: tuple[int, int],
+    channel: _Channel,
+    limits: ChannelLossLimits,
+) -> tuple[Evidence, _Channel]:
+    """One channel's evidence, and what is known of it afterwards.
+
+    Args:
+        series: Names the track and its channels.
+        cells: Times of the cells.
+        power: Per hop of the channel and of its partner, float64 [N, `CELL_HOPS`] each.
+        index: Of the channel and of its partner.
+        channel: What was known before.
+        limits: When a channel counts as lost.
+    """
+    own, other = power
+    is_sound = np.maximum(own, other) > 10.0 ** (_QUIETEST_DBFS / 10.0)
+    is_lost = is_sound & (own <= other * 10.0 ** (-limits.raise_below_db / 10.0))
+    is_heard = is_sound & (own > other * 10.0 ** (-limits.heard_below_db / 10.0))
+    sound, lost, heard = (flags.sum(axis=1) for flags in (is_sound, is_lost, is_heard))
+    steps = _Steps(
+        start_s=cells.start_s.copy(),
+        end_s=cells.end_s.copy(),
+        verdict=np.where(heard > 0, -1, 0).astype(np.int8),
+        onset=[None] * len(cells),
+        cap=np.full(len(cells), SEVERITIES.index("critical"), np.int8),
+    )
+    history, loss, levels = list(channel.history), channel.loss, None
+    if loss is None and not lost.any():
+        history += [(hops, times) for hops, times in zip(sound.tolist(), heard.tolist(), strict=True) if hops]
+    else:
+        is_audible = other > 10.0 ** (limits.audible_dbfs / 10.0)
+        for cell in range(len(cells)):
+            hops = _Hops(cells.hops["pts_s"][cell], is_sound[cell], is_lost[cell], is_heard[cell], is_audible[cell])
+            loss = _judged(steps, cell, loss, history, hops, limits)
+            if sound[cell]:
+                history.append((int(sound[cell]), int(heard[cell])))
+        levels = _levels(own, other)
+    evidence = _evidence(series, steps, levels, index, limits)
+    return evidence, _Channel(tuple(history[-_HISTORY_CELLS:]), loss)
+
+
+def _judged(
+    steps: _Steps,
+    cell: int,
+    loss: _Loss | None,
+    history: list[tuple[int, int]],
+    hops: _Hops,
+    limits: ChannelLossLimits,
+) -> _Loss | None:
+    """Tell a cell's step from what is known, and return the loss that goes on after it.
+
+    A cell in which the channel is lost and heard is an edge: the loss begins or ends at one of its hops.
+    """
+    lost, heard = np.flatnonzero(hops.is_lost), np.flatnonzero(hops.is_heard)
+    end_s = float(steps.end_s[cell])
+    goes_on = True
+    if len(heard):
+        if loss is not None and len(lost) and lost[0] < heard[0]:
+            end_s, goes_on = float(hops.start_s[heard[0]]), False
+        elif len(lost) and lost[-1] > heard[-1]:
+            loss = _Loss(
+                float(hops.start_s[min(heard[-1] + 1, CELL_HOPS - 1)]), _onset(history[-_HISTORY_CELLS:], limits)
+            )
+        else:
+            return None
+    elif len(lost) and loss is None:
+        loss = _Loss(float(hops.start_s[0]), _onset(history[-_HISTORY_CELLS:], limits))
+    if loss is None:
+        return None
+    if len(lost) == 0 and not loss.is_audible:
+        return loss
+    loss = replace(
+        loss,
+        sound_hops=loss.sound_hops + int(np.count_nonzero(hops.is_sound)),
+        is_audible=loss.is_audible or bool(hops.is_audible.any()),
+    )
+    is_told = loss.is_audible and (
+        loss.onset == "drop" or (loss.onset == "start" and loss.sound_hops >= limits.never_after_s * _HOPS_PER_S)
+    )
+    if is_told and len(lost):
+        steps.verdict[cell] = 1
+        steps.start_s[cell], steps.end_s[cell] = loss.start_s, end_s
+        steps.onset[cell] = loss.onset
+        steps.cap[cell] = SEVERITIES.index("info" if loss.onset == "start" else "critical")
+    return loss if goes_on else None
+
+
+def _onset(history: list[tuple[int, int]], limits: ChannelLossLimits) -> str:
+    """What a loss that begins now is, by the sound before it."""
+    sound, heard = sum(hops for hops, _ in history), sum(times for _, times in history)
+    if heard == 0:
+        return "start"
+    is_missed = heard >= limits.heard_s * _HOPS_PER_S and heard >= limits.heard_share * sound
+    return "drop" if is_missed else "sparse"
+
+
+def _levels(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean levels of the cells in dBFS, float64 [N] each."""
+    own_dbfs, other_dbfs = (power_to_db(power.sum(axis=1) / CELL_HOPS) for power in (own, other))
+    return np.maximum(own_dbfs, _FLOOR_DBFS), np.maximum(other_dbfs, _FLOOR_DBFS)
+
+
+def _evidence(
+    series: AudioSeries,
+    steps: _Steps,
+    levels: tuple[np.ndarray, np.ndarray] | None,
+    index: tuple[int, int],
+    limits: ChannelLossLimits,
+) -> Evidence:
+    """The steps as evidence; those that raise nothing have no levels."""
+    count = len(steps.verdict)
+    name, other = (series.channels[one] for one in index)
+    own_dbfs = other_dbfs = np.full(count, np.nan)
+    if levels is not None and (steps.verdict > 0).any():
+        own_dbfs, other_dbfs = (np.where(steps.verdict > 0, level, np.nan) for level in levels)
+    onset = np.empty(count, object)
+    onset[:] = steps.onset
+    return Evidence(
+        kind="audio.channel_loss",
+        scope=f"{series.track}:{name}",
+        start_s=steps.start_s,
+        end_s=steps.end_s,
+        verdict=steps.verdict,
+        value=(other_dbfs - own_dbfs).astype(np.float32),
+        limit=limits.raise_below_db,
+        unit="db",
+        confidence=np.where(onset == "drop", 0.95, 0.6).astype(np.float32),
+        details={
+            "track": np.full(count, series.track),
+            "channel": np.full(count, name),
+            "other": np.full(count, other),
+            "level_dbfs": own_dbfs.astype(np.float32),
+            "other_dbfs": other_dbfs.astype(np.float32),
+            "onset": onset,
+        },
+        severity_cap=steps.cap,
+        message="channel {channel} of audio track {track} lost for {duration_s:.1f} s while {other} goes on: "
+        "{value:.0f} dB below it",
+    )
+
+
+CHANNEL_LOSS = Detector(
+    name="channel_loss",
+    kinds=("audio.channel_loss",),
+    consumes="audio",
+    weigh=channel_loss,
+    limits=ChannelLossLimits(),
+    timing=EventTiming(raise_after_s=1.0, clear_after_s=0.3, major_after_s=5.0, critical_after_s=15.0),
+    summary="One channel of a pair falls silent while the other goes on.",
+    source="ours: 32 dB below the other channel for 1 s, by channels muted under AAC, MP2, MP3, AC-3 and Opus",
+)

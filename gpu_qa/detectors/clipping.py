@@ -1,0 +1,247 @@
+"""Clipping: the tops of the waveform are cut off at one level, here or anywhere upstream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa.detectors.hop_cells import hop_cells, repeated
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+
+if TYPE_CHECKING:
+    from gpu_qa.detectors.hop_cells import HopCells, HopsKept
+    from gpu_qa.series import AudioSeries
+
+WINDOW_CELLS = 5
+"""Levels are judged over windows of half a second, one every 0.1 s; ours: shorter ones of speech often hold one vowel,
+whose samples gather near its peak."""
+TOP_DBFS = 5.25
+BIN_DB = 0.75
+"""The series' bins of level: bin k from `TOP_DBFS` − k · `BIN_DB` up to the one before."""
+PLATEAU_BINS = 4
+"""A plateau is 3 dB high: a codec of 128 kb/s spreads what was one level by about 1 dB to each side."""
+_FULL_SCALE_BINS = (5, 10)
+"""Plateaus that begin in these bins lie at full scale, give or take what the codec adds; the second bin ends 1.5 dB
+below full scale."""
+_MEASURES = ("levels", "peak", "power", "bend_peak", "bend_power")
+_EMPTY_SHARE = 0.02
+"""Added to what lies beside a plateau, as a share of the samples, so that a rare peak is none."""
+_CAP_SHARES = (0.2, 0.4)
+_CAPS = np.array([SEVERITIES.index("warn"), SEVERITIES.index("major"), SEVERITIES.index("critical")], np.int8)
+"""The severity that an event may not exceed below the first share, from there on, and from the second on."""
+_SURE, _LIKELY = np.float32(0.95), np.float32(0.8)
+"""Confidence at full scale, and below, where music may come close."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClippingLimits:
+    """When sound counts as clipped. All of it is ours, measured by planted clipping on real programmes."""
+
+    raise_share: float = 0.12
+    """Clipped from this share of the samples on at one level, over half a second."""
+    raise_contrast: float = 3.0
+    """And when that many times as many samples lie at the level as beside it: above it, and 0.3 of those in the 3 dB
+    below it. Loud mastered music that is no worse for it reaches 2.3, speech 2.6, a clipped programme 3 to 40."""
+    full_scale_share: float = 0.2
+    """Clipped also from this share of the samples on above −1.5 dBFS, whatever lies beside. Mastered music: 0.11."""
+    lowest_level_dbfs: float = -20.0
+    """Plateaus below this level are not told: nothing upstream clips there."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.raise_share <= 1 or not 0 < self.full_scale_share <= 1:
+            raise ValueError("raise_share and full_scale_share must be above 0 and at most 1")
+        if not self.raise_contrast > 0:
+            raise ValueError("raise_contrast must be above 0")
+        if not -36 <= self.lowest_level_dbfs <= 0:
+            raise ValueError("lowest_level_dbfs must be between -36 and 0")
+
+
+@dataclass(frozen=True, slots=True)
+class ClippingCarry:
+    """Per track: the last hops, which the next windows need."""
+
+    tracks: dict[int, HopsKept] = field(default_factory=dict)
+
+
+def clipping(
+    series: AudioSeries, limits: ClippingLimits = ClippingLimits(), carry: ClippingCarry | None = None
+) -> tuple[list[Evidence], ClippingCarry]:
+    """Weigh how many samples of every half second lie at one level with none above.
+
+    Args:
+        series: Consecutive hops of one track.
+        limits: When sound counts as clipped.
+        carry: From the series before; null at the start of a stream.
+
+    Returns:
+        Evidence per track with one step per 0.1 s, whose value is the share of the samples at the plateau in the
+        channel where it is largest; a step reaches from the first cell of 0.1 s with such samples to the last one.
+    """
+    tracks = dict(carry.tracks) if carry is not None else {}
+    if not len(series) or not series.channels:
+        return [], ClippingCarry(tracks)
+    cells, tracks[series.track] = hop_cells(series, _MEASURES, tracks.get(series.track), WINDOW_CELLS - 1)
+    if len(cells) < WINDOW_CELLS:
+        return [], ClippingCarry(tracks)
+    return [_evidence(series, cells, limits)], ClippingCarry(tracks)
+
+
+def _is_likely(samples: np.ndarray, lowest_bin: int, limits: ClippingLimits) -> np.ndarray:
+    """A first look that costs little: which windows may have a plateau in some channel, bool [W].
+
+    Args:
+        samples: int64 [W, C, 1 + bins]: samples in all bins before each.
+        lowest_bin: Where a plateau may begin at most.
+        limits: When sound counts as clipped.
+    """
+    all_of_them = samples[..., -1:]
+    above, until = samples[..., :lowest_bin], samples[..., PLATEAU_BINS : lowest_bin + PLATEAU_BINS]
+    at = until - above
+    enough = at >= np.maximum(
+        limits.raise_share * all_of_them, limits.raise_contrast * (above + _EMPTY_SHARE * all_of_them)
+    )
+    is_full = samples[..., _FULL_SCALE_BINS[1]] >= limits.full_scale_share * all_of_them[..., 0]
+    return np.asarray((enough.any(axis=-1) | is_full).any(axis=-1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plateaus:
+    """The best plateau of every channel in one window, arrays [C]."""
+
+    first_bin: np.ndarray
+    share: np.ndarray
+    """Of the samples, at the plateau."""
+    contrast: np.ndarray
+    """Over the samples beside it."""
+    full_scale_share: np.ndarray
+    """Of the samples, above −1.5 dBFS."""
+
+
+def _plateaus(samples: np.ndarray, lowest_bin: int) -> _Plateaus:
+    """Find them in the samples before each bin, int64 [C, 1 + bins]."""
+    share = samples / np.maximum(samples[:, -1:], 1)
+    first = np.arange(lowest_bin)
+    end = first + PLATEAU_BINS
+    at = share[:, end] - share[:, first]
+    beside = share[:, first] + 0.3 * (share[:, end + PLATEAU_BINS] - share[:, end]) + _EMPTY_SHARE
+    contrast = at / beside
+    best, rows = contrast.argmax(axis=1), np.arange(len(share))
+    return _Plateaus(best, at[rows, best], contrast[rows, best], share[:, _FULL_SCALE_BINS[1]])
+
+
+@dataclass(frozen=True, slots=True)
+class _Clipped:
+    """What is told of one window."""
+
+    channels: list[str]
+    share: float
+    level_dbfs: float
+    full_scale: bool
+    start_s: float
+    end_s: float
+
+
+def _clipped(
+    series: AudioSeries, cells: HopCells, window: int, levels: np.ndarray, found: _Plateaus, limits: ClippingLimits
+) -> _Clipped | None:
+    """Look closely at a window; null where it is not clipped."""
+    is_plateau = (found.share >= limits.raise_share) & (found.contrast >= limits.raise_contrast)
+    is_full = found.full_scale_share >= limits.full_scale_share
+    first_bin = np.where(is_plateau, found.first_bin, _FULL_SCALE_BINS[1] - PLATEAU_BINS)
+    share = np.where(is_full, np.maximum(found.share, found.full_scale_share), found.share)
+    told = [
+        channel
+        for channel in np.flatnonzero(is_plateau | is_full).tolist()
+        if not _is_tone(cells.hops, window, channel, int(first_bin[channel]))
+    ]
+    if not told:
+        return None
+    worst = max(told, key=lambda channel: share[channel])
+    first = int(first_bin[worst])
+    own = levels[window : window + WINDOW_CELLS, worst]
+    of_cells = own[:, first : first + PLATEAU_BINS].sum(axis=1) / np.maximum(own.sum(axis=1), 1)
+    hot = np.flatnonzero(of_cells >= min(0.5 * of_cells.max(), 0.5 * limits.raise_share))
+    return _Clipped(
+        channels=[series.channels[channel] for channel in told],
+        share=float(share[worst]),
+        level_dbfs=TOP_DBFS - BIN_DB * (first + PLATEAU_BINS // 2 - 1),
+        full_scale=bool(is_full[worst]) or _FULL_SCALE_BINS[0] <= first < _FULL_SCALE_BINS[1],
+        start_s=float(cells.start_s[window + hot[0]]),
+        end_s=float(cells.end_s[window + hot[-1]]),
+    )
+
+
+def _evidence(series: AudioSeries, cells: HopCells, limits: ClippingLimits) -> Evidence:
+    windows = len(cells) - WINDOW_CELLS + 1
+    levels = cells.hops["levels"].sum(axis=1)
+    samples = np.zeros((windows, levels.shape[1], levels.shape[2] + 1), np.int64)
+    for cell in range(WINDOW_CELLS):
+        samples[..., 1:] += levels[cell : cell + windows]
+    np.cumsum(samples, axis=-1, out=samples)
+    lowest_bin = int((TOP_DBFS - limits.lowest_level_dbfs) / BIN_DB)
+    likely = _is_likely(samples, lowest_bin, limits)
+    verdict = np.full(windows, -1, np.int8)
+    from_s, until_s = cells.start_s[:windows].copy(), cells.end_s[WINDOW_CELLS - 1 :].copy()
+    value, level_dbfs = np.zeros(windows, np.float32), np.full(windows, np.nan)
+    full_scale, names = np.zeros(windows, bool), repeated([], windows)
+    for window in np.flatnonzero(likely).tolist():
+        told = _clipped(series, cells, window, levels, _plateaus(samples[window], lowest_bin), limits)
+        if told is not None:
+            verdict[window], value[window], level_dbfs[window] = 1, told.share, told.level_dbfs
+            from_s[window], until_s[window] = told.start_s, told.end_s
+            full_scale[window], names[window] = told.full_scale, told.channels
+    return Evidence(
+        kind="audio.clipping",
+        scope=str(series.track),
+        start_s=from_s,
+        end_s=until_s,
+        verdict=verdict,
+        value=value,
+        limit=limits.raise_share,
+        unit="",
+        confidence=np.where(full_scale, _SURE, _LIKELY),
+        details={
+            "track": np.full(windows, series.track),
+            "channels": names,
+            "level_dbfs": level_dbfs,
+            "full_scale": full_scale,
+        },
+        severity_cap=_CAPS[np.searchsorted(_CAP_SHARES, value, side="right")],
+        message="clipped sound for {duration_s:.1f} s in audio track {track}: up to {value:.0%} of the samples are "
+        "cut off near {level_dbfs:.0f} dBFS",
+    )
+
+
+def _is_tone(hops: dict[str, np.ndarray], window: int, channel: int, first_bin: int) -> bool:
+    """Whether a plateau is a steady tone's: the samples of a sine gather at its peak, a square wave's all lie there.
+
+    Where a programme is clipped, its power still moves under the plateau, and each hop has bends that stand out from
+    its other ones.
+    """
+    within = slice(window, window + WINDOW_CELLS)
+    peak, power, bend_peak, bend_power = (
+        hops[name][within, :, channel].reshape(-1).astype(np.float64) for name in _MEASURES[1:]
+    )
+    level = 10.0 ** ((TOP_DBFS - BIN_DB * (first_bin + 3)) / 20.0)
+    loud = (peak >= level) & (power > 0)
+    if not loud.any():
+        return True
+    moves_db = float(np.std(10.0 * np.log10(power[loud])))
+    bend_crest = float(np.median(bend_peak[loud] / np.sqrt(np.maximum(bend_power[loud], 1e-20))))
+    if _FULL_SCALE_BINS[0] <= first_bin < _FULL_SCALE_BINS[1]:
+        return moves_db < 0.15 or bend_crest < 2.2 or (moves_db < 0.45 and bend_crest < 3.0)
+    return moves_db < 0.6 or bend_crest < 2.6
+
+
+CLIPPING = Detector(
+    name="clipping",
+    kinds=("audio.clipping",),
+    consumes="audio",
+    weigh=clipping,
+    limits=ClippingLimits(),
+    timing=EventTiming(raise_after_s=0.5, clear_after_s=2.0, major_after_s=2.0, critical_after_s=10.0),
+    summary="Sound that is audibly cut off at its peaks, at full scale or, attenuated afterwards, below.",
+    source="ours: the share of samples at one level, by clipping planted in programmes under AAC, MP2, Opus and PCM",
+)

@@ -1,0 +1,221 @@
+"""Distortion: the waveform is broken by arithmetic: it wraps around at full scale, or has but a few levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa.detectors.hop_cells import HopsKept, hop_cells, repeated
+from gpu_qa.series import Detector, EventTiming, Evidence
+
+if TYPE_CHECKING:
+    from gpu_qa.detectors.hop_cells import HopCells
+    from gpu_qa.series import AudioSeries
+
+WINDOW_CELLS = 10
+"""Jumps are counted over a second."""
+_MEASURES = ("peak", "power", "bend_peak", "bend_power", "same_run", "levels")
+_LOWEST_RATE = 32_000
+"""Hz: below this, sound of high frequency jumps as far from sample to sample as an overflow does."""
+_JUMP_PEAK = 0.8
+"""An overflow leaps from one end of full scale to the other, so that its hop's peak is near it."""
+_TOP_BINS, _TOP_SHARE = 10, 0.3
+"""What wraps around is at any level; where so large a share of a hop is above −1.5 dBFS, it is clipped instead."""
+_LOUD_POWER = 10.0**-4.5
+"""Levels are counted where a hop is above −45 dBFS."""
+_RUN = 4
+"""Sound of few levels stays on one for so many samples in every hop."""
+_LAST_BIN = 62
+"""The last bin with both ends; the one after it holds all the rest, down to zero."""
+_BIN_DB, _TOP_DBFS = 0.75, 5.25
+_NO_LEVEL_BINS, _FIRST_GAP_BINS, _SECOND_GAP_BINS = 8, 5, 3
+"""Bins without a sample below the lowest level, between it and the next, and between that and the third: the levels
+are 1, 2 and 3 steps from zero (6.0 and 3.5 dB apart), or 0.5, 1.5 and 2.5."""
+
+
+@dataclass(frozen=True, slots=True)
+class DistortionLimits:
+    """When a waveform counts as broken. All of it is ours, measured by planted damage on real programmes."""
+
+    raise_jumps: float = 6.0
+    """Wrapped around from so many hops of 10 ms with a leap on, within a second."""
+    jump_bend: float = 1.1
+    """A leap bends the waveform by this much or more, full scale = 1: an overflow does by 2 to 4, after MP2 1.3."""
+    jump_crest: float = 4.7
+    """And this many times its hop's root mean square bend; loud noise reaches 4."""
+    raise_bits: float = 6.0
+    """Of few levels at this resolution or less. Ours: 36 dB of noise below full scale is heard in any programme."""
+
+    def __post_init__(self) -> None:
+        if not self.raise_jumps > 0 or not self.jump_bend > 0 or not self.jump_crest > 0 or not self.raise_bits > 0:
+            raise ValueError("raise_jumps, jump_bend, jump_crest and raise_bits must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class _TrackCarry:
+    kept: HopsKept
+    jumps: np.ndarray
+    """int64 [N, C], N < `WINDOW_CELLS`: hops with a leap in each of the last cells."""
+    start_s: np.ndarray
+    """float64 [N]: their starts."""
+    end_s: np.ndarray
+    """float64 [N]: their ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class DistortionCarry:
+    """Per track: the last second."""
+
+    tracks: dict[int, _TrackCarry] = field(default_factory=dict)
+
+
+def distortion(
+    series: AudioSeries, limits: DistortionLimits = DistortionLimits(), carry: DistortionCarry | None = None
+) -> tuple[list[Evidence], DistortionCarry]:
+    """Count leaps between the ends of full scale, and see whether the samples lie on a few levels only.
+
+    Args:
+        series: Consecutive hops of one track.
+        limits: When a waveform counts as broken.
+        carry: From the series before; null at the start of a stream.
+
+    Returns:
+        Evidence per track and cause with one step per 0.1 s. Scope "1:wrap": the value is how many hops of the last
+        second leap; scope "1:levels": it is the resolution in bits. And the carry.
+    """
+    tracks = dict(carry.tracks) if carry is not None else {}
+    if not len(series) or not series.channels:
+        return [], DistortionCarry(tracks)
+    before = tracks.get(series.track)
+    cells, kept = hop_cells(series, _MEASURES, before.kept if before is not None else None)
+    jumps, start_s, end_s = _jumps(series, cells, limits), cells.start_s, cells.end_s
+    if before is not None and not cells.anew:
+        jumps = np.concatenate([before.jumps, jumps])
+        start_s, end_s = np.concatenate([before.start_s, start_s]), np.concatenate([before.end_s, end_s])
+    last = slice(max(len(jumps) - WINDOW_CELLS + 1, 0), None)
+    tracks[series.track] = _TrackCarry(kept, jumps[last].copy(), start_s[last].copy(), end_s[last].copy())
+    if not len(cells):
+        return [], DistortionCarry(tracks)
+    wrap = _wrap_evidence(series, len(cells), (jumps, start_s, end_s), limits)
+    return [wrap, _levels_evidence(series, cells, limits)], DistortionCarry(tracks)
+
+
+def _jumps(series: AudioSeries, cells: HopCells, limits: DistortionLimits) -> np.ndarray:
+    """Hops with a leap, int64 [N, C]."""
+    if series.sample_rate < _LOWEST_RATE:
+        return np.zeros((len(cells), len(series.channels)), np.int64)
+    bend = cells.hops["bend_peak"]
+    leaps = bend >= limits.jump_bend
+    if leaps.any():
+        leaps &= bend >= limits.jump_crest * np.sqrt(cells.hops["bend_power"])
+        leaps &= cells.hops["peak"] >= _JUMP_PEAK
+        levels = cells.hops["levels"]
+        leaps &= levels[..., :_TOP_BINS].sum(axis=-1) < _TOP_SHARE * levels.sum(axis=-1)
+    return np.asarray(leaps.sum(axis=1))
+
+
+def _wrap_evidence(
+    series: AudioSeries, count: int, known: tuple[np.ndarray, np.ndarray, np.ndarray], limits: DistortionLimits
+) -> Evidence:
+    """Evidence of the last `count` cells, from the leaps and times of these and of those before."""
+    jumps, start_s, end_s = known
+    first = len(jumps) - count
+    sums = np.concatenate([np.zeros((1, jumps.shape[1]), np.int64), np.cumsum(jumps, axis=0)])
+    ends = np.arange(first, len(jumps)) + 1
+    of_windows = sums[ends] - sums[np.maximum(ends - WINDOW_CELLS, 0)]
+    worst = of_windows.argmax(axis=1)
+    value = of_windows[np.arange(count), worst]
+    from_s, until_s = start_s[first:].copy(), end_s[first:].copy()
+    names = repeated([], count)
+    for step in np.flatnonzero(value >= limits.raise_jumps).tolist():
+        window = slice(max(ends[step] - WINDOW_CELLS, 0), ends[step])
+        leaping = np.flatnonzero(jumps[window].any(axis=1))
+        from_s[step], until_s[step] = start_s[window][leaping[0]], end_s[window][leaping[-1]]
+        names[step] = [series.channels[channel] for channel in np.flatnonzero(of_windows[step] > 0).tolist()]
+    verdict = np.where(value >= limits.raise_jumps, 1, -(value == 0).astype(int))
+    return Evidence(
+        kind="audio.distortion",
+        scope=f"{series.track}:wrap",
+        start_s=from_s,
+        end_s=until_s,
+        verdict=verdict.astype(np.int8),
+        value=value.astype(np.float32),
+        limit=limits.raise_jumps,
+        unit="per_s",
+        confidence=np.clip(0.6 + value / 60.0, 0.0, 0.95).astype(np.float32),
+        details={
+            "track": np.full(count, series.track),
+            "channels": names,
+            "cause": np.full(count, "wrap_around"),
+        },
+        message="sound of audio track {track} wraps around at full scale for {duration_s:.1f} s, "
+        "up to {value:.0f} times a second",
+    )
+
+
+def _levels_evidence(series: AudioSeries, cells: HopCells, limits: DistortionLimits) -> Evidence:
+    count = len(cells)
+    loud = cells.hops["power"] > _LOUD_POWER
+    stepped = (loud & (cells.hops["same_run"] >= _RUN)).sum(axis=1)
+    sounding = loud.sum(axis=1)
+    is_likely = (sounding >= 5) & (stepped >= 0.8 * sounding)
+    bits = np.full(count, np.nan, np.float32)
+    names = repeated([], count)
+    for cell, channel in np.argwhere(is_likely).tolist():
+        found = resolution_bits(cells.hops["levels"][cell, :, channel].sum(axis=0))
+        if found is not None and found <= limits.raise_bits:
+            bits[cell] = np.fmin(bits[cell], found)
+            names[cell] = [*names[cell], series.channels[channel]]
+    return Evidence(
+        kind="audio.distortion",
+        scope=f"{series.track}:levels",
+        start_s=cells.start_s,
+        end_s=cells.end_s,
+        verdict=np.where(np.isfinite(bits), 1, -(sounding >= 5).any(axis=1).astype(int)).astype(np.int8),
+        value=bits,
+        limit=limits.raise_bits,
+        unit="bit",
+        worst="min",
+        confidence=np.full(count, 0.9, np.float32),
+        details={
+            "track": np.full(count, series.track),
+            "channels": names,
+            "cause": np.full(count, "few_levels"),
+        },
+        message="sound of audio track {track} has the levels of {value:.0f} bits only for {duration_s:.1f} s",
+    )
+
+
+def resolution_bits(levels: np.ndarray) -> float | None:
+    """With how many bits samples were made that have but a few levels.
+
+    Args:
+        levels: int [64]: samples by absolute value, as in `AudioSeries.levels`.
+
+    Returns:
+        Bits, at least 1; null where the levels are no multiples of one step that is above −35 dBFS.
+    """
+    filled = np.flatnonzero(levels[: _LAST_BIN + 1])
+    if len(filled) < 3:
+        return None
+    third, second, first = filled[-3:].tolist()
+    if _LAST_BIN - first < _NO_LEVEL_BINS or first - second < _FIRST_GAP_BINS or second - third < _SECOND_GAP_BINS:
+        return None
+    step_db = _TOP_DBFS - _BIN_DB * (first - 0.5)
+    if first - second > 10:
+        step_db += 6.0  # levels at 0.5 and 1.5 steps are 9.5 dB apart
+    return max(1.0, round(float(1.0 - step_db / 6.02), 1))
+
+
+DISTORTION = Detector(
+    name="distortion",
+    kinds=("audio.distortion",),
+    consumes="audio",
+    weigh=distortion,
+    limits=DistortionLimits(),
+    timing=EventTiming(raise_after_s=0.3, clear_after_s=1.0, major_after_s=1.0, critical_after_s=10.0),
+    summary="Sound broken by arithmetic: it wraps around at full scale, or has the levels of a few bits.",
+    source="ours: leaps per second and gaps between levels, by overflow and requantisation planted in programmes",
+)

@@ -1,0 +1,329 @@
+"""Loop: the same few pictures, or the same seconds, are shown again and again.
+
+A picture is remembered for ten seconds by the mean luma of squares of tiles. It is a repeat when it is as it was one
+period ago to within what an encoder adds, though the picture was another in between; a loop is when everything since a
+period ago was a repeat: the same pictures, in the same order, at once again. What swings to and fro comes back in
+another order, what moves periodically comes back only roughly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+
+if TYPE_CHECKING:
+    from gpu_qa.series import VideoSeries
+
+_POOL = 3
+"""Tiles are averaged over squares of this side: 112 numbers stand for a picture."""
+_UNIT = 16384
+"""Full scale in the integers that they are kept in."""
+_MEMORY = 640
+"""At most this many pictures are remembered: ten seconds at 60 a second."""
+_EVERY = 4
+"""Every so many pictures the past is searched; what is found is followed at every picture."""
+_AWAY = 5.0
+"""Back is a picture that is so many times nearer to a former one than some picture in between."""
+_CANDIDATES = 3
+"""So many of the shortest periods are looked at."""
+_NOISE = 0.0012
+"""Mean difference that an encoder may leave between repeats, as a fraction of full scale, beside `likeness`. Ours: 95 %
+of planted repeats stayed below 0.0027 in squares that moved by 0.014 and more."""
+_SEAM, _SEAM_PER_STEP = 3.0, 0.4
+"""Where a loop begins anew the picture jumps: it changes by so many times the usual step. In a short loop the way back
+is not longer than the way there: the second number for each step of it."""
+_ROUGHLY = 1.5
+"""Pictures are taken for the same forward and backward at so much more difference than repeats."""
+_FLICKER_S = 0.17
+"""A loop with a shorter period, in seconds, is never meant: two pictures in turn also run forward and backward."""
+_CONTENT = 0.05
+"""A picture shows something when its squares differ by more than this, as a fraction of full scale: flashes of white do
+not loop."""
+_GAP_S = 0.3
+"""A loop has ended when no picture was a repeat for this long, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLimits:
+    """When pictures count as repeated in a loop."""
+
+    raise_repeats: float = 1.0
+    """A loop when its pictures have been shown this many times more; ours."""
+    least_s: float = 0.6
+    """And for at least this long, in seconds; ours: some twelve repeats of a loop of two pictures at 50 a second are
+    seen as a flicker."""
+    longest_s: float = 10.0
+    """Longest period that is looked for, in seconds."""
+    likeness: float = 0.12
+    """A picture is a repeat when it differs from the one a period ago by less than this share of what its squares
+    change within the period. Ours: planted loops measured up to 0.08 after H.264, at most 0.15 in single pictures."""
+    motion: float = 0.008
+    """Squares move that change by more than this within a period, as a fraction of full scale: what an encoder changes
+    in a still picture stays below. Ours."""
+    moving_area: float = 0.03
+    """At least this share of the picture must move: a cursor that blinks is no loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looping:
+    """A loop that is going on."""
+
+    period: int
+    """Pictures."""
+    period_s: float
+    start_s: float
+    """Where what is repeated was shown first."""
+    area: float
+    """Share of the picture that moves."""
+    jumps: bool
+    """Whether the picture jumps where the loop begins anew."""
+    passes: float
+    """How many times the pictures have been repeated."""
+    last_s: float
+    """End of the last repeat, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopCarry:
+    """What the judgement of a picture needs of those before it."""
+
+    pts_s: np.ndarray
+    """float64 [H]: the pictures remembered, oldest first."""
+    squares: np.ndarray
+    """int16 [H, N]: their squares' mean luma, in 1 / 16 384 of full scale."""
+    count: int
+    """Pictures since the stream or the format began."""
+    looping: _Looping | None = None
+    """Null while nothing loops."""
+
+
+def loop(
+    series: VideoSeries, limits: LoopLimits = LoopLimits(), carry: LoopCarry | None = None
+) -> tuple[list[Evidence], LoopCarry | None]:
+    """Weigh how many times what was just shown has been shown before.
+
+    Args:
+        series: Consecutive frames of one format.
+        limits: What a loop is.
+        carry: From the series before; null at the start of a stream.
+
+    Returns:
+        Evidence with one step per picture, whose value is the number of times that the loop's pictures were repeated,
+        and the carry for the series that follows.
+    """
+    count = len(series)
+    if not count:
+        return [], carry
+    squares = _squares(series.luma)
+    pts_s, counted, looping = series.pts_s, 0, None
+    first = 0
+    if carry is not None:
+        first, counted, looping = len(carry.pts_s), carry.count, carry.looping
+        pts_s, squares = np.concatenate([carry.pts_s, pts_s]), np.concatenate([carry.squares, squares])
+    verdict = np.full(count, -1, np.int8)
+    start_s, value = series.pts_s.copy(), np.zeros(count, np.float32)
+    confidence = np.ones(count, np.float32)
+    cap = np.full(count, len(SEVERITIES) - 1, np.int8)
+    period_s, frames, area = np.zeros(count), np.zeros(count, np.int64), np.zeros(count)
+    opinion = np.full(count, "", object)
+    begin = 0
+    for index in range(count):
+        at, end_s = first + index, float(series.end_s[index])
+        if not series.comparable[index]:
+            begin, counted, looping = at, 0, None
+        counted += 1
+        if looping is not None:
+            looping = _went_on(looping, squares, at, begin, end_s, limits)
+        if looping is None and counted % _EVERY == 0:
+            oldest = max(begin, at - _MEMORY + 1, int(np.searchsorted(pts_s, pts_s[at] - limits.longest_s * 2.0)))
+            looping = _begun(squares[oldest : at + 1], pts_s[oldest : at + 1], end_s, limits)
+        if looping is not None:
+            verdict[index] = 1 if looping.last_s == end_s else 0
+            start_s[index], value[index] = looping.start_s, looping.passes
+            period_s[index], frames[index], area[index] = looping.period_s, looping.period, looping.area
+            opinion[index] = "stuck" if looping.jumps else "seamless"
+            confidence[index] = _confidence(looping)
+            if not looping.jumps:
+                cap[index] = SEVERITIES.index("info")
+    evidence = Evidence(
+        kind="video.loop",
+        scope="",
+        start_s=start_s,
+        end_s=series.end_s,
+        verdict=verdict,
+        value=value,
+        limit=limits.raise_repeats,
+        unit="repeats",
+        confidence=confidence,
+        details={
+            "period_s": np.round(period_s, 3),
+            "period_frames": frames,
+            "moving_area": np.round(area, 3),
+            "verdict": opinion,
+        },
+        severity_cap=cap,
+        message="picture loops: {period_frames} pictures ({period_s:.2f} s) are shown again and again ({verdict})",
+    )
+    keep = max(begin, len(pts_s) - _MEMORY, int(np.searchsorted(pts_s, pts_s[-1] - limits.longest_s * 2.0)))
+    return [evidence], LoopCarry(pts_s[keep:].copy(), squares[keep:].copy(), counted, looping)
+
+
+def _squares(luma: np.ndarray) -> np.ndarray:
+    """Means over squares of tiles in integers, int16 [T, N]; tiles beyond the last whole square are left out."""
+    rows, columns = luma.shape[1] // _POOL * _POOL, luma.shape[2] // _POOL * _POOL
+    luma = luma[:, :rows, :columns]
+    lines = luma[:, 0::_POOL] + luma[:, 1::_POOL] + luma[:, 2::_POOL]
+    squares = lines[:, :, 0::_POOL] + lines[:, :, 1::_POOL] + lines[:, :, 2::_POOL]
+    return np.asarray(np.rint(squares.reshape(len(luma), -1) * np.float32(_UNIT / _POOL**2)), np.int16)
+
+
+def _begun(squares: np.ndarray, pts_s: np.ndarray, end_s: float, limits: LoopLimits) -> _Looping | None:
+    """The loop that the last picture makes certain; null without one.
+
+    Args:
+        squares: int16 [H, N]: the pictures of one stretch, oldest first.
+        pts_s: float64 [H].
+        end_s: End of the last one, in seconds.
+        limits: What a loop is.
+    """
+    last = len(squares) - 1
+    longest = last - int(np.searchsorted(pts_s, pts_s[last] - limits.longest_s - 1e-6))
+    if longest < 2:
+        return None
+    # Distances to the pictures before, the nearest in time first; integers, so that no order of adding matters.
+    distance = _distances(squares[last - longest : last], squares[last])[::-1]
+    farthest = np.maximum.accumulate(distance)
+    floor = limits.moving_area * limits.motion * _UNIT * squares.shape[1]
+    back = np.flatnonzero((distance[1:] * _AWAY < farthest[:-1]) & (farthest[:-1] > floor)) + 1
+    if not len(back):
+        return None
+    regions = np.split(back, np.flatnonzero(np.diff(back) > 1) + 1)[:_CANDIDATES]
+    for region in regions:
+        period = int(region[distance[region].argmin()]) + 1
+        if 2 * period > last + 1:
+            continue
+        # A look at three pictures of the period before all of them.
+        some = last - np.arange(1, 4) * period // 4
+        if (_distances(squares[some], squares[some - period]) * _AWAY / 2.0 > farthest[period - 1]).any():
+            continue
+        found = _looping(squares, pts_s, period, end_s, limits)
+        if found is not None:
+            return found
+    return None
+
+
+def _looping(squares: np.ndarray, pts_s: np.ndarray, period: int, end_s: float, limits: LoopLimits) -> _Looping | None:
+    """The loop of this many pictures that ends with the last one; null where there is none."""
+    last = len(squares) - 1
+    period_s = float(pts_s[last] - pts_s[last - period])
+    least = max(limits.raise_repeats * period_s, limits.least_s)
+    if end_s - pts_s[period] < least:
+        return None
+    moving = _is_moving(squares[last - period : last + 1], limits)
+    if np.count_nonzero(moving) < limits.moving_area * len(moving):
+        return None
+    most = _most(squares[last - period : last + 1, moving], limits)
+    # Repeats are asked for from the last one back, in chunks: nearly no candidate survives the first.
+    run, chunk = 0, 8
+    while run <= last - period:
+        newer = squares[max(period, last - run - chunk + 1) : last - run + 1, moving]
+        older = squares[max(period, last - run - chunk + 1) - period : last - run + 1 - period, moving]
+        repeats = _differences(newer, older) <= most
+        if not repeats.all():
+            run += int(np.argmin(repeats[::-1]))
+            break
+        run += len(repeats)
+        chunk *= 2
+    begun = last - run + 1
+    if run < 2 or end_s - float(pts_s[begun]) < least - 1e-6 or run < limits.raise_repeats * period:
+        return None
+    pictures = squares[last - period + 1 : last + 1]
+    if np.median(np.ptp(pictures, axis=1)) < _CONTENT * _UNIT:
+        return None
+    if period_s > _FLICKER_S and _swings(pictures[:, moving], _ROUGHLY * most):
+        return None
+    steps = np.abs(np.diff(squares[begun - period : begun + 1].astype(np.int32), axis=0)).sum(axis=1)
+    seam = min(_SEAM, _SEAM_PER_STEP * (period - 1))
+    jumps = period <= 2 or bool(steps[-1] > seam * np.median(steps[:-1]))
+    return _Looping(
+        period=period,
+        period_s=period_s,
+        start_s=float(pts_s[begun - period]),
+        area=float(np.count_nonzero(moving) / len(moving)),
+        jumps=jumps,
+        passes=run / period,
+        last_s=end_s,
+    )
+
+
+def _swings(pictures: np.ndarray, most: float) -> bool:
+    """Whether a period's pictures, int16 [P, N], run forward and then backward: what swings, or blinks, by design.
+
+    A picture is then shown at another time within the period too, and what came after that is what came before this
+    one, in reverse order. Two pictures are tried, because one may be where it turns.
+    """
+    period = len(pictures)
+    steps = np.arange(period)
+    for one in (period - 1, period * 2 // 3):
+        twins = np.flatnonzero(_differences(pictures, pictures[one : one + 1]) <= most)
+        for twin in twins[np.abs(twins - one) > 1].tolist():
+            if np.all(_differences(pictures[(twin + steps) % period], pictures[(one - steps) % period]) <= most):
+                return True
+    return False
+
+
+def _went_on(
+    looping: _Looping, squares: np.ndarray, at: int, begin: int, end_s: float, limits: LoopLimits
+) -> _Looping | None:
+    """The loop after one more picture; null where it has ended."""
+    period = looping.period
+    if at - 2 * period >= begin:
+        moving = _is_moving(squares[at - 2 * period : at - period + 1], limits)
+        if moving.any():
+            most = _most(squares[at - 2 * period : at - period + 1, moving], limits)
+            if _differences(squares[at : at + 1, moving], squares[at - period : at - period + 1, moving])[0] <= most:
+                return replace(looping, last_s=end_s, passes=looping.passes + 1.0 / period)
+    return None if end_s - looping.last_s > _GAP_S else looping
+
+
+def _is_moving(squares: np.ndarray, limits: LoopLimits) -> np.ndarray:
+    """Which squares change within these pictures, bool [N]."""
+    return np.asarray(np.ptp(squares, axis=0) > limits.motion * _UNIT)
+
+
+def _most(squares: np.ndarray, limits: LoopLimits) -> float:
+    """How much a repeat may differ where the squares, int16 [T, N], change like this within a period."""
+    return float(limits.likeness * np.ptp(squares, axis=0).mean(dtype=np.float64) + _NOISE * _UNIT)
+
+
+def _distances(newer: np.ndarray, older: np.ndarray) -> np.ndarray:
+    """Sums of absolute differences of pictures, float32 [T]: of integers below 2²⁴, so exact in any order."""
+    return np.asarray(np.abs(newer - older).astype(np.float32) @ np.ones(newer.shape[1], np.float32))
+
+
+def _differences(newer: np.ndarray, older: np.ndarray) -> np.ndarray:
+    """Mean absolute differences of pictures, float64 [T]."""
+    return np.asarray(np.abs(newer - older).mean(axis=1, dtype=np.float64))
+
+
+def _confidence(looping: _Looping) -> float:
+    """0.6 for a single repeat of little motion, up to 0.98."""
+    return min(
+        0.98, 0.5 + 0.1 * min(looping.passes, 3.0) + 0.2 * min(looping.area / 0.2, 1.0) - 0.2 * (not looping.jumps)
+    )
+
+
+LOOP = Detector(
+    name="loop",
+    kinds=("video.loop",),
+    consumes="video",
+    weigh=loop,
+    limits=LoopLimits(),
+    timing=EventTiming(raise_after_s=0.6, clear_after_s=0.0, major_after_s=5.0, critical_after_s=15.0),
+    summary="The same pictures or seconds are shown again and again.",
+    source="our own measurement on planted loops of 2 to 100 pictures",
+)

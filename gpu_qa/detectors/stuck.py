@@ -1,0 +1,241 @@
+"""Stuck: the sound stays at one value, or one short buffer repeats over and over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa.detectors.burst import objects
+from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.units import db_to_power, power_to_db
+
+if TYPE_CHECKING:
+    from gpu_qa.series import AudioSeries
+
+CELL_S = 0.0025
+"""Levels are looked at in quarters of a hop."""
+_QUARTERS = 4
+_HOPS = 10
+"""Hops that are judged together: 0.1 s."""
+_HOP_S = 0.01
+_PERIODS = (7, 80)
+"""Cells between two copies of a buffer: 17.5 ms, longer than the swing of all but the lowest tones, to 0.2 s."""
+_LOOK = 100
+"""Cells of the first look, and of the look that says that it goes on: 0.25 s."""
+_LEAST_SPREAD_DB = 0.8
+_MOST_SPREAD_DB = 5.0
+"""A level that varies less has no shape to know again; more variation than that allows no larger difference."""
+_DIFFERENCE = (0.3, 0.12)
+"""Copies differ by up to 0.3 dB and 12 % of the level's spread: what cells that do not fall on the buffer's edges make
+of equal samples. Other sound differs by 1.7 dB and more (benchmarks/detectors)."""
+_BEND_SHARE = 1e-5
+"""The bend's power has at least this share of the sound's: in tones below 400 Hz it has less, and they repeat too."""
+_RANGE_DB = 30.0
+_LOUD_SHARE = 0.8
+"""Cells that much below the loudest one do not count: silence is like silence. Where there are many of them the sound
+is made of beats."""
+_NOTHING_DB = -90.0
+_CLEAR = 100
+"""Groups of hops after its end during which the detector goes on to say that nothing is stuck: 10 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class StuckLimits:
+    """When sound is stuck."""
+
+    min_dbfs: float = -50.0
+    """A value that stays, or a buffer that repeats, counts from this level on; ours: weaker ones are an offset of a
+    muted input, or hardly heard."""
+    value_s: float = 0.2
+    """Length over which a value must stay; ours: waves clipped for a whole beat of a drum stay for less."""
+    buffer_s: float = 1.0
+    """Length over which a buffer must repeat; ours: drum rolls and held notes of a synthesizer repeat for less."""
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.value_s <= 10 or not 0.5 <= self.buffer_s <= 10:
+            raise ValueError("0.1 ≤ value_s ≤ 10 and 0.5 ≤ buffer_s ≤ 10 must hold")
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is stuck after some group of hops."""
+
+    form: str = ""
+    """"value", "buffer", or empty for nothing."""
+    period_ms: float = 0.0
+    still: int = 0
+    """Groups of hops in a row at one value."""
+    over: int = _CLEAR
+    """Groups of hops since something was stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class _TrackCarry:
+    """What is kept of one track."""
+
+    format: tuple[tuple[str, ...], int]
+    """Channels and sample rate."""
+    times_s: np.ndarray
+    """float64 [N, 2]: start and end of the last hops."""
+    levels_db: np.ndarray
+    """float64 [4 N]: level of their cells, all channels together."""
+    measures: np.ndarray
+    """float64 [N, 3]: power, bend power, and 1 where every sample of a channel has one value."""
+    waiting: int
+    """How many of them are not judged yet."""
+    state: _State
+
+
+@dataclass(frozen=True, slots=True)
+class StuckCarry:
+    """Where the judgement of every track stands."""
+
+    tracks: dict[int, _TrackCarry] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step of evidence in the making."""
+
+    start_s: float
+    end_s: float
+    verdict: int
+    state: _State
+    level_dbfs: float
+
+
+def stuck(
+    series: AudioSeries, limits: StuckLimits = StuckLimits(), carry: StuckCarry | None = None
+) -> tuple[list[Evidence], StuckCarry]:
+    """Weigh whether samples stay at a value, and whether the level repeats itself cell for cell.
+
+    Args:
+        series: Consecutive hops of one track.
+        limits: When sound is stuck.
+        carry: From the series before; null at the start of a stream.
+
+    Returns:
+        Evidence whose first step reaches back to where it began and whose value is the level in dBFS, and the carry.
+    """
+    known = carry if carry is not None else StuckCarry()
+    if not len(series) or not series.channels:
+        return [], known
+    at, form = known.tracks.get(series.track), (series.channels, series.sample_rate)
+    if at is None or at.format != form or abs(float(series.pts_s[0]) - float(at.times_s[-1, 1])) > _HOP_S / 2:
+        state = _State() if at is None else _State(over=0 if at.state.form else at.state.over)
+        at = _TrackCarry(form, np.zeros((0, 2)), np.zeros(0), np.zeros((0, 3)), 0, state)
+    times_s = np.concatenate([at.times_s, np.stack([series.pts_s, series.end_s], 1)])
+    levels_db = np.concatenate([at.levels_db, _levels_db(series)])
+    measures = np.concatenate([at.measures, _measures(series, limits)])
+    steps: list[_Step] = []
+    state, done = at.state, len(at.times_s) - at.waiting
+    while done + _HOPS <= len(times_s):
+        done += _HOPS
+        before, state = state, _judged(levels_db[: done * _QUARTERS], measures[:done], state, limits)
+        if state.form:
+            length = 1
+            if state.form != before.form:
+                length = round((limits.value_s if state.form == "value" else limits.buffer_s) / _HOP_S / _HOPS)
+            first = max(done - length * _HOPS, 0)
+            level_dbfs = float(power_to_db(float(measures[done - _HOPS : done, 0].mean())))
+            steps.append(_Step(float(times_s[first, 0]), float(times_s[done - 1, 1]), 1, state, level_dbfs))
+        elif state.over < _CLEAR:
+            span_s = float(times_s[done - _HOPS, 0]), float(times_s[done - 1, 1])
+            steps.append(_Step(*span_s, -1, state, -np.inf))
+    keep = round(limits.buffer_s / _HOP_S) + _PERIODS[1] // _QUARTERS + _HOPS
+    after = _TrackCarry(
+        form, times_s[-keep:], levels_db[-keep * _QUARTERS :], measures[-keep:], len(times_s) - done, state
+    )
+    return ([_evidence(series, steps, limits)] if steps else []), StuckCarry({**known.tracks, series.track: after})
+
+
+def _levels_db(series: AudioSeries) -> np.ndarray:
+    power = series.fine_power[:, :, 0].astype(np.float64)
+    for channel in range(1, len(series.channels)):
+        power = power + series.fine_power[:, :, channel]
+    levels_db: np.ndarray = np.maximum(power_to_db(power.reshape(-1) / len(series.channels)), _NOTHING_DB)
+    return levels_db
+
+
+def _measures(series: AudioSeries, limits: StuckLimits) -> np.ndarray:
+    power, bend = (values.astype(np.float64).max(axis=1) for values in (series.power, series.bend_power))
+    offset = np.abs(series.mean.astype(np.float64))
+    is_still = series.same_run >= series.sample_rate // 100
+    # A codec leaves the straightest of lines.
+    is_still |= (series.bend_power <= 1e-12) & (offset**2 >= 0.99 * series.power)
+    is_still &= offset >= 10.0 ** (limits.min_dbfs / 20.0)
+    return np.stack([power, bend, is_still.any(axis=1)], axis=1)
+
+
+def _judged(levels_db: np.ndarray, measures: np.ndarray, before: _State, limits: StuckLimits) -> _State:
+    """What is stuck after one more group of hops, the last ones of these."""
+    still = before.still + 1 if measures[-_HOPS:, 2].all() else 0
+    if still * _HOPS * _HOP_S >= limits.value_s - _HOP_S / 2:
+        return _State("value", 0.0, still, 0)
+    period_ms = 0.0
+    if not still:
+        look = _LOOK if before.form == "buffer" else round(limits.buffer_s / CELL_S)
+        period_ms = _period_ms(levels_db, measures, look, limits)
+    if period_ms:
+        return _State("buffer", period_ms, still, 0)
+    return _State("", 0.0, still, min(before.over + 1, _CLEAR))
+
+
+def _period_ms(levels_db: np.ndarray, measures: np.ndarray, look: int, limits: StuckLimits) -> float:
+    """After how long the last cells repeat themselves; 0 where they do not."""
+    power, bend = measures[-(look // _QUARTERS) :, :2].mean(axis=0).tolist()
+    if len(levels_db) < look + _PERIODS[1] or power < db_to_power(limits.min_dbfs) or bend < _BEND_SHARE * power:
+        return 0.0
+    best = 0
+    for cells in (_LOOK, look) if look > _LOOK else (look,):
+        last = levels_db[-cells:]
+        loud = last >= last.max() - _RANGE_DB
+        spread_db = float(last[loud].std())
+        if spread_db < _LEAST_SPREAD_DB or float(loud.mean()) < _LOUD_SHARE:
+            return 0.0
+        allowed_db = _DIFFERENCE[0] + _DIFFERENCE[1] * min(spread_db, _MOST_SPREAD_DB)
+        earlier = np.lib.stride_tricks.sliding_window_view(levels_db[-cells - _PERIODS[1] :], cells)[::-1]
+        difference_db = np.where(loud, np.abs(earlier[_PERIODS[0] : _PERIODS[1] + 1] - last), 0.0)
+        # In every quarter of a second by itself, so that it is known where the copies begin.
+        parts = difference_db[:, cells % _LOOK :].reshape(len(difference_db), -1, _LOOK).sum(axis=2)
+        loud_parts = loud[cells % _LOOK :].reshape(-1, _LOOK).sum(axis=1)
+        worst_db = (parts / np.maximum(loud_parts, 1)).max(axis=1)
+        best = int(np.argmin(worst_db))
+        if worst_db[best] > allowed_db:
+            return 0.0
+    return (best + _PERIODS[0]) * CELL_S * 1000
+
+
+def _evidence(series: AudioSeries, steps: list[_Step], limits: StuckLimits) -> Evidence:
+    states = [step.state for step in steps]
+    return Evidence(
+        kind="audio.stuck",
+        scope=str(series.track),
+        start_s=np.array([step.start_s for step in steps], np.float64),
+        end_s=np.array([step.end_s for step in steps], np.float64),
+        verdict=np.array([step.verdict for step in steps], np.int8),
+        value=np.array([step.level_dbfs for step in steps], np.float32),
+        limit=limits.min_dbfs,
+        unit="dbfs",
+        confidence=np.array([0.95 if state.form == "value" else 0.8 for state in states], np.float32),
+        details={
+            "track": np.full(len(steps), series.track),
+            "form": objects([state.form for state in states]),
+            "period_ms": objects([state.period_ms if state.form == "buffer" else None for state in states]),
+        },
+        message="sound of audio track {track} is stuck for {duration_s:.1f} s (one {form} over and over)",
+    )
+
+
+STUCK = Detector(
+    name="stuck",
+    kinds=("audio.stuck",),
+    consumes="audio",
+    weigh=stuck,
+    limits=StuckLimits(),
+    timing=EventTiming(raise_after_s=0.2, clear_after_s=0.3, major_after_s=2.0, critical_after_s=10.0),
+    summary="The sound stays at one value, or one short buffer repeats over and over.",
+    source="ours: benchmarks/detectors",
+)

@@ -1,0 +1,103 @@
+"""Stuck sound: one value, one buffer over and over, and not tones, beats and noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpu_qa.detectors.stuck import STUCK, StuckLimits
+from tests.series_builder import assert_same_evidence, audio_series, cut, weighed
+from tests.sounds import RATE, audio_of, drums, events, noise, tone, voice
+
+if TYPE_CHECKING:
+    from gpu_qa.series import AudioSeries
+
+
+def repeated(sound: np.ndarray, start_s: float, end_s: float, samples: int, *, rate: int = RATE) -> np.ndarray:
+    """The sound with one buffer over and over in a stretch."""
+    first, last = round(start_s * rate), round(end_s * rate)
+    made = sound.copy()
+    made[:, first:last] = np.tile(sound[:, first : first + samples], -(-(last - first) // samples))[:, : last - first]
+    return made
+
+
+def held(sound: np.ndarray, start_s: float, end_s: float, value: float) -> np.ndarray:
+    """The sound with one value in a stretch."""
+    made = sound.copy()
+    made[:, round(start_s * RATE) : round(end_s * RATE)] = value
+    return made
+
+
+@pytest.mark.parametrize("samples", [960, 1024, 1152, 2048])
+def test_a_buffer_over_and_over(samples: int) -> None:
+    (event,) = events(STUCK, audio_of(repeated(voice(8.0), 2.03, 4.5, samples)))
+    assert (event.start_s, event.end_s) == pytest.approx((2.03, 4.5), abs=0.3)
+    assert event.details["form"] == "buffer"
+    periods = event.details["period_ms"] / (1000 * samples / RATE)
+    assert periods == pytest.approx(round(periods), abs=0.1)
+
+
+@pytest.mark.parametrize("value", [-0.2, 0.05])
+def test_a_value_that_stays(value: float) -> None:
+    (event,) = events(STUCK, audio_of(held(voice(6.0), 2.0, 3.0, value)))
+    assert (event.start_s, event.end_s) == pytest.approx((2.0, 3.0), abs=0.11)
+    assert event.details["form"] == "value"
+    assert event.details["period_ms"] is None
+    assert event.value == pytest.approx(20 * np.log10(abs(value)), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        voice(20.0),
+        drums(6.0),
+        drums(6.0, every_s=0.1),
+        noise(6.0),
+        tone(6.0, 440.0),
+        tone(6.0, 1000.0),
+        tone(6.0, 55.0),
+        tone(4.0, 100.0) + tone(4.0, 200.0),
+        held(voice(6.0), 2.0, 4.0, 0.0),
+        held(voice(6.0), 2.0, 4.0, 0.0005),
+        held(voice(6.0), 2.0, 2.1, 0.3),
+    ],
+    ids=["voice", "drums", "drum roll", "noise", "440 Hz", "1 kHz", "55 Hz", "hum", "silence", "offset", "too short"],
+)
+def test_other_sound_is_left_alone(sound: np.ndarray) -> None:
+    assert events(STUCK, audio_of(sound)) == []
+
+
+def test_limits_change_what_is_told() -> None:
+    series = audio_of(held(voice(4.0), 1.0, 1.5, 0.05))
+    assert len(events(STUCK, series)) == 1
+    assert events(STUCK, series, limits=StuckLimits(min_dbfs=-20.0)) == []
+    assert events(STUCK, series, limits=StuckLimits(value_s=1.0)) == []
+    with pytest.raises(ValueError, match="buffer_s"):
+        StuckLimits(buffer_s=0.1)
+
+
+def test_a_gap_starts_the_watch_anew() -> None:
+    first, second = audio_of(held(noise(1.1), 1.0, 1.1, 0.2)), audio_of(held(noise(1.0), 0.0, 0.1, 0.2), start_s=3.0)
+    assert events(STUCK, first, second) == []
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert STUCK.weigh(audio_series(0.0), STUCK.limits, None)[0] == []
+    assert STUCK.weigh(audio_series(1.0, channels=()), STUCK.limits, None)[0] == []
+
+
+@pytest.fixture(scope="module")
+def long() -> AudioSeries:
+    return audio_of(held(repeated(voice(20.0), 2.0, 4.0, 1024), 6.0, 7.0, 0.1))
+
+
+@given(st.lists(st.integers(0, 2000), max_size=60))
+@settings(max_examples=25, deadline=None)
+def test_any_cut_gives_the_same_evidence(long: AudioSeries, at: list[int]) -> None:
+    whole = weighed(STUCK, [long])
+    assert whole
+    assert_same_evidence(weighed(STUCK, cut(long, at)), whole)
