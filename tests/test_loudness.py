@@ -28,7 +28,9 @@ FULL_SCALE_LUFS = -0.691
 def sound(*steps: tuple[float, float], spread_lu: float = 0.0, seed: int = 1, **more: Any) -> AudioSeries:
     """One channel of (loudness in LUFS, seconds) one after the other, whose hops vary by `spread_lu`."""
     levels = np.concatenate([np.full(round(seconds * 100), lufs) for lufs, seconds in steps]) - FULL_SCALE_LUFS
-    levels = levels + np.random.default_rng(seed).normal(0, spread_lu, len(levels)) if spread_lu else levels
+    # The mean power of levels that vary so lies this much above that of the mean level.
+    above_lu = spread_lu**2 * np.log(10) / 20
+    levels = levels + np.random.default_rng(seed).normal(-above_lu, spread_lu, len(levels))
     return audio_series(len(levels) / 100, channels=MONO, rms_dbfs=levels[:, None], **more)
 
 
@@ -114,13 +116,13 @@ def test_without_a_target_nothing_is_judged() -> None:
     ("lufs", "is_told"), [(-23.0, False), (-22.55, False), (-22.4, True), (-23.45, False), (-23.6, True)]
 )
 def test_a_whole_programme_is_judged_at_its_end(lufs: float, is_told: bool) -> None:
-    series = sound((-np.inf, 2.0), (lufs, 20.0), (-60.0, 10.0), start_s=5.0)
+    series = sound((-np.inf, 2.0), (lufs, 120.0), (-60.0, 10.0), start_s=5.0)
     assert closed(in_series(series)) == []
     events = closed(in_series(series), whole=True)
     assert bool(events) == is_told
     if is_told:
         (event,) = events
-        assert (event.start_s, event.end_s) == (5.0, pytest.approx(37.0))  # type: ignore[comparison-overlap]
+        assert (event.start_s, event.end_s) == (5.0, pytest.approx(137.0))  # type: ignore[comparison-overlap]
         assert event.value == pytest.approx(lufs, abs=0.05)
         assert event.limit == (-22.5 if lufs > -23 else -23.5)
         assert f"the programme is too {'loud' if lufs > -23 else 'quiet'}" in event.message
