@@ -55,7 +55,7 @@ def filled(page: str, name: str, document: Document) -> str:
     Raises:
         ValueError: The page has no such place.
     """
-    return _replaced(page, name, _text(document))
+    return replaced(page, name, _text(document))
 
 
 def with_prices(page: str) -> str:
@@ -80,10 +80,15 @@ def with_prices(page: str) -> str:
         f"({costs.software.commit}), load average {machine.load_before:g} before and {machine.load_after:g} after, and "
         "from NVIDIA's published decoding rates."
     )
-    return _replaced(page, "prices", "\n".join([*lines, "", where]))
+    return replaced(page, "prices", "\n".join([*lines, "", where]))
 
 
-def _replaced(page: str, name: str, text: str) -> str:
+def replaced(page: str, name: str, text: str) -> str:
+    """The page with other words between a place's marks.
+
+    Raises:
+        ValueError: The page has no such place.
+    """
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if begin not in page or end not in page:
         raise ValueError(f"the page has no {begin} … {end}")

@@ -104,10 +104,10 @@ _PICTURE_FAULTS = (
             Option("hold", "pictures until other blocks are damaged", 3.0, low=1.0, high=250.0),
         ),
         cases=(
-            *_levels(0.01, 0.03, 0.08, 0.2),
             Case(0.03, {"look": "grey"}),
             Case(0.03, {"look": "green"}),
             Case(0.03, {"look": "smeared"}),
+            *_levels(0.01, 0.03, 0.08, 0.2),
         ),
     ),
     Fault(
@@ -118,7 +118,7 @@ _PICTURE_FAULTS = (
         make=damaged.Blockiness,
         strength=Strength("quantiser scale of MPEG-2", "1", 1.0, 112.0, 40.0),
         options=(Option("enlarge", "the picture afterwards, so many times", 1.0, low=1.0, high=4.0),),
-        cases=(*_levels(12.0, 24.0, 48.0, 96.0), Case(48.0, {"enlarge": 1.5}), Case(48.0, {"enlarge": 2.0})),
+        cases=(Case(48.0, {"enlarge": 1.5}), Case(48.0, {"enlarge": 2.0}), *_levels(12.0, 24.0, 48.0, 96.0)),
     ),
     Fault(
         name="blur",
@@ -137,7 +137,7 @@ _PICTURE_FAULTS = (
         make=held.Stutter,
         strength=Strength("pictures that are not shown", "of all", 0.02, 0.9, 0.5),
         options=(Option("how", "what happens", "repeat", ("repeat", "drop")),),
-        cases=(*_levels(0.1, 0.2, 0.34, 0.5), *_levels(0.2, 0.5, how="drop")),
+        cases=(*_levels(0.2, 0.5, how="drop"), *_levels(0.1, 0.2, 0.34, 0.5)),
     ),
     Fault(
         name="loop",
@@ -193,7 +193,7 @@ _PICTURE_FAULTS = (
         make=filled.Letterbox,
         strength=Strength("area of both bars", "of the picture", 0.02, 0.8, 0.25),
         options=(Option("where", "the bars are", "above and below", ("above and below", "sides")),),
-        cases=(*_levels(0.1, 0.25), Case(0.25, {"where": "sides"})),
+        cases=(Case(0.25, {"where": "sides"}), *_levels(0.1, 0.25)),
     ),
 )
 
@@ -250,7 +250,7 @@ _SOUND_FAULTS = (
         make=soiled.Clipping,
         strength=Strength("how far the loudest peak is driven above it", "dB", 0.5, 40.0, 12.0),
         options=(Option("ceiling", "turned down to it afterwards, dBFS", 0.0, low=-40.0, high=0.0),),
-        cases=(*_levels(6.0, 12.0, 20.0), Case(12.0, {"ceiling": -6.0})),
+        cases=(Case(12.0, {"ceiling": -6.0}), *_levels(6.0, 12.0, 20.0)),
     ),
     Fault(
         name="wrap",
@@ -281,7 +281,7 @@ _SOUND_FAULTS = (
             Option("rate", "holes per second", 3.0, low=0.1, high=20.0),
             Option("fill", "what is heard", "zero", ("zero", "repeat")),
         ),
-        cases=(*_levels(8.0, 20.0, 40.0), Case(20.0, {"fill": "repeat"}), Case(40.0, {"fill": "repeat"})),
+        cases=(*_levels(20.0, 40.0, fill="repeat"), *_levels(8.0, 20.0, 40.0)),
     ),
     Fault(
         name="click",
@@ -310,7 +310,7 @@ _SOUND_FAULTS = (
         make=soiled.Hum,
         strength=Strength("its level", "dBFS", -80.0, -6.0, -32.0),
         options=(Option("frequency", "of the mains, Hz", 50.0, low=16.0, high=400.0),),
-        cases=(*_levels(-50.0, -40.0, -30.0), Case(-40.0, {"frequency": 60.0})),
+        cases=(Case(-40.0, {"frequency": 60.0}), *_levels(-50.0, -40.0, -30.0)),
     ),
     Fault(
         name="hiss",
@@ -350,7 +350,7 @@ _STREAM_FAULTS = (
         make=coded.PacketLoss,
         strength=Strength("pictures that are hit", "of all", 0.005, 1.0, 0.25),
         options=(Option("how", "what happens", "bytes", ("bytes", "slices")),),
-        cases=(*_levels(0.05, 0.25), Case(0.25, {"how": "slices"})),
+        cases=(Case(0.25, {"how": "slices"}), *_levels(0.05, 0.25)),
     ),
     Fault(
         name="transport_loss",

@@ -1,0 +1,292 @@
+"""docs/detection.md and its charts, from the committed results: `python -m benchmarks.detectors.page`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from benchmarks import result
+from benchmarks.detectors.plot import Chart, Line, sheet
+from benchmarks.detectors.schema import CaseResult, DetectionResult, Quartiles, Sweep, SweepPoint, SweepResult
+from benchmarks.page import replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DOCS = result.ROOT / "docs"
+RESULTS = result.ROOT / "benchmarks" / "results"
+PAGE, CHARTS, SWEEPS = DOCS / "detection.md", DOCS / "images" / "detection.svg", DOCS / "images" / "sweeps.svg"
+_MOST_ALARMS = 40
+"""Alarms that are listed one by one."""
+
+
+def load() -> tuple[DetectionResult, SweepResult | None]:
+    """The committed results; null for sweeps where there are none.
+
+    Raises:
+        ValueError: One does not follow its schema.
+    """
+    value = json.loads((RESULTS / "detectors.json").read_text(encoding="utf-8"))
+    path = RESULTS / "detectors_sweep.json"
+    sweeps = None
+    if path.exists():
+        sweeps = result.read(SweepResult, json.loads(path.read_text(encoding="utf-8")))
+    return result.read(DetectionResult, value), sweeps
+
+
+def filled(page: str, document: DetectionResult, sweeps: SweepResult | None) -> str:
+    """The page with the results in their places `<!-- NAME -->` … `<!-- /NAME -->`.
+
+    Raises:
+        ValueError: The page has no such place.
+    """
+    places = {
+        "summary": _summary(document),
+        "cases": "\n".join(_case_table(document.cases)),
+        "quiet": _quiet(document),
+        "sweeps": "\n".join(_sweep_table(sweeps.sweeps)) if sweeps is not None else "Not measured.",
+        "where": _where(document),
+    }
+    for name, words in places.items():
+        page = replaced(page, name, words)
+    return page
+
+
+def charts(document: DetectionResult) -> str:
+    """Share of clips in which a fault is found, over its strength."""
+    found = []
+    for (fault, options), cases in _series(document.cases).items():
+        lines = [Line("gpu-qa", tuple((case.strength or 0.0, case.ours.found / case.clips) for case in cases))]
+        if all(case.theirs is not None for case in cases):
+            points = tuple((case.strength or 0.0, case.theirs.found / case.clips) for case in cases if case.theirs)
+            lines.append(Line("FFmpeg's filter", points))
+        title = f"{fault} {options}".strip()
+        found.append(Chart(title, cases[0].unit, tuple(lines)))
+    return sheet(found)
+
+
+def sweep_charts(sweeps: SweepResult) -> str:
+    """Of each detector, the limit on which most depends."""
+    chosen: dict[str, Sweep] = {}
+    for sweep in sweeps.sweeps:
+        if sweep.detector not in chosen or _effect(sweep) > _effect(chosen[sweep.detector]):
+            chosen[sweep.detector] = sweep
+    found = []
+    for sweep in chosen.values():
+        clips = max((point.clips for point in sweep.points), default=0)
+        if not clips or not _effect(sweep):
+            continue
+        most = max(1, *(point.alarms for point in sweep.points))
+        lines = (
+            Line("found", tuple((point.value, point.found / clips) for point in sweep.points)),
+            Line(
+                "events on clean clips (of the most at any value)",
+                tuple((point.value, point.alarms / most) for point in sweep.points),
+            ),
+        )
+        across = f"{sweep.limit}, at most {max(point.alarms for point in sweep.points)} events on clean clips"
+        found.append(Chart(sweep.detector, across, lines, mark=sweep.default))
+    return sheet(found)
+
+
+def text(document: DetectionResult) -> str:
+    """The result for a person at a terminal."""
+    lines = [f"{'fault':<42}{'found':>10}{'exact':>7}{'onset':>8}{'end':>8}{'told':>8}   FFmpeg"]
+    for case in document.cases:
+        ours = case.ours
+        peer = "" if case.theirs is None else f"{case.theirs.found:>4} {case.peer}"
+        lines.append(
+            f"{_name(case):<42}{f'{ours.found}/{case.clips}':>10}{ours.exact:>7}"
+            f"{_middle(ours.onset_s):>8}{_middle(ours.end_s):>8}{_middle(ours.told_s):>8}   {peer}"
+        )
+    quiet = document.quiet
+    lines.append(
+        f"\n{len(quiet.alarms)} alarms on {60 * quiet.hours:.1f} clean minutes, {len(quiet.strays)} strays "
+        f"in {60 * quiet.planted_hours:.1f} minutes beside faults"
+    )
+    lines += [
+        f"  {alarm.clip}{f' ({alarm.fault})' if alarm.fault else ''} {alarm.start_s:.2f}–{alarm.end_s:.2f} "
+        f"{alarm.kind}: {alarm.message}"
+        for alarm in (*quiet.alarms, *quiet.strays)
+    ]
+    return "\n".join(lines)
+
+
+def _series(cases: Sequence[CaseResult]) -> dict[tuple[str, str], list[CaseResult]]:
+    """Cases that differ in strength only, where there are at least two."""
+    groups: dict[tuple[str, str], list[CaseResult]] = {}
+    for case in cases:
+        if case.strength is not None:
+            groups.setdefault((case.fault, case.options), []).append(case)
+    return {key: group for key, group in groups.items() if len(group) > 1}
+
+
+def _name(case: CaseResult) -> str:
+    strength = "" if case.strength is None else f" {case.strength:g} {case.unit}"
+    return f"{case.fault}{strength}{f' ({case.options})' if case.options else ''}"
+
+
+def _middle(value: Quartiles | None) -> str:
+    return "" if value is None else f"{value.median:+.2f}".replace("-", "−")
+
+
+def _spread(value: Quartiles | None) -> str:
+    return "" if value is None else f"{value.median:+.2f} ({value.worst:+.2f})".replace("-", "−")
+
+
+def _summary(document: DetectionResult) -> str:
+    clips = document.clips
+    rows = sum(case.clips for case in document.cases)
+    found = sum(case.ours.found for case in document.cases)
+    exact = sum(case.ours.exact for case in document.cases)
+    compared = [case for case in document.cases if case.theirs is not None]
+    theirs = sum(case.theirs.found for case in compared if case.theirs)
+    quiet = document.quiet
+    made = "synthesised" if all(clip.synthesised for clip in clips) else "real"
+    return "\n".join(
+        [
+            (
+                f"{len({case.fault for case in document.cases})} faults in {len(clips)} {made} clips "
+                f"of up to {max(clip.seconds for clip in clips):.0f} s:"
+            ),
+            "",
+            "| | |",
+            "|---|---:|",
+            f"| planted, at all strengths | {rows} |",
+            f"| found | {found} ({_share(found, rows)}) |",
+            f"| both ends within 0.5 s | {exact} ({_share(exact, rows)}) |",
+            (
+                f"| found where FFmpeg has a filter, by gpu-qa | {sum(case.ours.found for case in compared)} of "
+                f"{sum(case.clips for case in compared)} |"
+            ),
+            f"| the same, by FFmpeg's filter | {theirs} |",
+            f"| events on clean copies, {60 * quiet.hours:.1f} min | {len(quiet.alarms)} |",
+            (
+                f"| events beside faults that the clean copy does not have, {60 * quiet.planted_hours:.0f} min | "
+                f"{len(quiet.strays)} ({len(quiet.strays) / max(quiet.planted_hours, 1e-9):.1f} per hour) |"
+            ),
+            "",
+        ]
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "none"
+
+
+def _case_table(cases: Sequence[CaseResult]) -> list[str]:
+    lines = [
+        (
+            "| fault | strength | should be told | found | exact | onset error, s | end error, s | told after, s "
+            "| FFmpeg found |"
+        ),
+        "|---|---|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for case in cases:
+        strength = "" if case.strength is None else f"{case.strength:g} {case.unit}"
+        words = ", ".join(part for part in (strength, case.options) if part)
+        peer = "" if case.theirs is None else f"{case.theirs.found} ({case.peer})"
+        ours = case.ours
+        lines.append(
+            f"| {case.fault} | {words} | `{case.kind}` | {ours.found} of {case.clips} | {ours.exact} | "
+            f"{_spread(ours.onset_s)} | {_spread(ours.end_s)} | {_spread(ours.told_s)} | {peer} |"
+        )
+    return lines
+
+
+def _quiet(document: DetectionResult) -> str:
+    quiet = document.quiet
+    lines = [
+        (
+            f"Clean copies of all clips, {60 * quiet.hours:.1f} minutes, and the clips with faults, without the fault "
+            f"and a second on either side, {60 * quiet.planted_hours:.0f} minutes."
+        ),
+        "",
+    ]
+    alarms = [*quiet.alarms, *quiet.strays]
+    if alarms:
+        lines += ["| clip | planted elsewhere | event | from | to | it says |", "|---|---|---|---:|---:|---|"]
+        lines += [
+            f"| {alarm.clip} | {alarm.fault or 'nothing'} | `{alarm.kind}` | {alarm.start_s:.2f} | {alarm.end_s:.2f} | "
+            f"{alarm.message.replace('|', '/')} |"
+            for alarm in alarms[:_MOST_ALARMS]
+        ]
+        if len(alarms) > _MOST_ALARMS:
+            lines.append(f"| and {len(alarms) - _MOST_ALARMS} more | | | | | |")
+    else:
+        lines.append("No event.")
+    if quiet.peer_alarms:
+        words = ", ".join(f"{name} {count}" for name, count in quiet.peer_alarms.items())
+        lines += ["", f"Stretches that FFmpeg's filters tell on the same clean copies: {words}."]
+    return "\n".join(lines)
+
+
+def _effect(sweep: Sweep) -> float:
+    """How much depends on a limit within the values that were tried."""
+    found = [point.found for point in sweep.points]
+    alarms = [point.alarms for point in sweep.points]
+    return (max(found) - min(found)) + (max(alarms) - min(alarms)) if sweep.points else 0.0
+
+
+def _sweep_table(sweeps: Sequence[Sweep]) -> list[str]:
+    lines = [
+        (
+            "| detector | limit | default | found | events on clean clips | found, over values tried "
+            "| as good or better from … to |"
+        ),
+        "|---|---|---:|---:|---:|---|---|",
+    ]
+    for sweep in sweeps:
+        usual = next((point for point in sweep.points if point.value == sweep.default), None)
+        if usual is None:
+            continue
+        fine = [point.value for point in _neighbours(sweep, usual)]
+        tried = ", ".join(f"{point.value:g}: {point.found}/{point.alarms}" for point in sweep.points)
+        lines.append(
+            f"| {sweep.detector} | `{sweep.limit}` | {sweep.default:g} | {usual.found} of {usual.clips} | "
+            f"{usual.alarms} | {tried} | {min(fine):g} … {max(fine):g} |"
+        )
+    return lines
+
+
+def _neighbours(sweep: Sweep, usual: SweepPoint) -> list[SweepPoint]:
+    """The values around the default, without a break, at which no less is found and no more is told."""
+    at = sweep.points.index(usual)
+    found = [usual]
+    for side in (sweep.points[at + 1 :], sweep.points[:at][::-1]):
+        for point in side:
+            if point.found < usual.found or point.alarms > usual.alarms:
+                break
+            found.append(point)
+    return found
+
+
+def _where(document: DetectionResult) -> str:
+    machine, software = document.machine, document.software
+    clips = ", ".join(
+        f"{clip.name} ({clip.width}×{clip.height} at {clip.frame_rate:g}/s"
+        f"{f', {clip.channels}' if clip.channels else ', no sound'})"
+        for clip in document.clips
+    )
+    skipped = ", ".join(f"{name} ({why})" for name, why in document.skipped.items())
+    left = f" Left out: {skipped}." if skipped else ""
+    return (
+        f"{document.created[:10]}, commit {software.commit}, {document.wall_s / 60:.0f} minutes on {machine.cores} "
+        f"cores of {machine.cpu}.\n\nClips: {clips}.{left}"
+    )
+
+
+def main() -> int:
+    """Write the page and its charts."""
+    document, sweeps = load()
+    CHARTS.parent.mkdir(parents=True, exist_ok=True)
+    CHARTS.write_text(charts(document), encoding="utf-8")
+    if sweeps is not None and sweeps.sweeps:
+        SWEEPS.write_text(sweep_charts(sweeps), encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), document, sweeps), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

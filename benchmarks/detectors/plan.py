@@ -1,0 +1,99 @@
+"""What is planted where: a row for each clip, fault and strength."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gpu_qa.inject import FAULTS
+from gpu_qa.inject.fault import defaults
+from gpu_qa.inject.registry import planting
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from benchmarks.detectors.material import Base
+    from gpu_qa.inject import Case, Planting
+
+DURATION_S = 4.0
+MOMENTS = frozenset({"stream.discontinuity", "stream.format_change"})
+"""Kinds whose events tell of a moment, whatever the fault's length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A fault in a clip."""
+
+    clip: str
+    """Name of the clip."""
+    path: str
+    """The copy that it is planted in."""
+    fault: str
+    """Empty: nothing is planted, the copy itself is looked at."""
+    case: int
+    """Number of the fault's case."""
+    start_s: float
+    seed: int
+    sound_only: bool = False
+    """Only the sound of a clean copy is looked at: its picture is too small."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def planting(self) -> Planting:
+        """What is planted."""
+        fault = FAULTS[self.fault]
+        case = fault.cases[self.case]
+        return planting(
+            fault,
+            strength=case.strength,
+            start_s=self.start_s,
+            duration_s=DURATION_S,
+            seed=self.seed,
+            options=case.options,
+        )
+
+
+def rows(bases: Iterable[Base], kinds: Collection[str], faults: Collection[str], *, quick: bool) -> list[Row]:
+    """All rows, clip by clip; the clean copies come first.
+
+    Args:
+        bases: The clips.
+        kinds: Event kinds that some detector tells; faults that nobody looks for are left out.
+        faults: Only these; empty is all.
+        quick: Only the last case of each fault, the strongest.
+    """
+    found = []
+    for one in bases:
+        found.append(Row(one.name, one.picture, "", 0, 0.0, 0))
+        if one.sound is not None:
+            found.append(Row(one.name, one.sound, "", 0, 0.0, 0, sound_only=True))
+        for name, fault in FAULTS.items():
+            if fault.kind not in kinds or (faults and name not in faults):
+                continue
+            hears = fault.kind.startswith("audio.")
+            path = one.sound if hears else one.picture
+            if path is None or not _fits(fault.name, one):
+                continue
+            numbers = range(len(fault.cases))
+            for number in numbers[-1:] if quick else numbers:
+                draw = int(hashlib.sha256(f"{one.name}:{name}:{number}".encode()).hexdigest()[:8], 16)
+                room = one.seconds - DURATION_S - 1.5
+                # Not before a third: what a detector compares with must have been seen. Never on a whole picture.
+                start_s = round(min(room, one.seconds / 3 + (draw % 1000) / 1000 * 1.5), 3)
+                found.append(Row(one.name, path, name, number, start_s, draw % 100_000))
+    return found
+
+
+def _fits(fault: str, clip: Base) -> bool:
+    """Whether a clip has what the fault needs."""
+    return clip.channels != "mono" or fault not in ("phase_inversion", "dual_mono", "channel_loss")
+
+
+def options_of(fault: str, case: Case) -> str:
+    """Options of a case that differ from the fault's defaults."""
+    usual = defaults(FAULTS[fault].options)
+    return ", ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in case.options.items()
+        if usual.get(name) != value
+    )
