@@ -12,6 +12,7 @@ from gpu_qa.detectors.blur import BLUR
 from gpu_qa.detectors.channel_loss import CHANNEL_LOSS
 from gpu_qa.detectors.click import CLICK
 from gpu_qa.detectors.clipping import CLIPPING
+from gpu_qa.detectors.color_loss import COLOR_LOSS
 from gpu_qa.detectors.dc_offset import DC_OFFSET
 from gpu_qa.detectors.decode_error import DECODE_ERROR
 from gpu_qa.detectors.discontinuity import DISCONTINUITY
@@ -49,6 +50,7 @@ DETECTORS: tuple[Detector, ...] = (
     FREEZE,
     BLACK,
     SOLID_COLOR,
+    COLOR_LOSS,
     TEST_PATTERN,
     BLOCK_CORRUPTION,
     BLOCKINESS,

@@ -19,6 +19,7 @@ KIND_LABELS: dict[str, str] = {
     "video.loop": "Looping picture",
     "video.black": "Black picture",
     "video.solid_color": "Solid colour",
+    "video.color_loss": "Colour lost",
     "video.block_corruption": "Broken blocks",
     "video.blockiness": "Blockiness",
     "video.blur": "Blur",

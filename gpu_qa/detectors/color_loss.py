@@ -1,0 +1,228 @@
+"""Colour loss: the colour of the picture goes away from one moment to the next, while the picture itself goes on.
+
+Black and white is no defect: a film in it has no colour to lose, and a scene in it comes with a cut. A defect takes the
+colour out of the middle of a shot. Where one of both colour signals is lost, the picture has a green or magenta cast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa.series import Detector, EventTiming, Evidence
+
+if TYPE_CHECKING:
+    from gpu_qa.series import VideoSeries
+
+_WITHIN_S = 0.25
+"""Colour that is lost goes within this time; a dissolve takes longer."""
+_LEVEL_S, _FULL = 1.0, 0.75
+"""At the beginning of that time it still had this share of the most colour of so many seconds: else it is a fade."""
+_WHOLE, _CB, _CR = range(3)
+_NAMES = ("colour", "Cb", "Cr")
+_STUCK = 0.1
+"""A colour signal is lost alone when at most this share of its variation over the picture is left, ..."""
+_OTHER = 0.6
+"""... and at least this share of the other's."""
+_AS_BRIGHT = 0.7
+"""Light that goes out takes the colour along: brightness and its spread must keep this share of what they were."""
+_BACK = (3.0, 0.006)
+"""Colour is back, whatever there was before, above so many times what the loss left of it and this much more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColorLossLimits:
+    """When colour counts as lost."""
+
+    raise_left: float = 0.35
+    """Lost where at most this share of the colour is left. Ours: within 0.25 s of a shot, no programme looked at lost
+    more than half."""
+    clear_left: float = 0.55
+    """Back where at least this share of it is there again, or clearly more than the loss had left; ours."""
+    least_color: float = 0.015
+    """Pictures with less colour have none to lose: mean distance of Cb and Cr from grey (−0.5…0.5); ours."""
+    same_shot: float = 0.7
+    """The picture goes on where its luma has at least this correlation with that before; ours."""
+    spread: float = 0.05
+    """A picture whose tiles' luma deviates by less than this shows nothing, as a fraction of full scale; ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A frame of the last moments."""
+
+    pts_s: float
+    color: tuple[float, float, float]
+    """Mean distance from grey; deviation of Cb and of Cr over the picture."""
+    spread: float
+    """Standard deviation of the tiles' luma."""
+    luma: np.ndarray
+    """float32 [N]: the tiles' luma."""
+    chroma: np.ndarray
+    """float32 [2, N]: their Cb and Cr."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """A loss that is going on."""
+
+    what: int
+    """The whole colour (0), Cb (1) or Cr (2)."""
+    before: float
+    """How much there was."""
+    after: float
+    """How much the loss left of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColorLossCarry:
+    """What the judgement of a frame needs of those before it."""
+
+    looks: tuple[_Look, ...] = ()
+    """Frames of the last moments, oldest first."""
+    levels: tuple[tuple[float, float], ...] = ()
+    """Times in seconds and colour of those of the last second, as far as they had more than all after them."""
+    loss: _Loss | None = None
+
+
+def color_loss(
+    series: VideoSeries, limits: ColorLossLimits = ColorLossLimits(), carry: ColorLossCarry | None = None
+) -> tuple[list[Evidence], ColorLossCarry | None]:
+    """Weigh how much of the colour of a moment ago is left in each frame.
+
+    Args:
+        series: Consecutive frames of one format.
+        limits: When colour counts as lost.
+        carry: From the series before; null at the start of a stream.
+
+    Returns:
+        Evidence with one step per frame, whose value is the share of the colour that is left.
+    """
+    count = len(series)
+    if not count:
+        return [], carry
+    state = carry or ColorLossCarry()
+    verdict, left = np.full(count, -1, np.int8), np.ones(count, np.float32)
+    what = np.full(count, "", object)
+    for i, look in enumerate(_looks(series)):
+        state = _advanced(state, look, limits)
+        if state.loss is None:
+            continue
+        loss = state.loss
+        left[i] = look.color[loss.what] / loss.before
+        shows = look.spread >= limits.spread
+        verdict[i] = 1 if shows and left[i] <= _held(limits) else 0
+        what[i] = _NAMES[loss.what]
+    evidence = Evidence(
+        kind="video.color_loss",
+        scope="",
+        start_s=series.pts_s,
+        end_s=series.end_s,
+        verdict=verdict,
+        value=left,
+        limit=limits.raise_left,
+        unit="share",
+        worst="min",
+        confidence=np.full(count, 0.9, np.float32),
+        details={"what": what},
+        message="{what} lost for {duration_s:.1f} s: {value:.0%} of it left",
+    )
+    return [evidence], state
+
+
+def _looks(series: VideoSeries) -> list[_Look]:
+    count = len(series)
+    luma = series.luma.reshape(count, -1)
+    chroma = series.chroma.reshape(count, 2, -1)
+    color = np.abs(chroma).max(axis=1).mean(axis=1, dtype=np.float64).tolist()
+    deviation = chroma.std(axis=2, dtype=np.float64).tolist()
+    spread = luma.std(axis=1, dtype=np.float64).tolist()
+    return [
+        _Look(float(series.pts_s[i]), (color[i], *deviation[i]), spread[i], luma[i].copy(), chroma[i].copy())
+        for i in range(count)
+    ]
+
+
+def _held(limits: ColorLossLimits) -> float:
+    """The share up to which a loss that is known goes on: other shots have other colours."""
+    return (limits.raise_left + limits.clear_left) / 2
+
+
+def _advanced(state: ColorLossCarry, look: _Look, limits: ColorLossLimits) -> ColorLossCarry:
+    """The state after a frame."""
+    loss = state.loss
+    if loss is not None:
+        back = min(limits.clear_left * loss.before, _BACK[0] * loss.after + _BACK[1])
+        if look.color[loss.what] < back:
+            return state
+        state = ColorLossCarry()
+    looks = tuple(one for one in state.looks if look.pts_s - one.pts_s <= _WITHIN_S)
+    levels = tuple(one for one in state.levels if look.pts_s - one[0] <= _LEVEL_S)
+    if looks and look.spread >= limits.spread and _has_less(look, looks[0], levels[0][1], limits):
+        found = _found(looks, look, levels[0][1], limits)
+        if found is not None:
+            return ColorLossCarry(loss=found)
+    color = look.color[_WHOLE]
+    levels = (*(one for one in levels if one[1] > color), (look.pts_s, color))
+    return ColorLossCarry((*looks, look), levels)
+
+
+def _has_less(look: _Look, before: _Look, level: float, limits: ColorLossLimits) -> bool:
+    """The first look: whether a frame may have lost anything. In nearly all frames it may not."""
+    signals = (look.color[one] <= _STUCK * before.color[one] for one in (_CB, _CR))
+    return look.color[_WHOLE] <= limits.raise_left * level or any(signals)
+
+
+def _found(looks: tuple[_Look, ...], look: _Look, level: float, limits: ColorLossLimits) -> _Loss | None:
+    """The loss that a frame shows against those of the last moments; `level` is the most colour of the last second."""
+    # The latest one that still had it all: the nearer in time, the more alike are the pictures.
+    before = next((one for one in reversed(looks) if one.color[_WHOLE] >= _FULL * level), None)
+    if before is None or level < limits.least_color:
+        return None
+    had, has = before.color, look.color
+    what = _WHOLE if has[_WHOLE] <= limits.raise_left * had[_WHOLE] else None
+    if what is None:
+        for one, other in ((_CB, _CR), (_CR, _CB)):
+            is_stuck = had[one] >= limits.least_color and has[one] <= _STUCK * had[one]
+            if is_stuck and has[other] >= _OTHER * had[other]:
+                what = one
+    if what is None:
+        return None
+    if not _is_same_shot(before, look, limits) or (what == _WHOLE and _kept(before, look) > limits.raise_left):
+        return None
+    return _Loss(what, had[what], has[what])
+
+
+def _is_same_shot(before: _Look, look: _Look, limits: ColorLossLimits) -> bool:
+    """Whether the picture goes on as bright as it was, above all where it had colour."""
+    weight = (before.chroma**2).sum(axis=0)
+    was, is_now = float(weight @ before.luma), float(weight @ look.luma)
+    return (
+        look.spread >= _AS_BRIGHT * before.spread
+        and _AS_BRIGHT * was <= is_now <= was / _AS_BRIGHT
+        and _correlation(look.luma, before.luma) >= limits.same_shot
+    )
+
+
+def _kept(before: _Look, look: _Look) -> float:
+    """How much of the colour that was there is there still, tile for tile: what was strongest counts most."""
+    return float((before.chroma * look.chroma).sum() / max(float((before.chroma**2).sum()), 1e-9))
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    a, b = one - one.mean(), other - other.mean()
+    return float(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-9))
+
+
+COLOR_LOSS = Detector(
+    name="color_loss",
+    kinds=("video.color_loss",),
+    consumes="video",
+    weigh=color_loss,
+    limits=ColorLossLimits(),
+    timing=EventTiming(raise_after_s=1.0, clear_after_s=0.2, major_after_s=5.0, critical_after_s=15.0),
+    summary="The picture goes on in black and white, or with a cast: its colour is lost.",
+    source="ours: measured on planted losses, and on cuts and fades to black and white",
+)
