@@ -261,8 +261,8 @@ def _stillness(near: StutterCarry, first: int, last: int, limits: StutterLimits)
     joined_before, joined_after = near.comparable[first:last], np.ones(count, bool)
     for step in range(1, _REACH + 1):
         # Of the pictures before, the first ones of a stream have fewer.
-        short = max(0, step - first)
-        back = slice(first + short - step, last - step)
+        short = min(count, max(0, step - first))
+        back = slice(max(0, first + short - step), max(0, last - step))
         joined_before = joined_before & np.concatenate([np.zeros(short, bool), near.comparable[back]])
         is_near = joined_before[short:] & (near.pts_s[first + short : last] - near.pts_s[back] <= _REACH_S)
         _raise(before[short:], change[back], is_near)
