@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpu_qa.detectors.clipping import CLIPPING
+from gpu_qa.detectors.clipping import CLIPPING, ClippingLimits
+from gpu_qa.series import SEVERITIES
 from tests.series_builder import assert_same_evidence, cut, weighed
 from tests.sounds import audio_of, events, noise, tone, voice
 
@@ -37,3 +38,55 @@ def test_a_full_tone_is_none() -> None:
 def test_any_cut_gives_the_same_evidence() -> None:
     series = audio_of(clipped())
     assert_same_evidence(weighed(CLIPPING, cut(series, [5, 305, 306, 690])), weighed(CLIPPING, [series]))
+
+
+def test_an_attenuated_plateau_is_told_with_its_level() -> None:
+    (event,) = events(CLIPPING, audio_of(clipped(24.0, 0.5)))
+    assert event.details["level_dbfs"] == pytest.approx(-6.0, abs=1.0)
+    assert (event.details["full_scale"], event.details["channels"]) == (False, ["FL", "FR"])
+    (event,) = events(CLIPPING, audio_of(clipped(24.0, 1.0)))
+    assert event.details["full_scale"] is True
+    assert event.value is not None
+    assert 0.12 <= event.value <= 1.0
+
+
+def test_one_clipped_channel_is_named() -> None:
+    sound = voice(12.0)
+    sound[1] = clipped()[1]
+    (event,) = events(CLIPPING, audio_of(sound))
+    assert event.details["channels"] == ["FR"]
+
+
+def test_severity_grows_with_the_share() -> None:
+    def severity(gain_db: float) -> int:
+        (event,) = events(CLIPPING, audio_of(clipped(gain_db)))
+        return SEVERITIES.index(event.severity)
+
+    assert severity(15.0) < severity(30.0)
+
+
+def test_square_waves_and_beeps_are_none() -> None:
+    """Their samples all lie at one level, but nothing moves under it."""
+    square = np.sign(tone(6.0, 440.0)) * np.float32(0.5)
+    assert not events(CLIPPING, audio_of(square))
+    beeps = tone(6.0, 1000.0, level_dbfs=-9.0)
+    beeps[:, np.arange(beeps.shape[1]) // 24_000 % 2 == 1] = 0.0
+    assert not events(CLIPPING, audio_of(beeps))
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 96_000])
+def test_any_rate(rate: int) -> None:
+    sound = voice(12.0, rate=rate)
+    part = slice(6 * rate, 9 * rate)
+    sound[:, part] = np.clip(sound[:, part] * 16, -1, 1)
+    (event,) = events(CLIPPING, audio_of(sound, rate=rate))
+    assert (event.start_s, event.end_s) == pytest.approx((6.0, 9.0), abs=0.6)
+
+
+def test_limits_are_checked() -> None:
+    with pytest.raises(ValueError, match="raise_share"):
+        ClippingLimits(raise_share=0.0)
+    with pytest.raises(ValueError, match="raise_contrast"):
+        ClippingLimits(raise_contrast=0.0)
+    with pytest.raises(ValueError, match="lowest_level_dbfs"):
+        ClippingLimits(lowest_level_dbfs=-60.0)

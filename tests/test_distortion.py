@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpu_qa.detectors.distortion import DISTORTION
+from gpu_qa.detectors.distortion import DISTORTION, resolution_bits
 from tests.series_builder import assert_same_evidence, cut, weighed
 from tests.sounds import audio_of, events, noise, tone, voice
 
@@ -52,3 +52,26 @@ def test_sixteen_bits_are_enough() -> None:
 def test_any_cut_gives_the_same_evidence() -> None:
     series = audio_of(wrapped())
     assert_same_evidence(weighed(DISTORTION, cut(series, [4, 301, 302, 650])), weighed(DISTORTION, [series]))
+
+
+@pytest.mark.parametrize("bits", [3, 4, 5, 6])
+def test_the_resolution_is_given(bits: int) -> None:
+    found = events(DISTORTION, audio_of(crushed(bits)))
+    assert [event.value for event in found] == pytest.approx([bits] * len(found), abs=0.2)
+    assert found
+    assert {event.details["cause"] for event in found} == {"few_levels"}
+
+
+def test_a_square_wave_has_too_few_levels_to_say() -> None:
+    assert resolution_bits(np.bincount([8] * 480, minlength=64)) is None
+    assert not events(DISTORTION, audio_of(np.sign(tone(6.0, 440.0)) * np.float32(0.25)))
+
+
+def test_hard_clipping_is_no_overflow() -> None:
+    sound = voice(12.0)
+    assert not events(DISTORTION, audio_of(np.clip(sound * 16, -1, 1)))
+
+
+def test_low_rates_are_not_judged_for_overflow() -> None:
+    sound = voice(8.0, rate=16_000)
+    assert not events(DISTORTION, audio_of(np.asarray((sound * 6 + 1) % 2 - 1, np.float32), rate=16_000))

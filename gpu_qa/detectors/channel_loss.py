@@ -38,8 +38,8 @@ class ChannelLossLimits:
     audible_dbfs: float = -50.0
     """The other channel must reach this level within the loss: nobody misses half of a silence. Ours."""
     heard_share: float = 0.6
-    """The channel must have been heard in this share of the 20 s with sound before; ours: two voices that are panned
-    left and right are each heard half of the time."""
+    """Both channels must have been heard in this share of the 20 s with sound before; ours: of two voices that are
+    panned left and right, one is heard at a time."""
     heard_s: float = 0.5
     """And so long at least; ours."""
     never_after_s: float = 60.0
@@ -71,8 +71,9 @@ class _Loss:
 class _Channel:
     """What is known of one channel."""
 
-    history: tuple[tuple[int, int], ...] = ()
-    """Hops with sound, and hops in which the channel was heard, of the last cells with sound."""
+    history: tuple[tuple[int, int, int], ...] = ()
+    """Of the last cells with sound: hops with sound, those in which the channel was heard, and those in which both
+    were."""
     loss: _Loss | None = None
 
 
@@ -171,7 +172,9 @@ def _weighed(
     is_sound = np.maximum(own, other) > 10.0 ** (_QUIETEST_DBFS / 10.0)
     is_lost = is_sound & (own <= other * 10.0 ** (-limits.raise_below_db / 10.0))
     is_heard = is_sound & (own > other * 10.0 ** (-limits.heard_below_db / 10.0))
-    sound, lost, heard = (flags.sum(axis=1) for flags in (is_sound, is_lost, is_heard))
+    is_both = is_heard & (other > own * 10.0 ** (-limits.heard_below_db / 10.0))
+    sound, lost, heard, both = (flags.sum(axis=1) for flags in (is_sound, is_lost, is_heard, is_both))
+    cells_heard = list(zip(sound.tolist(), heard.tolist(), both.tolist(), strict=True))
     steps = _Steps(
         start_s=cells.start_s.copy(),
         end_s=cells.end_s.copy(),
@@ -181,15 +184,15 @@ def _weighed(
     )
     history, loss, levels = list(channel.history), channel.loss, None
     if loss is None and not lost.any():
-        history += [(hops, times) for hops, times in zip(sound.tolist(), heard.tolist(), strict=True) if hops]
+        history += [hops for hops in cells_heard if hops[0]]
     else:
         is_audible = other > 10.0 ** (limits.audible_dbfs / 10.0)
         for cell in range(len(cells)):
             hops = _Hops(cells.hops["pts_s"][cell], is_sound[cell], is_lost[cell], is_heard[cell], is_audible[cell])
             loss = _judged(steps, cell, loss, history, hops, limits)
             if sound[cell]:
-                history.append((int(sound[cell]), int(heard[cell])))
-        levels = _levels(own, other)
+                history.append(cells_heard[cell])
+        levels = _levels(own, is_lost), _levels(other, is_lost)
     evidence = _evidence(series, steps, levels, index, limits)
     return evidence, _Channel(tuple(history[-_HISTORY_CELLS:]), loss)
 
@@ -198,7 +201,7 @@ def _judged(
     steps: _Steps,
     cell: int,
     loss: _Loss | None,
-    history: list[tuple[int, int]],
+    history: list[tuple[int, int, int]],
     hops: _Hops,
     limits: ChannelLossLimits,
 ) -> _Loss | None:
@@ -240,19 +243,20 @@ def _judged(
     return loss if goes_on else None
 
 
-def _onset(history: list[tuple[int, int]], limits: ChannelLossLimits) -> str:
+def _onset(history: list[tuple[int, int, int]], limits: ChannelLossLimits) -> str:
     """What a loss that begins now is, by the sound before it."""
-    sound, heard = sum(hops for hops, _ in history), sum(times for _, times in history)
+    sound, heard, both = (sum(column) for column in zip(*history, strict=True)) if history else (0, 0, 0)
     if heard == 0:
         return "start"
-    is_missed = heard >= limits.heard_s * _HOPS_PER_S and heard >= limits.heard_share * sound
+    # A channel that was heard alone has handed over to the other one.
+    is_missed = both >= limits.heard_s * _HOPS_PER_S and both >= limits.heard_share * sound
     return "drop" if is_missed else "sparse"
 
 
-def _levels(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean levels of the cells in dBFS, float64 [N] each."""
-    own_dbfs, other_dbfs = (power_to_db(power.sum(axis=1) / CELL_HOPS) for power in (own, other))
-    return np.maximum(own_dbfs, _FLOOR_DBFS), np.maximum(other_dbfs, _FLOOR_DBFS)
+def _levels(power: np.ndarray, is_lost: np.ndarray) -> np.ndarray:
+    """Mean level of each cell's lost hops in dBFS, float64 [N]."""
+    mean = np.where(is_lost, power, 0.0).sum(axis=1) / np.maximum(is_lost.sum(axis=1), 1)
+    return np.asarray(np.maximum(power_to_db(mean), _FLOOR_DBFS))
 
 
 def _evidence(

@@ -162,11 +162,12 @@ def _clipped(
     first = int(first_bin[worst])
     own = levels[window : window + WINDOW_CELLS, worst]
     of_cells = own[:, first : first + PLATEAU_BINS].sum(axis=1) / np.maximum(own.sum(axis=1), 1)
+    most = first + int(own[:, first : first + PLATEAU_BINS].sum(axis=0).argmax())
     hot = np.flatnonzero(of_cells >= min(0.5 * of_cells.max(), 0.5 * limits.raise_share))
     return _Clipped(
         channels=[series.channels[channel] for channel in told],
         share=float(share[worst]),
-        level_dbfs=TOP_DBFS - BIN_DB * (first + PLATEAU_BINS // 2 - 1),
+        level_dbfs=TOP_DBFS - BIN_DB * (most - 0.5),
         full_scale=bool(is_full[worst]) or _FULL_SCALE_BINS[0] <= first < _FULL_SCALE_BINS[1],
         start_s=float(cells.start_s[window + hot[0]]),
         end_s=float(cells.end_s[window + hot[-1]]),
