@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,10 @@ _HOP_S = 0.01
 _PERIODS = (7, 80)
 """Cells between two copies of a buffer: 17.5 ms, longer than the swing of all but the lowest tones, to 0.2 s."""
 _LOOK = 100
-"""Cells of the first look, and of the look that says that it goes on: 0.25 s."""
+"""Cells that are compared by themselves, and of the look that says that it goes on: 0.25 s."""
+_GLANCE = 40
+_GLANCE_SLACK = 1.5
+"""Cells of the very first look, 0.1 s, in which copies may differ by half as much again."""
 _LEAST_SPREAD_DB = 0.8
 _MOST_SPREAD_DB = 5.0
 """A level that varies less has no shape to know again; more variation than that allows no larger difference."""
@@ -185,27 +189,45 @@ def _judged(levels_db: np.ndarray, measures: np.ndarray, before: _State, limits:
 
 def _period_ms(levels_db: np.ndarray, measures: np.ndarray, look: int, limits: StuckLimits) -> float:
     """After how long the last cells repeat themselves; 0 where they do not."""
-    power, bend = measures[-(look // _QUARTERS) :, :2].mean(axis=0).tolist()
-    if len(levels_db) < look + _PERIODS[1] or power < db_to_power(limits.min_dbfs) or bend < _BEND_SHARE * power:
+    if len(levels_db) < look + _PERIODS[1] or not _may_repeat(levels_db[-_GLANCE - _PERIODS[1] :]):
         return 0.0
-    best = 0
-    for cells in (_LOOK, look) if look > _LOOK else (look,):
-        last = levels_db[-cells:]
-        loud = last >= last.max() - _RANGE_DB
-        spread_db = float(last[loud].std())
-        if spread_db < _LEAST_SPREAD_DB or float(loud.mean()) < _LOUD_SHARE:
-            return 0.0
-        allowed_db = _DIFFERENCE[0] + _DIFFERENCE[1] * min(spread_db, _MOST_SPREAD_DB)
-        earlier = np.lib.stride_tricks.sliding_window_view(levels_db[-cells - _PERIODS[1] :], cells)[::-1]
-        difference_db = np.where(loud, np.abs(earlier[_PERIODS[0] : _PERIODS[1] + 1] - last), 0.0)
-        # In every quarter of a second by itself, so that it is known where the copies begin.
-        parts = difference_db[:, cells % _LOOK :].reshape(len(difference_db), -1, _LOOK).sum(axis=2)
-        loud_parts = loud[cells % _LOOK :].reshape(-1, _LOOK).sum(axis=1)
-        worst_db = (parts / np.maximum(loud_parts, 1)).max(axis=1)
-        best = int(np.argmin(worst_db))
-        if worst_db[best] > allowed_db:
-            return 0.0
+    power, bend = measures[-(look // _QUARTERS) :, :2].mean(axis=0).tolist()
+    if power < db_to_power(limits.min_dbfs) or bend < _BEND_SHARE * power:
+        return 0.0
+    last = levels_db[-look:]
+    loud = last >= last.max() - _RANGE_DB
+    spread_db = float(last[loud].std())
+    if spread_db < _LEAST_SPREAD_DB or float(loud.mean()) < _LOUD_SHARE:
+        return 0.0
+    difference_db = np.where(loud, _differences_db(levels_db[-look - _PERIODS[1] :], look), 0.0)
+    # In every quarter of a second by itself, so that it is known where the copies begin.
+    parts = difference_db[:, look % _LOOK :].reshape(len(difference_db), -1, _LOOK).sum(axis=2)
+    loud_parts = loud[look % _LOOK :].reshape(-1, _LOOK).sum(axis=1)
+    worst_db = (parts / np.maximum(loud_parts, 1)).max(axis=1)
+    best = int(np.argmin(worst_db))
+    if worst_db[best] > _DIFFERENCE[0] + _DIFFERENCE[1] * min(spread_db, _MOST_SPREAD_DB):
+        return 0.0
     return (best + _PERIODS[0]) * CELL_S * 1000
+
+
+def _may_repeat(levels_db: np.ndarray) -> bool:
+    """A first look at few cells, which lets nearly all sound pass."""
+    spread_db = min(float(levels_db[-_GLANCE:].std()), _MOST_SPREAD_DB)
+    most_db = _GLANCE_SLACK * (_DIFFERENCE[0] + _DIFFERENCE[1] * max(spread_db, _LEAST_SPREAD_DB))
+    return bool(_differences_db(levels_db, _GLANCE).mean(axis=1).min() <= most_db)
+
+
+def _differences_db(levels_db: np.ndarray, cells: int) -> np.ndarray:
+    """How far the last cells are from those each period before them, float64 [period, cells]."""
+    earlier = levels_db[len(levels_db) - cells + _earlier(cells)]
+    earlier -= levels_db[-cells:]
+    return np.asarray(np.abs(earlier, out=earlier))
+
+
+@lru_cache(maxsize=8)
+def _earlier(cells: int) -> np.ndarray:
+    """Places of the cells a period before the last ones, counted from the first of those, [period, cells]."""
+    return np.arange(cells) - np.arange(_PERIODS[0], _PERIODS[1] + 1)[:, None]
 
 
 def _evidence(series: AudioSeries, steps: list[_Step], limits: StuckLimits) -> Evidence:
