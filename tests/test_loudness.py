@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import wave
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,14 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gpu_qa
+from gpu_qa.config import override
 from gpu_qa.detectors.loudness import LOUDNESS, LoudnessLimits
 from gpu_qa.events import TrackerState, finish, track
 from gpu_qa.loudness import NO_HOPS, channel_weights, sliding_lufs
-from tests.ebu_signals import STEREO, measured, tones
+from tests.ebu_signals import RATE, STEREO, measured, tones
 from tests.series_builder import assert_same_evidence, audio_series, cut, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from gpu_qa.series import AudioSeries, Event
 
@@ -236,3 +240,45 @@ def test_what_is_carried_does_not_grow() -> None:
         _, carry = LOUDNESS.weigh(sound((-23.0, 60.0)), EBU, carry)
     state = carry.tracks[1]
     assert (len(state.blocks), len(state.ends_s)) == (300, 300)
+
+
+@pytest.fixture
+def wave_file(tmp_path: Path) -> str:
+    """12 s of a tone of −20 LUFS whose true peak is −20 dBTP."""
+    codes = np.rint(tones((-20.0, 12.0)) * 32_767).astype("<i2")
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(codes.repeat(2).tobytes())
+    return str(tmp_path / "tone.wav")
+
+
+def profile(name: str) -> gpu_qa.Settings:
+    return override(gpu_qa.Settings(), {"profile": name})
+
+
+def told(report: gpu_qa.Report) -> list[gpu_qa.Event]:
+    return [event for event in report.events if event.kind == "audio.loudness"]
+
+
+def test_a_file_is_judged_by_its_profile(wave_file: str) -> None:
+    by_default = gpu_qa.analyze(wave_file)
+    assert by_default.measurements["integrated_lufs"] == pytest.approx(-20.0, abs=0.05)
+    assert by_default.measurements["true_peak_dbtp"] == pytest.approx(-20.0, abs=0.05)
+    assert told(by_default) == []
+    for name, is_told in (("ebu", True), ("atsc", True), ("streaming", False)):
+        events = told(gpu_qa.analyze(wave_file, profile(name)))
+        assert [event.state for event in events] == ["closed"] * is_told
+        assert [event.end_s for event in events] == [pytest.approx(12.0, abs=0.02)] * is_told
+
+
+def test_what_is_not_a_whole_programme_is_not_judged_as_one(wave_file: str) -> None:
+    settings = profile("ebu")
+    part = gpu_qa.Analysis(wave_file, settings, duration_s=5.0)
+    live = gpu_qa.Analysis(wave_file, dataclasses.replace(settings, source=gpu_qa.SourceSettings(live=True)))
+    for analysis in (part, live):
+        list(analysis)
+        report = analysis.report()
+        assert report.measurements["integrated_lufs"] == pytest.approx(-20.0, abs=0.05)
+        assert told(report) == []
