@@ -203,7 +203,8 @@ def test_time_stamps_that_jump(jump_s: float, tmp_path: Path) -> None:
     told = [event for event in report.events if event.kind == "stream.discontinuity"]
     assert told
     assert all(event.start_s == pytest.approx(2, abs=0.3) for event in told)
-    assert kinds(report) <= {"stream.discontinuity", "stream.decode_error"}
+    streams = {kind for kind in kinds(report) if kind.startswith("stream.")}
+    assert streams <= {"stream.discontinuity", "stream.decode_error"}
 
 
 def test_ten_hours_in(tmp_path: Path) -> None:
@@ -217,7 +218,7 @@ def test_across_the_wrap_of_the_clock(tmp_path: Path) -> None:
     wrap_s = 2**33 / 90_000
     clip = make_clip(tmp_path / "wrap.ts", seconds=4, size=SIZE, start_s=wrap_s - 3.4)  # the muxer adds 1.4 s
     report = analyzed(str(clip))
-    assert report.events == ()
+    assert not {kind for kind in kinds(report) if kind.startswith("stream.")}
     assert report.measurements["analyzed_s"] == pytest.approx(4, abs=0.1)
 
 

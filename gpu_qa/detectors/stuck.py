@@ -41,6 +41,9 @@ _LOUD_SHARE = 0.8
 """Cells that much below the loudest one do not count: silence is like silence. Where there are many of them the sound
 is made of beats."""
 _NOTHING_DB = -90.0
+_FRESH = 10
+"""Groups of hops, 1 s in all, of sound that does not repeat itself, before a buffer can be stuck: a line-up tone
+repeats itself from its start, and nothing of it is stuck."""
 _CLEAR = 100
 """Groups of hops after its end during which the detector goes on to say that nothing is stuck: 10 s."""
 
@@ -73,6 +76,8 @@ class _State:
     """Groups of hops in a row at one value."""
     over: int = _CLEAR
     """Groups of hops since something was stuck."""
+    fresh: int = 0
+    """Groups of hops of sound that did not repeat itself so far, up to `_FRESH`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ def stuck(
         return [], known
     at, form = known.tracks.get(series.track), (series.channels, series.sample_rate)
     if at is None or at.format != form or abs(float(series.pts_s[0]) - float(at.times_s[-1, 1])) > _HOP_S / 2:
-        state = _State() if at is None else _State(over=0 if at.state.form else at.state.over)
+        state = _State() if at is None else _State(over=0 if at.state.form else at.state.over, fresh=at.state.fresh)
         at = _TrackCarry(form, np.zeros((0, 2)), np.zeros(0), np.zeros((0, 3)), 0, state)
     times_s = np.concatenate([at.times_s, np.stack([series.pts_s, series.end_s], 1)])
     levels_db = np.concatenate([at.levels_db, _levels_db(series)])
@@ -177,14 +182,17 @@ def _judged(levels_db: np.ndarray, measures: np.ndarray, before: _State, limits:
     """What is stuck after one more group of hops, the last ones of these."""
     still = before.still + 1 if measures[-_HOPS:, 2].all() else 0
     if still * _HOPS * _HOP_S >= limits.value_s - _HOP_S / 2:
-        return _State("value", 0.0, still, 0)
-    period_ms = 0.0
+        return _State("value", 0.0, still, 0, before.fresh)
+    period_ms, fresh = 0.0, before.fresh
     if not still:
         look = _LOOK if before.form == "buffer" else round(limits.buffer_s / CELL_S)
         period_ms = _period_ms(levels_db, measures, look, limits)
-    if period_ms:
-        return _State("buffer", period_ms, still, 0)
-    return _State("", 0.0, still, min(before.over + 1, _CLEAR))
+        is_known = len(levels_db) >= look + _PERIODS[1]
+        if is_known and not period_ms and measures[-_HOPS:, 0].mean() >= db_to_power(limits.min_dbfs):
+            fresh = min(fresh + 1, _FRESH)
+    if period_ms and fresh >= _FRESH:
+        return _State("buffer", period_ms, still, 0, fresh)
+    return _State("", 0.0, still, min(before.over + 1, _CLEAR), fresh)
 
 
 def _period_ms(levels_db: np.ndarray, measures: np.ndarray, look: int, limits: StuckLimits) -> float:

@@ -22,6 +22,7 @@ _NO_SOUND = ("audio.silence", "audio.missing")
 
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "video.freeze": _NO_PICTURE,
+    "video.color_loss": (*_NO_PICTURE, "video.flash"),
     "video.block_corruption": (*_NO_PICTURE, "video.flash"),
     "video.blockiness": (*_NO_PICTURE, "video.block_corruption", "video.flash"),
     "video.blur": (*_NO_PICTURE, "video.freeze", "video.block_corruption", "video.flash"),
