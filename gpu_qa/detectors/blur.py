@@ -32,8 +32,6 @@ _SAME = 0.9
 in the two steps before."""
 _AT_ONCE = 0.6
 """This share of the loss must happen in one step."""
-_COMB = np.float32(2.5)
-"""A tile's gradient down the columns counts up to so many times that across; ours."""
 _KEY_FRAME = 0.85
 """At a key frame, detail must fall so much further: encoders begin a group of pictures with less of it and add it
 later."""
@@ -193,7 +191,7 @@ def _joined(series: VideoSeries, carry: BlurCarry | None) -> BlurCarry:
     count = len(series)
     across, down = series.gradient[:, 0], series.gradient[:, 1]
     # Combs of interlaced pictures are steep down the columns, and come and go with motion.
-    gradient = np.minimum(down, _COMB * across)
+    gradient = np.maximum(down - series.comb, np.float32(0.0))
     gradient += across
     own = BlurCarry(
         series.pts_s,

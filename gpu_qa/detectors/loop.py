@@ -40,6 +40,8 @@ _ROUGHLY = 1.5
 """Pictures are taken for the same forward and backward at so much more difference than repeats."""
 _FLICKER_S = 0.17
 """A loop with a shorter period, in seconds, is never meant: two pictures in turn also run forward and backward."""
+_BLINK_S, _BLINK_SHARE = 1.5, 0.7
+"""What has a shorter period, in seconds, and changes by two steps that make up this share of all its change, blinks."""
 _CONTENT = 0.05
 """A picture shows something when its squares differ by more than this, as a fraction of full scale: flashes of white do
 not loop."""
@@ -246,6 +248,8 @@ def _looping(squares: np.ndarray, pts_s: np.ndarray, period: int, end_s: float, 
         return None
     if period_s > _FLICKER_S and _swings(pictures[:, moving], _ROUGHLY * most):
         return None
+    if _FLICKER_S < period_s < _BLINK_S and _blinks(squares[last - period : last + 1, moving]):
+        return None
     steps = np.abs(np.diff(squares[begun - period : begun + 1].astype(np.int32), axis=0)).sum(axis=1)
     seam = min(_SEAM, _SEAM_PER_STEP * (period - 1))
     jumps = period <= 2 or bool(steps[-1] > seam * np.median(steps[:-1]))
@@ -274,6 +278,13 @@ def _swings(pictures: np.ndarray, most: float) -> bool:
             if np.all(_differences(pictures[(twin + steps) % period], pictures[(one - steps) % period]) <= most):
                 return True
     return False
+
+
+def _blinks(pictures: np.ndarray) -> bool:
+    """Whether a period's pictures, int16 [P + 1, N], are two that take turns, each for a while: a cursor, a lamp."""
+    steps = np.sort(np.abs(np.diff(pictures.astype(np.int32), axis=0)).sum(axis=1))
+    second, first = float(steps[-2]), float(steps[-1])
+    return bool(first + second >= _BLINK_SHARE * steps.sum() and second >= first / 2.0)
 
 
 def _went_on(
