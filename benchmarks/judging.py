@@ -48,7 +48,7 @@ SOUND_HZ = 48_000
 _SAMPLES = SOUND_HZ // RATE
 MAX_US = 200.0
 """What everything beside measuring may take of a picture: 5,000 pictures per second are a core then."""
-MAX_MB = 2.0
+MAX_MB = 3.0
 _TICK = Fraction(1, 1000)
 _WIDTH, _HEIGHT = 480, 270
 _STREAMS = 50
@@ -176,7 +176,8 @@ class Stages:
 
     def run(self, stuff: Material) -> None:
         """Judge it."""
-        features, state, carries = StreamFeatures(stuff.tracks), TrackerState("stream"), dict[str, Any]()
+        features, state = StreamFeatures(stuff.tracks, spectra=True), TrackerState("stream")
+        carries: dict[str, Any] = {}
         curves, thumbnails, counts = CurveRecorder(), ThumbnailRecorder(), Counts()
 
         def weigh(consumes: str, series: Any) -> None:
@@ -194,18 +195,20 @@ class Stages:
 
         for picture, sound in zip(stuff.pictures, stuff.sounds, strict=True):
             video = self.timed("series of pictures", features.take, (picture,)).video
-            audio = self.timed("series of sound", features.take, (), (sound,)).audio
+            heard = self.timed("series of sound", features.take, (), (sound,))
             self.timed("counts", counts.count, (picture,), (sound,))
             for series in video:
                 self.timed("counts", counts.video, series)
                 self.timed("curves", curves.add_video, series)
                 self.timed("thumbnails kept", thumbnails.add, series, "bt709")
                 weigh("video", series)
-            for series in audio:
+            for series in heard.audio:
                 self.timed("counts", counts.audio, series)
                 self.timed("curves", curves.add_audio, series)
                 weigh("audio", series)
-            if video or audio:
+            for series in heard.spectrum:
+                weigh("spectrum", series)
+            if video or heard.audio:
                 weigh("stream", self.timed("series of the stream", features.stream_series))
 
 

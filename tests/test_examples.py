@@ -53,7 +53,10 @@ def test_the_demonstration_finds_what_it_plants_and_nothing_else(tmp_path: Path)
         for event in matching:  # a gap is one of the picture and one of the sound
             assert event.end_s == pytest.approx(fault.end_s, abs=0.1)
             unexplained.remove(event)
-    assert unexplained == []
+    # What the lost packets do to the picture.
+    broken = [event for event in unexplained if event.kind == "video.block_corruption"]
+    assert all(abs(event.start_s - demo.DAMAGE.start_s) < 0.3 for event in broken)
+    assert [event for event in unexplained if event not in broken] == []
     assert report.measurements["integrated_lufs"] == pytest.approx(-25, abs=2)  # as loud as television is
 
 

@@ -452,7 +452,7 @@ def test_a_track_that_nothing_decodes_is_not_called_clean(kind: str, monkeypatch
     report = gpu_qa.analyze(str(cached_clip("long.ts", seconds=9, size=SIZE)), CPU)
     index = 0 if kind == "video" else 1
     codec = "h264" if kind == "video" else "aac"
-    assert report.events == ()
+    assert {event.kind for event in report.events} <= {"video.loop"}  # the test picture repeats itself
     assert report.error == f"track {index} was not analyzed: no decoder for {codec}"
     assert report.exit_code == 2
     assert report.measurements["analyzed_s"] > 8.9

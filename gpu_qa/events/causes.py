@@ -145,10 +145,14 @@ class _Work:
         told = []
         for event in self._found:
             named = set(self._consequences.get(event.id, ()))
-            if event.kind in _EXPLAINING:
+            if event.kind in _EXPLAINING and event.state == "closed":
                 key = _key(event)
                 named |= {held.kind for held in self._held.values() if key in _causes_of(held)}
-            told.append(replace(event, details={**event.details, "consequences": sorted(named)}) if named else event)
+            # Only in the end: what is known before depends on how the stream was cut.
+            if named and event.state == "closed":
+                told.append(replace(event, details={**event.details, "consequences": sorted(named)}))
+            else:
+                told.append(event)
         running = {event_id for events in self._causes.values() for event_id, _, end_s in events if end_s is None}
         self._consequences = {event_id: self._consequences[event_id] for event_id in running & set(self._consequences)}
         return told
