@@ -209,7 +209,11 @@ def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         monkeypatch.setattr(audio_features, "SERIES_S", series_s)
         monkeypatch.setattr(reader, "MAILBOX_PACKETS", packets)
         settings = gpu_qa.Settings(decode=DecodeSettings(device="cpu", threads=threads))
-        return same_but_for_the_name(gpu_qa.analyze(str(damaged), settings))
+        events = same_but_for_the_name(gpu_qa.analyze(str(damaged), settings))
+        for event in events:
+            # What a cause names when it closes depends on how far slower detectors have come by then.
+            event["details"].pop("consequences", None)
+        return events
 
     expected = judged()
     assert {"video.freeze", "video.black", "audio.silence", "stream.decode_error"} <= {e["kind"] for e in expected}
