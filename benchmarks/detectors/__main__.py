@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             except ValueError as error:
                 print(f"detectors: {error}", file=sys.stderr)
                 return 2
-            sweeps = sweep.run(wishes, rows, {one.name: one.seconds for one in bases}, pool, chosen.work, _progress)
+            sweeps = sweep.run(wishes, rows, pool, chosen.work, _progress)
             document: Any = sweep.result_of(sweeps, clips, load, chosen.output or RESULTS / "detectors_sweep.json")
             print(sweep.text(document))
         else:
@@ -144,8 +144,7 @@ def _progress(done: int, total: int, spent_s: float) -> None:
 def _document(
     found: Sequence[dict[str, Any]], clips: tuple[ClipRow, ...], skipped: dict[str, str], load: float, wall_s: float
 ) -> DetectionResult:
-    seconds = {clip.name: clip.seconds for clip in clips}
-    quiet = summary.quiet(found, seconds)
+    quiet = summary.quiet(found)
     return DetectionResult(
         schema=result.SCHEMA,
         benchmark="detectors",

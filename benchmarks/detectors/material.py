@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from benchmarks.detectors.sound import RATE_HZ, Kind, programme
-from gpu_qa.bench.film import Film, cached
+from gpu_qa.bench.film import Film, cached, loop
 from gpu_qa.errors import GpuQaError
 from gpu_qa.inject import InjectSettings, Truth, inject, truth_json
 from gpu_qa.inject.writer import Coding
@@ -28,6 +28,11 @@ LEAST_S = 8.0
 """A shorter clip has no room for a fault of 4 s with something on either side."""
 ROWS = 360
 """Pictures are scaled down to so many rows, so that a thousand clips take minutes."""
+LONG_S = 120.0
+"""Of sound, for faults that are judged over minutes."""
+TARGET_LUFS = -23.0
+"""EBU R 128."""
+_FADE_S = 0.05
 SOUND_ROWS = 96
 """The same in clips in which a fault of the sound is planted: nobody looks at their picture."""
 _SUFFIXES = (".mp4", ".mov", ".mkv", ".ts", ".m2ts", ".mpg", ".mpeg", ".webm", ".avi", ".mxf", ".flv", ".264")
@@ -68,6 +73,8 @@ class Base:
     """Path of the copy for faults of the picture and of the stream."""
     sound: str | None
     """Path of the copy for faults of the sound; null where there is none."""
+    long: str | None
+    """Path of two minutes of its sound at −23 LUFS, over and over, for what is judged over minutes; null without."""
     seconds: float
     width: int
     height: int
@@ -102,23 +109,32 @@ def _clip(picture: Picture, folder: Path) -> Path:
     return path
 
 
-def with_sound(clip: Path, out: Path, sound: np.ndarray) -> None:
-    """A copy of a clip's picture with another sound, as AAC."""
+def with_sound(clip: Path, out: Path, sound: np.ndarray, *, layout: str = "stereo", rate_hz: int = RATE_HZ) -> None:
+    """A copy of a clip's picture with another sound, as AAC.
+
+    Args:
+        clip: The picture.
+        out: The copy, MP4.
+        sound: Samples float32 [C, N].
+        layout: Of its channels.
+        rate_hz: Of its samples.
+    """
     with av.open(str(clip)) as reader, av.open(str(out), "w", format="mp4") as writer:
         source: Any = reader.streams.video[0]
         video: Any = writer.add_stream_from_template(source)
-        audio: Any = writer.add_stream("aac", rate=RATE_HZ)
-        audio.layout, audio.bit_rate = "stereo", 256_000
-        sent = 0
+        audio: Any = writer.add_stream("aac", rate=rate_hz)
+        audio.layout, audio.bit_rate = layout, 256_000
+        sent, zero = 0, None
         for packet in reader.demux(source):
             if packet.dts is None:
                 continue
-            until = min(sound.shape[1], round(float(packet.dts * packet.time_base) * RATE_HZ) + RATE_HZ)
+            zero = packet.dts * packet.time_base if zero is None else zero
+            until = min(sound.shape[1], round((packet.dts * packet.time_base - zero) * rate_hz) + rate_hz)
             while sent < until:
                 frame = av.AudioFrame.from_ndarray(
-                    np.ascontiguousarray(sound[:, sent : sent + 1024]), format="fltp", layout="stereo"
+                    np.ascontiguousarray(sound[:, sent : sent + 1024]), format="fltp", layout=layout
                 )
-                frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, sent, Fraction(1, RATE_HZ)
+                frame.sample_rate, frame.pts, frame.time_base = rate_hz, sent, Fraction(1, rate_hz)
                 writer.mux(audio.encode(frame))
                 sent += frame.samples
             packet.stream = video
@@ -156,7 +172,7 @@ def base(name: str, clip: Path, folder: Path, *, is_synthesised: bool) -> Base |
         is_synthesised: It came with the benchmark.
     """
     stat = clip.stat()
-    words = f"{clip.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{SECONDS}:{ROWS}:{SOUND_ROWS}"
+    words = f"{clip.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{SECONDS}:{ROWS}:{SOUND_ROWS}:{LONG_S}"
     key = hashlib.sha256(words.encode()).hexdigest()[:10]
     stem = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name)[:40]}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -166,10 +182,12 @@ def base(name: str, clip: Path, folder: Path, *, is_synthesised: bool) -> Base |
             return "no picture"
         if truth.duration_s < LEAST_S:
             return f"only {truth.duration_s:.1f} s long"
-        sound = None
+        sound = long = None
         if truth.audio_codec is not None:
             sound = folder / f"{stem}-sound.mp4"
             _copied(clip, sound, SOUND_ROWS)
+            long = folder / f"{stem}-long.mp4"
+            _prolonged(sound, long)
     except GpuQaError as error:
         return str(error)
     return Base(
@@ -177,12 +195,46 @@ def base(name: str, clip: Path, folder: Path, *, is_synthesised: bool) -> Base |
         synthesised=is_synthesised,
         picture=str(folder / f"{stem}.mp4"),
         sound=None if sound is None else str(sound),
+        long=None if long is None else str(long),
         seconds=truth.duration_s,
         width=truth.width,
         height=truth.height,
         frame_rate=truth.frame_rate or 0.0,
         channels=truth.channel_layout,
     )
+
+
+def _prolonged(clip: Path, out: Path) -> None:
+    """Two minutes of a clip, over and over, at the loudness that EBU R 128 asks for; made once."""
+    if out.exists():
+        return
+    from gpu_qa.analysis import analyze
+
+    lufs = analyze(clip).measurements.get("integrated_lufs")
+    sound, layout, rate_hz = _samples(clip)
+    gain = 1.0 if lufs is None else 10 ** ((TARGET_LUFS - float(lufs)) / 20)
+    fade = round(_FADE_S * rate_hz)
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    # Each copy fades into the next one, so that there is no step that is not in the clip.
+    once = sound[:, fade:].copy()
+    once[:, -fade:] = once[:, -fade:] * (1 - ramp) + sound[:, :fade] * ramp
+    times = -(-round(LONG_S * rate_hz) // once.shape[1])
+    many = np.tile(once * np.float32(min(gain, 0.99 / max(1e-6, float(np.abs(once).max())))), (1, times))
+    part = out.with_name(f".{os.getpid()}-{out.name}")
+    pictures = part.with_name(f"{part.name}.ts")
+    loop(clip, times, pictures)
+    with_sound(pictures, part, many, layout=layout, rate_hz=rate_hz)
+    pictures.unlink()
+    part.replace(out)
+
+
+def _samples(clip: Path) -> tuple[np.ndarray, str, int]:
+    """All sound of a short clip, float32 [C, N], its layout and its rate in Hz."""
+    with av.open(str(clip)) as container:
+        track = container.streams.audio[0]
+        resampler = av.AudioResampler("fltp", track.codec_context.layout, track.codec_context.sample_rate)
+        parts = [part.to_ndarray() for frame in container.decode(track) for part in resampler.resample(frame)]
+        return np.concatenate(parts, axis=1), track.codec_context.layout.name, track.codec_context.sample_rate
 
 
 def _copied(clip: Path, out: Path, rows: int) -> Truth:

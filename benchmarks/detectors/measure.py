@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.detectors import peers
 from gpu_qa.analysis import Analysis
-from gpu_qa.config import Settings
+from gpu_qa.config import Settings, override
 from gpu_qa.decode import DecodeSettings
 from gpu_qa.errors import ConfigError, GpuQaError
 from gpu_qa.inject import FAULTS, InjectSettings, inject, truth_json
@@ -45,7 +45,7 @@ def measured(row: Row, folder: Path, *, ask_peers: bool) -> dict[str, Any]:
     else:
         path, truth = Path(row.path), None
     names = peers.of_row(row) if ask_peers else ()
-    known = _known(row, path, folder, "events", _code_key(), lambda: events(path))
+    known = _known(row, path, folder, "events", _code_key(), lambda: events(path, row.profile))
     asked = {name: _known(row, path, folder, name, "ffmpeg", lambda name=name: peers.ask(name, path)) for name in names}
     return {"row": asdict(row), "truth": truth, "events": known, "peer": asked}
 
@@ -54,7 +54,7 @@ def built(row: Row, folder: Path) -> dict[str, Any]:
     """The clip with its fault and the truth; made unless it is there."""
     fault = FAULTS[row.fault]
     case = fault.cases[row.case]
-    words = f"{row.path}:{row.fault}:{case}:{row.start_s}:{row.seed}:{CODING}:{_inject_key()}"
+    words = f"{row.path}:{row.fault}:{case}:{row.start_s}:{row.duration_s}:{row.seed}:{CODING}:{_inject_key()}"
     suffix = ".ts" if fault.stage in ("packets", "transport") else ".mp4"
     path = folder / f"{row.fault}-{hashlib.sha256(words.encode()).hexdigest()[:14]}{suffix}"
     note = path.with_suffix(".truth.json")
@@ -67,9 +67,9 @@ def built(row: Row, folder: Path) -> dict[str, Any]:
     return {"path": str(path), "truth": json.loads(note.read_text(encoding="utf-8"))}
 
 
-def events(path: Path) -> list[dict[str, Any]]:
+def events(path: Path, profile: str = "default") -> list[dict[str, Any]]:
     """Every event of a clip as it ended, and when it was told first."""
-    analysis = Analysis(path, SETTINGS)
+    analysis = Analysis(path, override(SETTINGS, {"profile": profile}))
     told: dict[str, float] = {}
     for event in analysis:
         told.setdefault(event.id, analysis.progress.position_s)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from benchmarks.detectors.material import LONG_S
 from gpu_qa.inject import FAULTS
 from gpu_qa.inject.fault import defaults
 from gpu_qa.inject.registry import planting
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from gpu_qa.inject import Case, Planting
 
 DURATION_S = 4.0
+LONG = {"audio.loudness": 45.0, "audio.dual_mono": 75.0, "audio.true_peak": DURATION_S}
+"""Kinds that are judged over minutes, or against a target that the clip must meet otherwise → length of the fault."""
+LONG_START_S = 38.0
+PROFILE = "ebu"
+"""Settings profile for clips at −23 LUFS: without a profile loudness and true peak are measured and not judged."""
 MOMENTS = frozenset({"stream.discontinuity", "stream.format_change"})
 """Kinds whose events tell of a moment, whatever the fault's length."""
 
@@ -35,9 +41,13 @@ class Row:
     """Number of the fault's case."""
     start_s: float
     seed: int
+    seconds: float
+    """Length of the copy."""
+    duration_s: float = DURATION_S
     sound_only: bool = False
-    """Only the sound of a clean copy is looked at: its picture is too small."""
-    options: dict[str, Any] = field(default_factory=dict)
+    """Only the sound is looked at: the picture is too small."""
+    profile: str = "default"
+    """Of the settings."""
 
     def planting(self) -> Planting:
         """What is planted."""
@@ -47,7 +57,7 @@ class Row:
             fault,
             strength=case.strength,
             start_s=self.start_s,
-            duration_s=DURATION_S,
+            duration_s=self.duration_s,
             seed=self.seed,
             options=case.options,
         )
@@ -64,14 +74,17 @@ def rows(bases: Iterable[Base], kinds: Collection[str], faults: Collection[str],
     """
     found = []
     for one in bases:
-        found.append(Row(one.name, one.picture, "", 0, 0.0, 0))
+        found.append(Row(one.name, one.picture, "", 0, 0.0, 0, one.seconds))
         if one.sound is not None:
-            found.append(Row(one.name, one.sound, "", 0, 0.0, 0, sound_only=True))
+            found.append(Row(one.name, one.sound, "", 0, 0.0, 0, one.seconds, sound_only=True))
+        if one.long is not None and not quick:
+            found.append(Row(one.name, one.long, "", 0, 0.0, 0, LONG_S, sound_only=True, profile=PROFILE))
         for name, fault in FAULTS.items():
             if fault.kind not in kinds or (faults and name not in faults):
                 continue
             hears = fault.kind.startswith("audio.")
-            path = one.sound if hears else one.picture
+            is_long = fault.kind in LONG
+            path = one.long if is_long else one.sound if hears else one.picture
             if path is None or not _fits(fault.name, one):
                 continue
             numbers = range(len(fault.cases))
@@ -79,8 +92,24 @@ def rows(bases: Iterable[Base], kinds: Collection[str], faults: Collection[str],
                 draw = int(hashlib.sha256(f"{one.name}:{name}:{number}".encode()).hexdigest()[:8], 16)
                 room = one.seconds - DURATION_S - 1.5
                 # Not before a third: what a detector compares with must have been seen. Never on a whole picture.
-                start_s = round(min(room, one.seconds / 3 + (draw % 1000) / 1000 * 1.5), 3)
-                found.append(Row(one.name, path, name, number, start_s, draw % 100_000))
+                start_s = min(room, one.seconds / 3 + (draw % 1000) / 1000 * 1.5)
+                length_s = LONG_S if is_long else one.seconds
+                if is_long:
+                    start_s = LONG_START_S + (draw % 1000) / 1000
+                found.append(
+                    Row(
+                        one.name,
+                        path,
+                        name,
+                        number,
+                        round(start_s, 3),
+                        draw % 100_000,
+                        length_s,
+                        duration_s=LONG.get(fault.kind, DURATION_S),
+                        sound_only=hears,
+                        profile=PROFILE if is_long else "default",
+                    )
+                )
     return found
 
 

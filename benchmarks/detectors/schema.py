@@ -97,6 +97,8 @@ class Quiet:
 
     hours: float
     """Of clean copies."""
+    sound_hours: float
+    """Of clean sound at −23 LUFS besides, judged with profile `ebu`."""
     alarms: tuple[Alarm, ...]
     """On clean copies: false alarms, or defects that the clips have of their own."""
     planted_hours: float

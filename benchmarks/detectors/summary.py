@@ -136,27 +136,25 @@ def _asked(
     return one["row"]["clip"], one["truth"], [{"start_s": low, "end_s": high} for low, high in spans]
 
 
-def quiet(measured: Sequence[dict[str, Any]], seconds: dict[str, float]) -> Quiet:
-    """What was told where nothing was planted.
-
-    Args:
-        measured: All rows.
-        seconds: Length of each clip.
-    """
-    clean: dict[tuple[str, bool], list[dict[str, Any]]] = {}
+def quiet(measured: Sequence[dict[str, Any]]) -> Quiet:
+    """What was told where nothing was planted, of all rows."""
+    clean: dict[str, list[dict[str, Any]]] = {}
     answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
     alarms: list[Alarm] = []
-    hours = planted_s = 0.0
+    hours = sound_hours = planted_s = 0.0
     for one in measured:
         row = one["row"]
         if row["fault"] or "events" not in one:
             continue
         wanted = [event for event in one["events"] if event["kind"].startswith("audio.") or not row["sound_only"]]
-        clean[row["clip"], row["sound_only"]] = wanted
+        clean[row["path"]] = wanted
         for name, answer in one["peer"].items():
             answers[name].append(answer)
         if not row["sound_only"]:
-            hours += seconds[row["clip"]] / 3600
+            hours += row["seconds"] / 3600
+            alarms += _alarms(row, wanted)
+        elif row["profile"] != "default":
+            sound_hours += row["seconds"] / 3600
             alarms += _alarms(row, wanted)
     peer_limits = peers.limits(answers)
     peer_alarms = {
@@ -169,8 +167,8 @@ def quiet(measured: Sequence[dict[str, Any]], seconds: dict[str, float]) -> Quie
         if truth is None:
             continue
         row, hears = one["row"], one["truth"]["kind"].startswith("audio.")
-        planted_s += max(0.0, seconds[row["clip"]] - (truth["end_s"] - truth["start_s"]) - 2 * _MARGIN_S)
-        known = clean.get((row["clip"], hears), [])
+        planted_s += max(0.0, row["seconds"] - (truth["end_s"] - truth["start_s"]) - 2 * _MARGIN_S)
+        known = clean.get(row["path"], [])
         strange = [
             event
             for event in one["events"]
@@ -180,7 +178,15 @@ def quiet(measured: Sequence[dict[str, Any]], seconds: dict[str, float]) -> Quie
         ]
         strays += _alarms(row, strange)
     rounded = {name: round(value, 6) for name, value in sorted(peer_limits.items())}
-    return Quiet(round(hours, 6), tuple(alarms), round(planted_s / 3600, 6), tuple(strays), peer_alarms, rounded)
+    return Quiet(
+        round(hours, 6),
+        round(sound_hours, 6),
+        tuple(alarms),
+        round(planted_s / 3600, 6),
+        tuple(strays),
+        peer_alarms,
+        rounded,
+    )
 
 
 def _same(event: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -167,7 +167,6 @@ def counted(row: Row, folder: Path, points: Sequence[Point]) -> dict[str, Any]:
 def run(
     points: Sequence[Point],
     rows: Sequence[Row],
-    seconds: dict[str, float],
     pool: ProcessPoolExecutor,
     work: Path,
     progress: Callable[[int, int, float], None],
@@ -192,7 +191,7 @@ def run(
             detector=name,
             limit=limit,
             default=float(getattr(known[name].limits, limit)),
-            clean_hours=round(_clean_s(found, name, seconds) / 3600, 6),
+            clean_hours=round(_clean_s(found, name) / 3600, 6),
             points=tuple(_point(found, (name, limit, value)) for value in sorted(values)),
         )
         for (name, limit), values in pairs.items()
@@ -203,12 +202,13 @@ def _concerns(row: Row, detector: Detector) -> bool:
     """Whether a row says something about a detector: a fault of its kinds, or a clean copy."""
     if row.fault:
         return FAULTS[row.fault].kind in detector.kinds
-    return not row.sound_only
+    # What is judged with a profile has no default limit that could be swept.
+    return not row.sound_only and row.profile == "default"
 
 
-def _clean_s(found: Sequence[dict[str, Any]], name: str, seconds: dict[str, float]) -> float:
+def _clean_s(found: Sequence[dict[str, Any]], name: str) -> float:
     return sum(
-        seconds[one["row"]["clip"]]
+        float(one["row"]["seconds"])
         for one in found
         if "told" in one and one["truth"] is None and any(point[0] == name for point in one["told"])
     )
