@@ -161,8 +161,10 @@ def _summary(document: DetectionResult) -> str:
                 f"{sum(case.clips for case in compared)} |"
             ),
             f"| the same, by FFmpeg's filter | {theirs} |",
-            f"| events on clean copies, {60 * quiet.hours:.1f} min, and {60 * quiet.sound_hours:.0f} min of sound | "
-            f"{len(quiet.alarms)} |",
+            (
+                f"| events on clean copies, {60 * quiet.hours:.1f} min, and {60 * quiet.sound_hours:.0f} min of sound | "
+                f"{len(quiet.alarms)} |"
+            ),
             (
                 f"| events beside faults that the clean copy does not have, {60 * quiet.planted_hours:.0f} min | "
                 f"{len(quiet.strays)} ({len(quiet.strays) / max(quiet.planted_hours, 1e-9):.1f} per hour) |"
