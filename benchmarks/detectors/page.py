@@ -162,7 +162,8 @@ def _summary(document: DetectionResult) -> str:
             ),
             f"| the same, by FFmpeg's filter | {theirs} |",
             (
-                f"| events on clean copies, {60 * quiet.hours:.1f} min, and {60 * quiet.sound_hours:.0f} min of sound | "
+                f"| events on clean copies, {60 * quiet.hours:.1f} min, and "
+                f"{60 * quiet.sound_hours:.0f} min of sound | "
                 f"{len(quiet.alarms)} |"
             ),
             (
