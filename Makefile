@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_FORMATS := h264:1080p25,h264:720p25,h264:2160p25,hevc:1080p25,av1:1080p25
 
-.PHONY: help install demo test check format test-gpu bench clean
+.PHONY: help install demo test check format test-gpu bench bench-detectors clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv with the tested versions; the command is .venv/bin/gpu-qa
 
@@ -49,6 +49,11 @@ bench: install ## Run the CPU benchmarks and write their results and the tables 
 	$(BIN)/python benchmarks/many_streams.py
 	$(BIN)/gpu-qa bench --device cpu --formats $(BENCH_FORMATS) --output gpu_qa/fleet/measured/cpu.json
 	$(BIN)/python benchmarks/page.py
+
+bench-detectors: install ## Plant every fault in clips, measure every detector, write docs/detection.md; CLIPS=DIR for your own
+	$(BIN)/python -m benchmarks.detectors $(if $(CLIPS),--clips $(CLIPS))
+	$(BIN)/python -m benchmarks.detectors --sweep all $(if $(CLIPS),--clips $(CLIPS))
+	$(BIN)/python -m benchmarks.detectors.page
 
 clean: ## Remove what make made
 	rm -rf $(VENV) demo build dist

@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from benchmarks.detectors.sound import RATE_HZ, Kind, programme
-from gpu_qa.bench.film import Film, cached, loop
+from gpu_qa.bench.film import Film, cached
 from gpu_qa.errors import GpuQaError
 from gpu_qa.inject import InjectSettings, Truth, inject, truth_json
 from gpu_qa.inject.writer import Coding
@@ -33,6 +33,7 @@ LONG_S = 120.0
 TARGET_LUFS = -23.0
 """EBU R 128."""
 _FADE_S = 0.05
+_TINY_RATE = 10
 SOUND_ROWS = 96
 """The same in clips in which a fault of the sound is planted: nobody looks at their picture."""
 _SUFFIXES = (".mp4", ".mov", ".mkv", ".ts", ".m2ts", ".mpg", ".mpeg", ".webm", ".avi", ".mxf", ".flv", ".264")
@@ -172,7 +173,7 @@ def base(name: str, clip: Path, folder: Path, *, is_synthesised: bool) -> Base |
         is_synthesised: It came with the benchmark.
     """
     stat = clip.stat()
-    words = f"{clip.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{SECONDS}:{ROWS}:{SOUND_ROWS}:{LONG_S}"
+    words = f"{clip.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{SECONDS}:{ROWS}:{SOUND_ROWS}:{LONG_S}:{_TINY_RATE}"
     key = hashlib.sha256(words.encode()).hexdigest()[:10]
     stem = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name)[:40]}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -222,10 +223,24 @@ def _prolonged(clip: Path, out: Path) -> None:
     many = np.tile(once * np.float32(min(gain, 0.99 / max(1e-6, float(np.abs(once).max())))), (1, times))
     part = out.with_name(f".{os.getpid()}-{out.name}")
     pictures = part.with_name(f"{part.name}.ts")
-    loop(clip, times, pictures)
+    _tiny_picture(pictures, many.shape[1] / rate_hz)
     with_sound(pictures, part, many, layout=layout, rate_hz=rate_hz)
     pictures.unlink()
     part.replace(out)
+
+
+def _tiny_picture(out: Path, seconds: float) -> None:
+    """A moving picture that costs next to nothing, for clips of which only the sound is looked at."""
+    rng = np.random.default_rng(1)
+    texture = rng.integers(40, 200, (64, 96), np.uint8)
+    with av.open(str(out), "w", format="mpegts") as writer:
+        track: Any = writer.add_stream("libx264", rate=_TINY_RATE, options={"preset": "ultrafast", "crf": "30"})
+        track.width, track.height, track.pix_fmt = 96, 64, "yuv420p"
+        for index in range(round(seconds * _TINY_RATE)):
+            frame = av.VideoFrame.from_ndarray(np.roll(texture, index, axis=1), format="gray8")
+            frame.pts, frame.time_base = index, Fraction(1, _TINY_RATE)
+            writer.mux(track.encode(frame.reformat(format="yuv420p")))
+        writer.mux(track.encode(None))
 
 
 def _samples(clip: Path) -> tuple[np.ndarray, str, int]:

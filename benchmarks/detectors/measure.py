@@ -59,6 +59,7 @@ def built(row: Row, folder: Path) -> dict[str, Any]:
     path = folder / f"{row.fault}-{hashlib.sha256(words.encode()).hexdigest()[:14]}{suffix}"
     note = path.with_suffix(".truth.json")
     if not (path.exists() and note.exists()):
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             truth = inject(row.path, path, [row.planting()], InjectSettings(coding=CODING))
         except ConfigError as error:

@@ -131,9 +131,13 @@ def _mean_within(value: np.ndarray, radius: float) -> np.ndarray:
     """Mean over the rows within a distance of each one, whose outermost count by the share that is inside."""
     whole, part = int(radius), radius - int(radius)
     reach = whole + 1
-    padded = np.pad(value, [(reach, reach), (0, 0)], mode="edge")
-    sums = np.cumsum(padded, axis=0, dtype=np.float64)
-    sums = np.concatenate([np.zeros((1, value.shape[1])), sums])
+    padded = np.pad(value, [(reach + 1, reach), (0, 0)], mode="edge")
+    padded[0] = 0
+    # Single precision is enough where the sums stay far below 2²⁴ of its steps.
+    sums: np.ndarray = np.cumsum(
+        padded, axis=0, dtype=np.float32 if len(padded) * value.max() < 1 << 19 else np.float64
+    )
+    padded = padded[1:]
     count = len(value)
     inner = sums[reach + whole + 1 : reach + whole + 1 + count] - sums[reach - whole : reach - whole + count]
     outer = padded[:count] + padded[2 * reach : 2 * reach + count]
