@@ -245,7 +245,7 @@ class StreamAnalysis:
                 weighed.append((evidence, judge.chosen.timing))
                 events += told
         until_s = self._features.timeline.until_s if self._features else 0.0
-        self._causes, events = explain(self._causes, weighed, events, until_s)
+        self._causes, self._tracker, events = explain(self._causes, self._tracker, weighed, events, until_s)
         for event in events:
             yield self._keep(event)
 
@@ -271,7 +271,7 @@ class StreamAnalysis:
     def _close_events(self) -> Iterator[Event]:
         end_s = self._features.timeline.until_s if self._features else 0.0
         self._tracker, events = finish(self._tracker, end_s)
-        for event in settle(self._causes, events, end_s):
+        for event in settle(self._causes, self._tracker, events, end_s):
             yield self._keep(event)
 
     def report(self) -> Report:

@@ -327,12 +327,12 @@ def told(frames: Iterable[VideoFrame], names: Sequence[str]) -> list[Event]:
                     tracker, more = track(tracker, evidence, detector.timing)
                     weighed.append((evidence, detector.timing))
                     events += more
-            causes, shown = explain(causes, weighed, events, until_s)
+            causes, tracker, shown = explain(causes, tracker, weighed, events, until_s)
             final.update({event.id: event for event in shown})
 
     for frame in frames:
         judge(features.take([pictures.measure(frame)]).video, features.timeline.until_s)
     judge(features.flush(ended=True).video, features.timeline.until_s)
     tracker, closed = finish(tracker, features.timeline.until_s)
-    final.update({event.id: event for event in settle(causes, closed, features.timeline.until_s)})
+    final.update({event.id: event for event in settle(causes, tracker, closed, features.timeline.until_s)})
     return sorted(final.values(), key=lambda event: (event.start_s, event.kind))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,57 @@ from gpu_qa.series import Event, EventTiming, Evidence
 TIMING = EventTiming(raise_after_s=1.0, clear_after_s=0.2, major_after_s=5.0, critical_after_s=15.0)
 
 
-def evidence(kind: str, raised: tuple[float, float], *, scope: str = "", until_s: float = 10.0) -> Evidence:
-    """Steps of 0.1 s that raise within a stretch and clear outside of it."""
+def evidence(
+    kind: str,
+    *raised: tuple[float, float],
+    scope: str = "",
+    until_s: float = 10.0,
+    channels: list[str] | None = None,
+) -> Evidence:
+    """Steps of 0.1 s that raise within stretches and clear outside of them."""
     start_s = np.arange(round(until_s * 10)) / 10
-    verdict = np.where((start_s >= raised[0] - 1e-9) & (start_s < raised[1] - 1e-9), 1, -1).astype(np.int8)
-    value = np.ones(len(start_s), np.float32)
-    return Evidence(kind, scope, start_s, start_s + 0.1, verdict, value, 1.0, "share")
+    verdict = np.full(len(start_s), -1, np.int8)
+    for from_s, to_s in raised:
+        verdict[(start_s >= from_s - 1e-9) & (start_s < to_s - 1e-9)] = 1
+    named = np.empty(len(start_s), object)
+    named[:] = [channels] * len(start_s)
+    return Evidence(
+        kind,
+        scope,
+        start_s,
+        start_s + 0.1,
+        verdict,
+        np.ones(len(start_s), np.float32),
+        1.0,
+        "share",
+        details={} if channels is None else {"channels": named},
+        message="for {duration_s:.1f} s",
+    )
 
 
 def cut(whole: Evidence, first: int, last: int) -> Evidence:
     """Some of its steps."""
     steps = slice(first, last)
-    return Evidence(
-        whole.kind, whole.scope, whole.start_s[steps], whole.end_s[steps], whole.verdict[steps], whole.value[steps],
-        whole.limit, whole.unit,
-    )  # fmt: skip
+    arrays = {name: getattr(whole, name)[steps] for name in ("start_s", "end_s", "verdict", "value")}
+    return replace(whole, **arrays, details={name: values[steps] for name, values in whole.details.items()})
 
 
-def told(*of: Evidence, steps: int = 12, timings: dict[str, EventTiming] | None = None) -> list[Event]:
-    """All events, with the evidence of all kinds given so many steps at a time."""
+def told(
+    *of: Evidence,
+    steps: int = 12,
+    timings: dict[str, EventTiming] | None = None,
+    lead_s: float = 0.0,
+    clock: dict[str, float] | None = None,
+) -> list[Event]:
+    """All events, with the evidence of all kinds given so many steps at a time.
+
+    Args:
+        of: The evidence.
+        steps: How many of it at a time.
+        timings: By kind; `TIMING` for all others.
+        lead_s: How far the stream's clock is ahead of the evidence.
+        clock: Gets how far the evidence had come when an event was told first, by kind.
+    """
     tracker, causes, events = TrackerState("s"), CauseState(), []
     length = max(len(one) for one in of)
     for first in range(0, length, steps):
@@ -48,10 +81,13 @@ def told(*of: Evidence, steps: int = 12, timings: dict[str, EventTiming] | None 
             tracker, more = track(tracker, part, timing)
             found.append((part, timing))
             fresh += more
-        causes, shown = explain(causes, found, fresh, min(first + steps, length) / 10)
+        now_s = min(first + steps, length) / 10
+        causes, tracker, shown = explain(causes, tracker, found, fresh, now_s + lead_s)
         events += shown
+        for event in shown:
+            (clock if clock is not None else {}).setdefault(event.kind, now_s)
     tracker, closed = finish(tracker, length / 10)
-    return events + settle(causes, closed, length / 10)
+    return events + settle(causes, tracker, closed, length / 10)
 
 
 def final(events: list[Event]) -> dict[str, tuple[float, float | None, Any]]:
@@ -109,6 +145,94 @@ def test_tracks_are_kept_apart() -> None:
     assert set(final(events)) == {"audio.silence", "audio.dropout"}
     events = told(silent, evidence("audio.dropout", (2, 6), scope="1"))
     assert final(events) == {"audio.silence": (2.0, 6.0, ["audio.dropout"])}
+
+
+AT_ONCE = EventTiming(raise_after_s=0.0, clear_after_s=0.2, major_after_s=5.0, critical_after_s=15.0)
+
+
+def test_evidence_that_flickers_and_is_never_told_holds_nothing_back() -> None:
+    """Holes in running sound are a little silence each; they are told while they last, not afterwards."""
+    holes = [(at, at + 0.1) for at in np.arange(4.0, 34.0, 0.4)]
+    clock: dict[str, float] = {}
+    events = told(
+        evidence("audio.dropout", (4, 34), scope="0", until_s=40.0),
+        evidence("audio.silence", *holes, scope="0:main", until_s=40.0),
+        timings={"audio.dropout": AT_ONCE},
+        steps=4,
+        clock=clock,
+    )
+    assert set(final(events)) == {"audio.dropout"}
+    assert clock["audio.dropout"] <= 4.0 + 1.2
+
+
+def test_a_cause_that_neither_ends_nor_is_told_is_not_waited_for() -> None:
+    """Steps that leave things as they are keep a cause undecided for as long as they last."""
+    never = evidence("audio.silence", (4, 4.3), scope="0:main", until_s=40.0)
+    never = replace(never, verdict=np.where(never.start_s > 4.2, 0, never.verdict).astype(np.int8))
+    clock: dict[str, float] = {}
+    told(evidence("audio.hum", (4, 38), scope="0", until_s=40.0), never, clock=clock)
+    assert clock["audio.hum"] <= 5.0 + 6.2
+
+
+def test_only_what_a_cause_speaks_of_follows_from_it() -> None:
+    """Silent surround channels explain nothing that is heard in front."""
+    surround = evidence("audio.silence", (1, 9), scope="0:surround", channels=["SL", "SR"])
+    lost = evidence("audio.channel_loss", (2, 6), scope="0:FR", channels=["FR"])
+    hollow = evidence("audio.phase_inversion", (2, 6), scope="0:SL", channels=["SL", "SR"])
+    hole = evidence("audio.dropout", (2, 6), scope="0")
+    events = final(told(surround, lost, hollow, hole))
+    assert set(events) == {"audio.silence", "audio.channel_loss", "audio.dropout"}
+    assert events["audio.silence"][2] == ["audio.phase_inversion"]
+    everything = evidence("audio.silence", (1, 9), scope="0:main", channels=["FL", "FR"])
+    assert set(final(told(everything, lost, hollow, hole))) == {"audio.silence"}
+
+
+def test_what_outlasts_its_cause_is_as_long_and_as_severe_as_its_rest() -> None:
+    freeze = evidence("video.freeze", (1, 9.5), until_s=14.0)
+    for steps in (1, 12, 1000):
+        events = told(freeze, evidence("video.black", (1, 5), until_s=14.0), steps=steps)
+        rest = [event for event in events if event.kind == "video.freeze"]
+        assert [event.state for event in rest][-1] == "closed"
+        assert {event.severity for event in rest} == {"warn"}
+        assert rest[-1].message == "for 4.5 s"
+    black = evidence("video.black", (1, 4), until_s=30.0)
+    events = told(evidence("video.freeze", (1, 28), until_s=30.0), black, steps=3)
+    severities = [event.severity for event in events if event.kind == "video.freeze"]
+    assert severities == ["warn", "major", "critical", "critical"]
+
+
+def test_sound_that_lags_behind_the_picture_is_explained_all_the_same() -> None:
+    silent = evidence("audio.silence", (2, 8), scope="1:main", until_s=20.0)
+    events = told(silent, evidence("audio.dropout", (2, 8), scope="1", until_s=20.0), lead_s=4.0)
+    assert final(events) == {"audio.silence": (2.0, 8.0, ["audio.dropout"])}
+
+
+def test_no_cut_changes_what_is_told() -> None:
+    rng = np.random.default_rng(11)
+    kinds = ["video.black", "video.freeze", "video.blur", "video.flash", "video.block_corruption", "video.stutter"]
+    timings = {"video.flash": AT_ONCE, "video.block_corruption": AT_ONCE, "video.black": replace(TIMING)}
+    for _ in range(40):
+        of = []
+        for kind in kinds:
+            stretches = []
+            for _ in range(int(rng.integers(1, 4))):
+                start_s = float(rng.integers(0, 250)) / 10
+                stretches.append((start_s, start_s + float(rng.integers(1, 60)) / 10))
+            of.append(evidence(kind, *stretches, until_s=32.0))
+
+        def spans(steps: int, of: list[Evidence] = of) -> set[tuple[str, float, float | None, str]]:
+            last = {event.id: event for event in told(*of, steps=steps, timings=timings)}
+            return {(one.kind, round(one.start_s, 3), one.end_s, one.severity) for one in last.values()}
+
+        assert spans(1) == spans(5) == spans(12) == spans(1000)
+
+
+def test_a_click_just_before_a_hole_is_the_same_in_any_cut() -> None:
+    click = evidence("audio.click", (3.0, 3.1), scope="0")
+    holes = evidence("audio.dropout", (3.3, 3.4), (3.7, 3.8), (4.1, 4.2), scope="0")
+    timings = {"audio.click": AT_ONCE, "audio.dropout": AT_ONCE}
+    found = [final(told(click, holes, steps=steps, timings=timings)) for steps in (1, 4, 12, 1000)]
+    assert all(one == found[0] for one in found)
 
 
 def test_what_runs_at_the_end_is_settled() -> None:

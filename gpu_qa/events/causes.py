@@ -1,8 +1,10 @@
 """Causes: one thing that went wrong is told once, with what follows from it.
 
-A black picture also stands still, shows no detail and has no colour. While the evidence of a cause raises, the events
-that follow from it are held back; once the cause is told it names them in its details (`consequences`). An event whose
-cause turns out to be none, or that outlasts it, is told after all.
+A black picture also stands still, shows no detail and has no colour. An event that may follow from something else is
+told once it is certain that no cause covers its beginning; where one does, the cause names it in its details
+(`consequences`) instead. An event that outlasts its cause is told from there on.
+
+What is decided depends on times of the stream only, never on how the evidence was cut.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
+from gpu_qa.events.tracker import retold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from gpu_qa.events.run import Run
+    from gpu_qa.events.tracker import TrackerState
     from gpu_qa.series import Event, EventTiming, Evidence
 
 _NO_PICTURE = ("video.black", "video.solid_color", "video.test_pattern")
@@ -48,207 +52,276 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "audio.hum": (*_NO_SOUND, "audio.stuck", "audio.distortion"),
     "audio.true_peak": ("audio.clipping", "audio.distortion"),
 }
-"""Event kind → the kinds that explain it, of the picture or of the same audio track."""
+"""Event kind → the kinds that explain it, of the picture or of the same channels of the same audio track."""
 
 _EXPLAINED_SHARE = 0.5
-"""An event follows from causes that cover at least this share of it."""
+"""An event follows from causes that cover at least this share of the time that it took to open."""
 _NEAR_S = 0.5
 """Causes are taken to begin this much earlier and to end this much later: detectors see edges at different times."""
+_LATE_S = 0.5
+"""So much more is waited for the evidence of causes whose detectors judge a little late, or say nothing while all is
+well."""
+_PATIENCE_S = 5.0
+"""A cause that is neither told nor cleared after so long explains nothing: an alarm must not wait for it any longer."""
 _OUTLASTS_S = 2.0
 """An event that goes on for this long after its cause is told."""
 _SPANS = 32
-"""Stretches that are remembered of each cause."""
+"""Events that are remembered of each kind of cause."""
 
-Span = tuple[float, float]
-"""From when to when, in seconds on the stream's clock."""
 Key = tuple[str, str]
 """A kind, and what of the stream: "" the picture and the stream itself, else the audio track."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An event of a cause."""
+
+    id: str
+    start_s: float
+    end_s: float | None
+    """Null while open."""
+    channels: frozenset[str] | None
+    """Channels of the audio track that it speaks of; null is all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An event that is not told, or not yet."""
+
+    event: Event
+    """As last known."""
+    opened_s: float
+    """When it became certain, in seconds on the stream's clock."""
+    timing: EventTiming
+    explained: bool = False
+    """It follows from a cause; false while that is open."""
+
+    @property
+    def window_s(self) -> float:
+        """A cause has begun before."""
+        return max(self.opened_s, self.event.start_s + _NEAR_S)
 
 
 @dataclass(frozen=True, slots=True)
 class CauseState:
     """What is remembered of causes and consequences. Never changed in place."""
 
-    raised: Mapping[Key, tuple[Span, ...]] = field(default_factory=dict)
-    """Where the evidence of each cause has raised, oldest first, told or not."""
-    told: Mapping[Key, tuple[tuple[str, float, float | None], ...]] = field(default_factory=dict)
-    """Id, start and end (null while open) of the latest events of each cause."""
+    until_s: Mapping[Key, float] = field(default_factory=dict)
+    """How far the evidence of each kind has come, in seconds."""
+    told: Mapping[Key, tuple[_Told, ...]] = field(default_factory=dict)
+    """The latest events of each cause, oldest first."""
     consequences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Event id of an open cause → the kinds that follow from it."""
-    held: Mapping[str, Event] = field(default_factory=dict)
-    """By id: events that are not told while they look like consequences, as last known."""
-    open: Mapping[str, float] = field(default_factory=dict)
-    """Id → start of the events that are told and open, of kinds that may be consequences."""
+    held: Mapping[str, _Held] = field(default_factory=dict)
+    """By id: events that are not told, or not yet."""
+    open: frozenset[str] = frozenset()
+    """Ids of the events that are told and open, of kinds that may be consequences."""
 
 
 def explain(
-    state: CauseState, evidence: Iterable[tuple[Evidence, EventTiming]], events: Sequence[Event], until_s: float
-) -> tuple[CauseState, list[Event]]:
+    state: CauseState,
+    tracker: TrackerState,
+    evidence: Sequence[tuple[Evidence, EventTiming]],
+    events: Sequence[Event],
+    until_s: float,
+) -> tuple[CauseState, TrackerState, list[Event]]:
     """Hold back what follows from something else.
 
     Args:
         state: As the call before returned it; `CauseState()` at a stream's start.
+        tracker: What the tracker knows after these events.
         evidence: All evidence of a stretch of stream, with the timing of its events.
         events: What the tracker made of it, in order.
         until_s: How far the stream has come.
 
     Returns:
-        The new state, and the events to be told, in order.
+        The new state, the tracker's, in which an event that outlasts its cause begins where that ended, and the
+        events to be told, in order.
     """
-    timings: dict[str, EventTiming] = {}
-    raised = dict(state.raised)
-    for one, timing in evidence:
-        timings[one.kind] = timing
-        if one.kind in _EXPLAINING and len(one) and one.verdict.max() > 0:
-            key = (one.kind, _track(one.kind, one.scope))
-            raised[key] = _with_spans(raised.get(key, ()), one, timing.clear_after_s)
+    state = replace(state, until_s=_lengthened(state.until_s, evidence))
     if not events and not state.held:
-        return replace(state, raised=raised), []
-    work = _Work(replace(state, raised=raised), until_s)
-    work.take(events, timings)
-    work.release()
+        return state, tracker, []
+    work = _Work(state, tracker, until_s)
+    work.take(events, {one.kind: timing for one, timing in evidence})
+    work.decide()
     told = work.told()  # before the state: it forgets what has been told to the end
-    return work.state(), told
+    return work.state(), work.tracker, told
 
 
-def settle(state: CauseState, events: Sequence[Event], until_s: float) -> list[Event]:
+def settle(state: CauseState, tracker: TrackerState, events: Sequence[Event], until_s: float) -> list[Event]:
     """What is to be told at the stream's end.
 
     Args:
         state: As the last `explain` returned it.
-        events: What the tracker closed, in order.
+        tracker: As `finish` returned it.
+        events: What `finish` closed, in order.
         until_s: Where the stream ended.
     """
-    work = _Work(state, until_s)
+    work = _Work(state, tracker, until_s, is_end=True)
     work.take(events, {})
+    work.decide()
     return work.told()
+
+
+def _lengthened(until_s: Mapping[Key, float], evidence: Sequence[tuple[Evidence, EventTiming]]) -> Mapping[Key, float]:
+    """How far the evidence has come; a detector that has no step yet is waited for all the same."""
+    fresh: dict[Key, float] = {}
+    for one, _ in evidence:
+        if one.kind in _CONCERNED:
+            key = (one.kind, _track(one.kind, one.scope))
+            known_s = fresh.get(key, until_s.get(key, float("-inf")))
+            fresh[key] = max(known_s, float(one.end_s[-1])) if len(one) else known_s
+    return {**until_s, **fresh} if fresh else until_s
 
 
 class _Work:
     """One step of `explain` in the making."""
 
-    def __init__(self, state: CauseState, until_s: float) -> None:
-        self._raised = state.raised
+    def __init__(self, state: CauseState, tracker: TrackerState, until_s: float, *, is_end: bool = False) -> None:
+        self.tracker = tracker
+        self._evidence_s = state.until_s
         self._causes = dict(state.told)
         self._consequences = dict(state.consequences)
         self._held = dict(state.held)
-        self._open = dict(state.open)
+        self._open = set(state.open)
         self._until_s = until_s
+        self._is_end = is_end
         self._found: list[Event] = []
 
     def state(self) -> CauseState:
         """What is to be remembered."""
-        return CauseState(self._raised, self._causes, self._consequences, self._held, self._open)
+        return CauseState(self._evidence_s, self._causes, self._consequences, self._held, frozenset(self._open))
 
     def told(self) -> list[Event]:
         """What is to be told, causes with what is known to follow from them."""
         told = []
         for event in self._found:
-            named = set(self._consequences.get(event.id, ()))
-            if event.kind in _EXPLAINING and event.state == "closed":
-                key = _key(event)
-                named |= {held.kind for held in self._held.values() if key in _causes_of(held)}
+            named = self._consequences.get(event.id)
             # Only in the end: what is known before depends on how the stream was cut.
             if named and event.state == "closed":
-                told.append(replace(event, details={**event.details, "consequences": sorted(named)}))
-            else:
-                told.append(event)
-        running = {event_id for events in self._causes.values() for event_id, _, end_s in events if end_s is None}
+                event = replace(event, details={**event.details, "consequences": list(named)})  # noqa: PLW2901
+            told.append(event)
+        running = {one.id for events in self._causes.values() for one in events if one.end_s is None}
         self._consequences = {event_id: self._consequences[event_id] for event_id in running & set(self._consequences)}
         return told
 
     def take(self, events: Sequence[Event], timings: Mapping[str, EventTiming]) -> None:
-        """Sort out the tracker's events: told, held back, or explained."""
+        """Sort the tracker's events: told, or held back."""
         for event in events:
             if event.kind in _EXPLAINING:
-                key = _key(event)
-                others = tuple(one for one in self._causes.get(key, ()) if one[0] != event.id)
-                self._causes[key] = (*others[1 - _SPANS :], (event.id, event.start_s, event.end_s))
+                key = (event.kind, _track(event.kind, event.scope))
+                others = tuple(one for one in self._causes.get(key, ()) if one.id != event.id)
+                this = _Told(event.id, event.start_s, event.end_s, _channels(event.scope, event.details))
+                self._causes[key] = (*others[1 - _SPANS :], this)
         for event in events:
-            if event.kind not in CAUSES or event.id in self._open:
-                self._tell(event)
-            elif event.id in self._held or self._looks_explained(event, timings.get(event.kind)):
-                self._held[event.id] = event
-                if event.state == "closed":
-                    self._settle(event)
+            timing, held = timings.get(event.kind), self._held.get(event.id)
+            if held is not None:
+                self._held[event.id] = replace(held, event=event)
+            elif event.kind in CAUSES and event.id not in self._open and timing is not None:
+                opened_s = event.start_s + timing.raise_after_s
+                opened_s = opened_s if event.end_s is None else min(opened_s, event.end_s)
+                self._held[event.id] = _Held(event, opened_s, timing)
             else:
                 self._tell(event)
 
-    def release(self) -> None:
-        """Tell what outlasts its causes, or whose causes have come to nothing."""
-        for event in list(self._held.values()):
-            spans = self._raised_spans(event)
-            ended_s = max((end_s for _, end_s in spans), default=event.start_s)
-            if self._until_s - ended_s < _OUTLASTS_S:
-                continue
+    def decide(self) -> None:
+        """Tell what nothing explains, and what outlasts its causes; forget what has ended with them."""
+        for held in sorted(self._held.values(), key=lambda held: (held.opened_s, held.event.id)):
+            if not held.explained:
+                if not self._is_known(held, held.window_s):
+                    continue
+                if self._covered_share(held) < _EXPLAINED_SHARE:
+                    self._release(held.event)
+                    continue
+                held = replace(held, explained=True)  # noqa: PLW2901
+                self._held[held.event.id] = held
+            self._follow(held)
+
+    def _is_known(self, held: _Held, until_s: float) -> bool:
+        """Whether nothing can change any more about the causes that have begun before a time."""
+        stage, track = _stage(held.event.kind), _track(held.event.kind, held.event.scope)
+        beside = (end_s for (kind, other), end_s in self._evidence_s.items() if (_stage(kind), other) == (stage, track))
+        come_s = max(beside, default=float("-inf"))
+        if self._is_end or come_s >= until_s + _PATIENCE_S or self._until_s >= until_s + 2 * _PATIENCE_S:
+            return True
+        if self._undecided(held, until_s):
+            return False
+        causes = [key for key in _causes_of(held.event) if key in self._evidence_s and _stage(key[0]) == stage]
+        return come_s >= until_s + _LATE_S or all(self._evidence_s[key] >= until_s for key in causes)
+
+    def _undecided(self, held: _Held, until_s: float) -> list[Run]:
+        """What may still become an event that has begun before a time, or may turn out to have ended before it."""
+        channels, causes = _channels(held.event.scope, held.event.details), set(_causes_of(held.event))
+        return [
+            run
+            for (kind, scope), run in self.tracker.runs.items()
+            if (kind, _track(kind, scope)) in causes
+            and run.start_s < until_s
+            and (run.told < 0 or run.raised_until_s < held.opened_s)
+            and _concerns(_channels(scope, run.details), channels)
+        ]
+
+    def _spans(self, held: _Held) -> list[_Told]:
+        """All events that may explain one, by their start."""
+        channels = _channels(held.event.scope, held.event.details)
+        spans = [
+            one
+            for key in _causes_of(held.event)
+            for one in self._causes.get(key, ())
+            if _concerns(one.channels, channels) and (one.end_s is None or one.end_s >= held.event.start_s - _NEAR_S)
+        ]
+        return sorted(spans, key=lambda one: one.start_s)
+
+    def _covered_share(self, held: _Held) -> float:
+        """How much of the time that an event took to open is covered by causes, each widened by `_NEAR_S`."""
+        start_s, end_s = held.event.start_s, max(held.opened_s, held.event.start_s + 1e-3)
+        covered_s, at_s = 0.0, start_s
+        for one in self._spans(held):
+            if one.start_s >= held.window_s:
+                break
+            from_s = max(one.start_s - _NEAR_S, at_s)
+            to_s = end_s if one.end_s is None else min(one.end_s + _NEAR_S, end_s)
+            if to_s > from_s:
+                covered_s += to_s - from_s
+                at_s = to_s
+        return covered_s / (end_s - start_s)
+
+    def _follow(self, held: _Held) -> None:
+        """Name an event that follows from causes there; drop it when it ends with them, tell it when it does not."""
+        event, ended_s = held.event, held.event.start_s
+        last_s = float("inf") if event.end_s is None else event.end_s
+        for one in self._spans(held):
+            if one.start_s >= max(min(ended_s + _OUTLASTS_S, last_s), held.window_s):
+                break
+            kinds = {*self._consequences.get(one.id, ()), event.kind}
+            self._consequences[one.id] = tuple(sorted(kinds))
+            ended_s = max(ended_s, float("inf") if one.end_s is None else one.end_s)
+        if event.end_s is not None and event.end_s <= ended_s + _OUTLASTS_S:
             del self._held[event.id]
-            start_s = event.start_s
-            if ended_s > start_s and self._share(start_s, ended_s, self._told_spans(event)) >= _EXPLAINED_SHARE:
-                self._name(event)
-                start_s = ended_s
-            self._tell(replace(event, start_s=start_s))
-
-    def _looks_explained(self, event: Event, timing: EventTiming | None) -> bool:
-        """Whether causes have raised for most of the time that the event has lasted by the time it opened."""
-        least_s = timing.raise_after_s if timing is not None else 0.0
-        end_s = event.start_s + least_s if event.end_s is None else event.end_s
-        return self._share(event.start_s, end_s, self._raised_spans(event)) >= _EXPLAINED_SHARE
-
-    def _settle(self, event: Event) -> None:
-        """A held event has closed: it followed from what was told, or it is told now."""
-        del self._held[event.id]
-        end_s = self._until_s if event.end_s is None else event.end_s
-        if self._share(event.start_s, end_s, self._told_spans(event)) >= _EXPLAINED_SHARE:
-            self._name(event)
             return
-        self._tell(replace(event, state="open", end_s=None))
+        if event.end_s is None:
+            run = self.tracker.runs.get((event.kind, event.scope))
+            last_s = float("-inf") if run is None else run.raised_until_s
+        if last_s <= ended_s + _OUTLASTS_S or not self._is_known(held, ended_s + _OUTLASTS_S):
+            return
+        self.tracker, later = retold(self.tracker, event, ended_s, held.timing)
+        self._release(later)
+
+    def _release(self, event: Event) -> None:
+        """Tell an event that was held: as open first, whatever has become of it."""
+        del self._held[event.id]
+        if event.state == "closed":
+            self._tell(replace(event, state="open", end_s=None))
         self._tell(event)
 
     def _tell(self, event: Event) -> None:
         if event.kind in CAUSES:
-            start_s = self._open.setdefault(event.id, event.start_s)
-            if event.state == "closed":
-                del self._open[event.id]
-            event = replace(event, start_s=start_s)
+            (self._open.add if event.state == "open" else self._open.discard)(event.id)
         self._found.append(event)
-
-    def _name(self, consequence: Event) -> None:
-        """Have the causes of a consequence name it when they are told next."""
-        at_s = consequence.start_s
-        for cause in _causes_of(consequence):
-            for event_id, start_s, end_s in self._causes.get(cause, ()):
-                if self._share(at_s, self._until_s, [(start_s, self._until_s if end_s is None else end_s)]) > 0:
-                    kinds = {*self._consequences.get(event_id, ()), consequence.kind}
-                    self._consequences[event_id] = tuple(sorted(kinds))
-
-    def _raised_spans(self, event: Event) -> list[Span]:
-        return [span for cause in _causes_of(event) for span in self._raised.get(cause, ())]
-
-    def _told_spans(self, event: Event) -> list[Span]:
-        return [
-            (start_s, self._until_s if end_s is None else end_s)
-            for cause in _causes_of(event)
-            for _, start_s, end_s in self._causes.get(cause, ())
-        ]
-
-    @staticmethod
-    def _share(start_s: float, end_s: float, spans: Iterable[Span]) -> float:
-        """How much of a stretch the spans cover, each widened by what detectors may differ by."""
-        end_s = max(end_s, start_s + 1e-3)
-        covered_s, at_s = 0.0, start_s
-        for first_s, last_s in sorted((first_s - _NEAR_S, last_s + _NEAR_S) for first_s, last_s in spans):
-            begin_s, until_s = max(first_s, at_s), min(last_s, end_s)
-            if until_s > begin_s:
-                covered_s += until_s - begin_s
-                at_s = until_s
-        return covered_s / (end_s - start_s)
 
 
 _EXPLAINING = frozenset(cause for causes in CAUSES.values() for cause in causes)
-
-
-def _key(event: Event) -> Key:
-    return event.kind, _track(event.kind, event.scope)
+_CONCERNED = _EXPLAINING | frozenset(CAUSES)
 
 
 def _causes_of(event: Event) -> list[Key]:
@@ -256,19 +329,26 @@ def _causes_of(event: Event) -> list[Key]:
     return [(cause, track if cause.startswith("audio.") else "") for cause in CAUSES.get(event.kind, ())]
 
 
+def _stage(kind: str) -> str:
+    """What is judged: `video`, `audio` or `stream`."""
+    return kind.partition(".")[0]
+
+
 def _track(kind: str, scope: str) -> str:
     """The audio track that an event speaks of; "" for all other kinds."""
     return scope.partition(":")[0] if kind.startswith("audio.") else ""
 
 
-def _with_spans(spans: tuple[Span, ...], evidence: Evidence, join_s: float) -> tuple[Span, ...]:
-    """The spans with the raising steps of the evidence, those no further apart than `join_s` as one."""
-    raises = np.flatnonzero(evidence.verdict > 0)
-    joined = list(spans)
-    for begin_s, until_s in zip(evidence.start_s[raises].tolist(), evidence.end_s[raises].tolist(), strict=True):
-        first_s, last_s = begin_s, until_s
-        while joined and first_s <= joined[-1][1] + join_s:
-            earlier_s, later_s = joined.pop()
-            first_s, last_s = min(first_s, earlier_s), max(last_s, later_s)
-        joined.append((first_s, last_s))
-    return tuple(joined[-_SPANS:])
+def _channels(scope: str, details: Mapping[str, object]) -> frozenset[str] | None:
+    """The channels of an audio track that an event speaks of; null is all of them."""
+    if scope.partition(":")[2] in ("", "main"):
+        return None
+    named = details.get("channels", details.get("channel"))
+    if isinstance(named, str):
+        return frozenset((named,))
+    return frozenset(named) if isinstance(named, list | tuple) else None
+
+
+def _concerns(cause: frozenset[str] | None, consequence: frozenset[str] | None) -> bool:
+    """Whether a cause in some channels explains what is heard in others: not where those are more than they share."""
+    return cause is None or (consequence is not None and bool(cause & consequence))

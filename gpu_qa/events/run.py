@@ -99,8 +99,8 @@ def _lengthened(run: Run, evidence: Evidence, first: int, last: int, timing: Eve
     steps = slice(first, last)
     until_s = max(run.raised_until_s, float(evidence.end_s[steps].max()))
     cap = _CRITICAL if evidence.severity_cap is None else max(run.cap, int(evidence.severity_cap[steps].max()))
-    limits_s = (timing.raise_after_s, timing.major_after_s, timing.critical_after_s)
-    reached = sum(until_s - run.start_s >= limit_s - TOLERANCE_S for limit_s in limits_s)
+    length_s = until_s - run.start_s
+    told = min(reached(length_s, timing), cap) if length_s >= timing.raise_after_s - TOLERANCE_S else _UNTOLD
     worse = np.fmax if evidence.worst == "max" else np.fmin
     confidence_sum = run.confidence_sum
     for confidence in (1.0,) * (last - first) if evidence.confidence is None else evidence.confidence[steps].tolist():
@@ -108,7 +108,7 @@ def _lengthened(run: Run, evidence: Evidence, first: int, last: int, timing: Eve
     return replace(
         run,
         raised_until_s=until_s,
-        told=max(run.told, min(reached, cap)) if reached else run.told,
+        told=max(run.told, told),
         cap=cap,
         worst=float(worse(worse.reduce(evidence.value[steps]), run.worst)),
         confidence_sum=confidence_sum,
@@ -118,6 +118,17 @@ def _lengthened(run: Run, evidence: Evidence, first: int, last: int, timing: Eve
         message=evidence.message,
         details={name: json_scalar(values[last - 1]) for name, values in evidence.details.items()},
     )
+
+
+def reached(length_s: float, timing: EventTiming) -> int:
+    """Index into `SEVERITIES` of a told run of this length: `warn` at least."""
+    limits_s = (timing.major_after_s, timing.critical_after_s)
+    return 1 + sum(length_s >= limit_s - TOLERANCE_S for limit_s in limits_s)
+
+
+def begun_later(run: Run, start_s: float, timing: EventTiming) -> Run:
+    """A told run as if it had begun at `start_s`: shorter, and as severe as that makes it."""
+    return replace(run, start_s=start_s, told=min(reached(run.raised_until_s - start_s, timing), run.told))
 
 
 def cleared(run: Run, evidence: Evidence, first: int, last: int, timing: EventTiming) -> Run | None:

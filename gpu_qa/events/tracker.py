@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpu_qa.events import run as runs
 from gpu_qa.events.message import rendered
-from gpu_qa.series import Event
+from gpu_qa.series import SEVERITIES, Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +34,8 @@ class _Ended:
 
     id: str
     end_s: float
+    run: Run
+    """As it was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def track(state: TrackerState, evidence: Evidence, timing: EventTiming) -> tuple
             before, run = run, runs.cleared(run, evidence, first, last, timing)
             if run is None and before.told >= 0:
                 events.append(_event(state.stream, key, before, before.raised_until_s))
-                ended = _Ended(before.id, before.raised_until_s)
+                ended = _Ended(before.id, before.raised_until_s, before)
     return _with(state, key, run, ended), events
 
 
@@ -93,11 +95,39 @@ def finish(state: TrackerState, end_s: float) -> tuple[TrackerState, list[Event]
     Returns:
         The state without runs, and the closed events in order of their start.
     """
-    events = [
-        _event(state.stream, key, run, runs.final_end_s(run, end_s)) for key, run in state.runs.items() if run.told >= 0
-    ]
+    events, ended = [], dict(state.ended)
+    for key, run in state.runs.items():
+        if run.told >= 0:
+            until_s = runs.final_end_s(run, end_s)
+            events.append(_event(state.stream, key, run, until_s))
+            ended[key] = _Ended(run.id, until_s, run)
     events.sort(key=lambda event: (event.start_s, event.id))
-    return TrackerState(state.stream, {}, state.ended), events
+    return TrackerState(state.stream, {}, ended), events
+
+
+def retold(state: TrackerState, event: Event, start_s: float, timing: EventTiming) -> tuple[TrackerState, Event]:
+    """An event as it would be told had its evidence raised from a later time on only.
+
+    Args:
+        state: As the last call of `track` or `finish` returned it.
+        event: The event, open, or the last of its kind and scope to close.
+        start_s: When it is to begin, in seconds on the stream's clock.
+        timing: When an event of this kind is told, and how its severity grows.
+
+    Returns:
+        The state, in which an open event begins then, and the event; its id stays.
+    """
+    key = (event.kind, event.scope)
+    run, ended = state.runs.get(key), state.ended.get(key)
+    if run is not None and run.id == event.id:
+        later = runs.begun_later(run, start_s, timing)
+        return _with(state, key, later, None), _event(state.stream, key, later, None)
+    if ended is not None and ended.id == event.id:
+        return state, _event(state.stream, key, runs.begun_later(ended.run, start_s, timing), event.end_s)
+    # Another of its kind has closed since: its run is forgotten, its message stays.
+    length_s = (start_s if event.end_s is None else event.end_s) - start_s
+    severity = min(SEVERITIES.index(event.severity), runs.reached(length_s, timing))
+    return state, replace(event, start_s=start_s, severity=SEVERITIES[severity])
 
 
 def _stretches(verdict: np.ndarray) -> Iterator[tuple[int, int, int]]:
