@@ -6,6 +6,7 @@ to the frame before than those of the other. Fine horizontal texture has combs t
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -83,14 +84,23 @@ def interlacing(
     moving = series.change > limits.motion
     told = np.flatnonzero([np.count_nonzero(tiles) > limits.moving_area * tiles.size for tiles in moving])
     if len(told):
-        where = moving[told]
-        comb, gradient = series.comb[told] * where, series.gradient[told, 1] * where
-        even, odd = (series.field_change[told, parity] * where for parity in (0, 1))
-        combs[told] = _sums(comb) / np.maximum(_sums(gradient), 1e-9)
-        fields[told] = (_sums(even) + 1e-9) / (_sums(odd) + 1e-9)
-        area[told] = (comb > limits.raise_comb * gradient).mean(axis=(1, 2))
-        verdict[told] = _verdict(combs[told], fields[told], series, limits)
+        where = moving[told].astype(np.float32)
+        combs[told] = _sums(series.comb[told] * where) / np.maximum(_sums(series.gradient[told, 1] * where), 1e-9)
+        verdict[told] = -1
+        # Without combs nothing is woven or swapped, and the fields tell nothing more; nearly all frames have none.
+        combed = told[combs[told] >= min(limits.clear_comb, limits.raise_comb)]
+        if len(combed):
+            where = moving[combed].astype(np.float32)
+            even, odd = (_sums(series.field_change[combed, parity] * where) for parity in (0, 1))
+            fields[combed] = (even + 1e-9) / (odd + 1e-9)
+            is_combed = series.comb[combed] > limits.raise_comb * series.gradient[combed, 1]
+            area[combed] = (is_combed & moving[combed]).mean(axis=(1, 2))
+            verdict[combed] = _verdict(combs[combed], fields[combed], series, limits)
         ways = np.where(verdict > 0, np.sign(fields - 1.0), 0.0)
+        if not ways.any():
+            quiet = zip(series.pts_s[told].tolist(), itertools.repeat(0))
+            state = replace(state, recent=(*state.recent, *quiet)[-_RECENT:])
+            told = told[:0]
         for i in told.tolist():
             state, since_s = _advanced(state, float(series.pts_s[i]), int(ways[i]))
             if since_s is not None:
