@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.detectors.luminance import chromaticity, light, luminance
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -109,11 +109,10 @@ def flash(
     count = len(series)
     if not count:
         return [], carry
-    luma = _fields(series.luma)
-    chroma = np.stack([_fields(series.chroma[:, 0]), _fields(series.chroma[:, 1])], axis=1)
-    steps = _Steps(series, limits, luma.shape[1:])
-    chroma = chroma.reshape(count, 2, -1)
-    linear = light(luma.reshape(count, -1), chroma, series, limits.white)
+    fields = _fields(series.luma)
+    steps = _Steps(series, limits, fields.shape[1:])
+    luma, chroma = fields.reshape(count, -1), _fields(series.chroma).reshape(count, 2, -1)
+    linear = light(luma, chroma, series, limits.white)
     bright = luminance(linear, series)
     before = carry or _at_rest(bright[0])
     low, high, general = _followed(before, bright, steps)
@@ -124,10 +123,12 @@ def flash(
 
 
 def _fields(tiles: np.ndarray) -> np.ndarray:
-    """Means of 2 × 2 tiles, float32 [T, R / 2, K / 2]; an odd last row or column is left out."""
-    rows, columns = tiles.shape[1] // 2 * 2, tiles.shape[2] // 2 * 2
-    pairs = tiles[:, 0:rows:2, :columns] + tiles[:, 1:rows:2, :columns]
-    return np.asarray((pairs[:, :, 0::2] + pairs[:, :, 1::2]) * np.float32(0.25))
+    """Means of 2 × 2 tiles, float32 [..., R / 2, K / 2] of [..., R, K]; an odd last row or column is left out."""
+    rows, columns = tiles.shape[-2] // 2 * 2, tiles.shape[-1] // 2 * 2
+    pairs = tiles[..., 0:rows:2, :columns] + tiles[..., 1:rows:2, :columns]
+    means = pairs[..., 0::2] + pairs[..., 1::2]
+    means *= np.float32(0.25)
+    return np.asarray(means)
 
 
 def _at_rest(bright: np.ndarray) -> FlashCarry:
@@ -157,25 +158,23 @@ def _followed(before: FlashCarry, bright: np.ndarray, steps: _Steps) -> tuple[np
     if not fields.size:
         return lowest, highest, before.general
     values, way = bright[:, fields], before.general.way[fields]
-    low, high = before.low[fields], before.high[fields]
+    changes, way = _nexts(values, way, before.low[fields], before.high[fields], limits)
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    while fields.size:
-        low_by = np.minimum(np.minimum.accumulate(values), low)
-        high_by = np.maximum(np.maximum.accumulate(values), high)
-        rises = values - low_by >= np.maximum(low_by * np.float32(limits.step / limits.dark), np.float32(limits.step))
-        falls = high_by - values >= np.maximum(values * np.float32(limits.step / limits.dark), np.float32(limits.step))
-        rises &= way <= 0
-        falls &= way >= 0
-        changes = rises | falls
-        first, column = changes.argmax(axis=0), np.arange(len(fields))
-        lowest[fields], highest[fields] = low_by[-1], high_by[-1]
-        column = np.flatnonzero(changes[first, column])
+    while True:
+        first = changes.argmax(axis=0)
+        column = np.flatnonzero(changes[first, np.arange(len(fields))])
+        if not column.size:
+            break
         first, fields = first[column], fields[column]
-        way = np.where(rises[first, column], 1, -1).astype(np.int8)
+        way = way[first, column] if way.ndim > 1 else -way[column]
         found.append((first, fields, way))
         # From here on the field starts anew at the value it has come to.
-        low = high = values[first, column]
-        values = np.where(np.arange(count)[:, None] <= first, low, values[:, column])
+        start = values[first, column]
+        values = np.where(np.arange(count)[:, None] <= first, start, values[:, column])
+        lowest[fields], highest[fields] = values.min(axis=0), values.max(axis=0)
+        changes, way = _nexts(values, way, start, start, limits)
+    if not found:
+        return lowest, highest, before.general
     now, pts_s = _Moving(before.general), steps.series.pts_s
     at = np.concatenate([first for first, _, _ in found])
     if not steps.may_be_harmful(at, before.general):
@@ -188,6 +187,42 @@ def _followed(before: FlashCarry, bright: np.ndarray, steps: _Steps) -> tuple[np
         now.change(fields[here], way[here], pts_s[i])
         steps.note(i, now, "general")
     return lowest, highest, now.changes()
+
+
+def _nexts(
+    values: np.ndarray, way: np.ndarray, low: np.ndarray, high: np.ndarray, limits: FlashLimits
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where fields are so far from the last extreme that they have changed, bool [T, M], and the way they had.
+
+    Args:
+        values: float32 [T, M]: luminance.
+        way: int8 [M]: +1 where they last rose, −1 where they last fell, 0 where neither yet.
+        low: float32 [M]: lowest luminance before.
+        high: float32 [M]: highest luminance before.
+        limits: How far is far.
+
+    Returns:
+        As said; the way is int8 [M], or [T, M] with the way of the change itself where some have not changed yet.
+    """
+    if way.all():
+        return _turned(values, way, low, high, limits), way
+    rises = _turned(values, np.full_like(way, -1), low, high, limits) & (way <= 0)
+    falls = _turned(values, np.full_like(way, 1), low, high, limits) & (way >= 0)
+    return rises | falls, np.where(rises, 1, -1).astype(np.int8)
+
+
+def _turned(
+    values: np.ndarray, way: np.ndarray, low: np.ndarray, high: np.ndarray, limits: FlashLimits
+) -> np.ndarray:
+    """Where fields that last rose (+1) have fallen far enough, or the other way round (−1), bool [T, M]."""
+    sign = way.astype(np.float32)
+    along = values * sign
+    extreme = np.maximum(np.maximum.accumulate(along), np.where(way > 0, high, -low))
+    least = np.minimum(values, extreme * sign)
+    least *= np.float32(limits.step / limits.dark)
+    np.maximum(least, np.float32(limits.step), out=least)
+    extreme -= along
+    return np.asarray(extreme >= least)
 
 
 def _followed_red(before: FlashCarry, linear: np.ndarray, steps: _Steps) -> tuple[np.ndarray, Changes]:
@@ -255,11 +290,12 @@ class _Steps:
         count = len(series)
         self._grid = grid
         self.series, self.limits = series, limits
-        self.start_s = series.pts_s.copy()
-        self.end_s = series.end_s.copy()
-        self.rate = np.zeros(count)
-        self.area = np.zeros(count)
-        self.type = np.full(count, "", object)
+        self.start_s = series.pts_s
+        self.end_s = series.end_s
+        self.rate = constant(count, 0.0, float)
+        self.area = constant(count, 0.0, float)
+        self.type = constant(count, "", object)
+        self._is_shared = True
 
     def may_be_harmful(self, at: np.ndarray, before: Changes) -> bool:
         """Whether more than the harmful area changes together at all; `at`, int [M], are the frames of all changes."""
@@ -290,6 +326,9 @@ class _Steps:
 
     def _add(self, i: int, fields: np.ndarray, now: _Moving, kind: str) -> None:
         """Frame `i` raises: `fields`, int [M], have had one flash too many with it."""
+        if self._is_shared:
+            self.start_s, self.end_s, self.rate = self.start_s.copy(), self.end_s.copy(), self.rate.copy()
+            self.area, self.type, self._is_shared = self.area.copy(), self.type.copy(), False
         self.type[i] = kind if self.type[i] in ("", kind) else "general and red"
         self.area[i] = max(self.area[i], len(fields) / len(now.way))
         self.start_s[i] = min(self.start_s[i], np.median(now.first_s(fields)))
@@ -298,18 +337,23 @@ class _Steps:
 
     def evidence(self) -> Evidence:
         """The steps as evidence."""
-        raises = self.area > 0
-        sure = 0.7 + 0.3 * np.clip((self.area - self.limits.area) / (0.5 - self.limits.area + 1e-9), 0.0, 1.0)
+        count = len(self.series)
+        verdict, confidence = constant(count, -1, np.int8), constant(count, 1.0, np.float32)
+        if not self._is_shared:
+            raises = self.area > 0
+            sure = 0.7 + 0.3 * np.clip((self.area - self.limits.area) / (0.5 - self.limits.area + 1e-9), 0.0, 1.0)
+            verdict = np.where(raises, 1, -1).astype(np.int8)
+            confidence = np.where(raises, sure, 1.0).astype(np.float32)
         return Evidence(
             kind="video.flash",
             scope="",
             start_s=self.start_s,
             end_s=self.end_s,
-            verdict=np.where(raises, 1, -1).astype(np.int8),
+            verdict=verdict,
             value=self.rate.astype(np.float32),
             limit=_FLASHES / self.limits.window_s,
             unit="flashes/s",
-            confidence=np.where(raises, sure, 1.0).astype(np.float32),
+            confidence=confidence,
             details={"type": self.type, "area": np.round(self.area, 4)},
             message="{type} flashes at {value:.1f} per second over {area:.0%} of the picture for {duration_s:.1f} s",
         )

@@ -21,6 +21,8 @@ _RECENT, _ALIKE = 6, 4
 """Of so many frames in which something moves so many must be wrong the same way: screen text is wrong now and then."""
 _SURE_S = 1.0
 """For so long after they were, one frame is enough."""
+_ROUGHLY = 0.999
+"""Shares of combs are measured in single precision first; where they come within this of a limit, in double."""
 _MOST = 30.0
 """Fields further apart than this are none: text that rolls by one line a frame is the same line for line."""
 
@@ -84,13 +86,15 @@ def interlacing(
     moving = series.change > limits.motion
     told = np.flatnonzero([np.count_nonzero(tiles) > limits.moving_area * tiles.size for tiles in moving])
     if len(told):
-        where = moving[told].astype(np.float32)
-        combs[told] = _sums(series.comb[told] * where) / np.maximum(_sums(series.gradient[told, 1] * where), 1e-9)
-        verdict[told] = -1
+        where = moving.reshape(count, -1).astype(np.float32)
+        shares = _products(series.comb, where) / np.maximum(_products(series.gradient[:, 1], where), np.float32(1e-9))
+        combs[told], verdict[told] = shares[told], -1
         # Without combs nothing is woven or swapped, and the fields tell nothing more; nearly all frames have none.
-        combed = told[combs[told] >= min(limits.clear_comb, limits.raise_comb)]
+        combed = told[combs[told] >= _ROUGHLY * min(limits.clear_comb, limits.raise_comb)]
         if len(combed):
             where = moving[combed].astype(np.float32)
+            upright = np.maximum(_sums(series.gradient[combed, 1] * where), 1e-9)
+            combs[combed] = _sums(series.comb[combed] * where) / upright
             even, odd = (_sums(series.field_change[combed, parity] * where) for parity in (0, 1))
             fields[combed] = (even + 1e-9) / (odd + 1e-9)
             is_combed = series.comb[combed] > limits.raise_comb * series.gradient[combed, 1]
@@ -156,6 +160,11 @@ def _advanced(state: InterlacingCarry, now_s: float, way: int) -> tuple[Interlac
 def _sums(tiles: np.ndarray) -> np.ndarray:
     """Sum over the tiles of each frame, float64 [T], of float32 [T, R, K]."""
     return np.asarray(tiles.reshape(len(tiles), -1).sum(axis=1, dtype=np.float64))
+
+
+def _products(tiles: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Sum over the tiles of each frame, float32 [T], of float32 [T, R, K] times float32 [T, R · K]: quick and rough."""
+    return np.asarray(np.einsum("tn,tn->t", tiles.reshape(len(tiles), -1), where))
 
 
 def _told_order(series: VideoSeries) -> str:
