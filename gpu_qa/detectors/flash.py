@@ -145,84 +145,46 @@ def _at_rest(bright: np.ndarray) -> FlashCarry:
 
 
 def _followed(before: FlashCarry, bright: np.ndarray, steps: _Steps) -> tuple[np.ndarray, np.ndarray, Changes]:
-    """`low`, `high` and `general` after the frames, by their luminance, float32 [T, N].
-
-    Fields are followed through all frames at once, from change to change, and only those that change at all.
-    """
-    limits, count = steps.limits, len(bright)
+    """`low`, `high` and `general` after the frames, by their luminance, float32 [T, N]."""
+    step, contrast = np.float32(steps.limits.step), np.float32(steps.limits.step / steps.limits.dark)
     low, high = bright.min(axis=0), bright.max(axis=0)
     lowest, highest = np.minimum(before.low, low), np.maximum(before.high, high)
-    may = (before.general.way >= 0) & (highest - low >= limits.step)
-    may |= (before.general.way <= 0) & (high - lowest >= limits.step)
+    # The first look: only some fields, or none, come as far as to change at all.
+    may = (before.general.way >= 0) & (highest - low >= step)
+    may |= (before.general.way <= 0) & (high - lowest >= step)
     fields = np.flatnonzero(may)
     if not fields.size:
         return lowest, highest, before.general
     values, way = bright[:, fields], before.general.way[fields]
-    changes, way = _nexts(values, way, before.low[fields], before.high[fields], limits)
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    while True:
-        first = changes.argmax(axis=0)
-        column = np.flatnonzero(changes[first, np.arange(len(fields))])
-        if not column.size:
-            break
-        first, fields = first[column], fields[column]
-        way = way[first, column] if way.ndim > 1 else -way[column]
-        found.append((first, fields, way))
-        # From here on the field starts anew at the value it has come to.
-        start = values[first, column]
-        values = np.where(np.arange(count)[:, None] <= first, start, values[:, column])
-        lowest[fields], highest[fields] = values.min(axis=0), values.max(axis=0)
-        changes, way = _nexts(values, way, start, start, limits)
+    low, high = before.low[fields], before.high[fields]
+    may_rise, may_fall = way <= 0, way >= 0
+    fall_by = np.maximum(values * contrast, step)
+    found: list[tuple[int, np.ndarray, np.ndarray]] = []
+    for i, now in enumerate(values):
+        np.minimum(low, now, out=low)
+        np.maximum(high, now, out=high)
+        rises = now - low >= np.maximum(low * contrast, step)
+        rises &= may_rise
+        changes = high - now >= fall_by[i]
+        changes &= may_fall
+        changes |= rises
+        at = changes.nonzero()[0]
+        if at.size:
+            # From here on the field starts anew at the value it has come to.
+            low[at] = high[at] = now[at]
+            may_fall[at] = rises[at]
+            may_rise[at] = ~rises[at]
+            found.append((i, fields[at], np.where(rises[at], 1, -1).astype(np.int8)))
+    lowest[fields], highest[fields] = low, high
     if not found:
         return lowest, highest, before.general
-    now, pts_s = _Moving(before.general), steps.series.pts_s
-    at = np.concatenate([first for first, _, _ in found])
-    if not steps.may_be_harmful(at, before.general):
-        for first, fields, way in found:
-            now.change(fields, way, pts_s[first])
-        return lowest, highest, now.changes()
-    _, fields, way = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    for i in np.flatnonzero(np.bincount(at)).tolist():
-        here = at == i
-        now.change(fields[here], way[here], pts_s[i])
-        steps.note(i, now, "general")
-    return lowest, highest, now.changes()
-
-
-def _nexts(
-    values: np.ndarray, way: np.ndarray, low: np.ndarray, high: np.ndarray, limits: FlashLimits
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where fields are so far from the last extreme that they have changed, bool [T, M], and the way they had.
-
-    Args:
-        values: float32 [T, M]: luminance.
-        way: int8 [M]: +1 where they last rose, −1 where they last fell, 0 where neither yet.
-        low: float32 [M]: lowest luminance before.
-        high: float32 [M]: highest luminance before.
-        limits: How far is far.
-
-    Returns:
-        As said; the way is int8 [M], or [T, M] with the way of the change itself where some have not changed yet.
-    """
-    if way.all():
-        return _turned(values, way, low, high, limits), way
-    rises = _turned(values, np.full_like(way, -1), low, high, limits) & (way <= 0)
-    falls = _turned(values, np.full_like(way, 1), low, high, limits) & (way >= 0)
-    return rises | falls, np.where(rises, 1, -1).astype(np.int8)
-
-
-def _turned(
-    values: np.ndarray, way: np.ndarray, low: np.ndarray, high: np.ndarray, limits: FlashLimits
-) -> np.ndarray:
-    """Where fields that last rose (+1) have fallen far enough, or the other way round (−1), bool [T, M]."""
-    sign = way.astype(np.float32)
-    along = values * sign
-    extreme = np.maximum(np.maximum.accumulate(along), np.where(way > 0, high, -low))
-    least = np.minimum(values, extreme * sign)
-    least *= np.float32(limits.step / limits.dark)
-    np.maximum(least, np.float32(limits.step), out=least)
-    extreme -= along
-    return np.asarray(extreme >= least)
+    moving = _Moving(before.general)
+    harmful = steps.may_be_harmful({i: len(changed) for i, changed, _ in found}, before.general)
+    for i, changed, ways in found:
+        moving.change(changed, ways, steps.series.pts_s[i])
+        if harmful:
+            steps.note(i, moving, "general")
+    return lowest, highest, moving.changes()
 
 
 def _followed_red(before: FlashCarry, linear: np.ndarray, steps: _Steps) -> tuple[np.ndarray, Changes]:
@@ -230,21 +192,23 @@ def _followed_red(before: FlashCarry, linear: np.ndarray, steps: _Steps) -> tupl
     limits = steps.limits
     is_red = linear[0] >= limits.red_share * linear.sum(axis=0)
     is_red &= linear[0] >= _RED_LIGHT * limits.white
-    fields = np.flatnonzero((before.red.way > 0) | is_red.any(axis=0))
+    # The first look: what is red, and has been, does not turn.
+    fields = np.flatnonzero((is_red != (before.red.way > 0)).any(axis=0))
     if not fields.size:
         return before.color, before.red
     is_red, color = is_red[:, fields], np.stack(chromaticity(linear[:, :, fields], steps.series))
-    last, way = before.color, before.red.way
-    if not _turns(color, is_red, last[:, fields], way[fields], limits).any():
-        return last, before.red
-    last, now = last.copy(), _Moving(before.red)
-    for i in range(len(is_red)):
-        turned = np.flatnonzero(_turns(color[:, i], is_red[i], last[:, fields], now.way[fields], limits))
-        if turned.size:
-            now.change(fields[turned], np.where(is_red[i, turned], 1, -1), steps.series.pts_s[i])
-            steps.note(i, now, "red")
-            last[:, fields[turned]] = color[:, i, turned]
-    return last, now.changes()
+    last, now, i = before.color, _Moving(before.red), 0
+    while True:
+        turns = _turns(color[:, i:], is_red[i:], last[:, fields], now.way[fields], limits)
+        later = np.flatnonzero(turns.any(axis=1))
+        if not later.size:
+            return last, now.changes()
+        i += int(later[0])
+        turned = np.flatnonzero(turns[later[0]])
+        now.change(fields[turned], np.where(is_red[i, turned], 1, -1), steps.series.pts_s[i])
+        steps.note(i, now, "red")
+        last = last.copy()
+        last[:, fields[turned]] = color[:, i, turned]
 
 
 def _turns(color: np.ndarray, is_red: np.ndarray, last: np.ndarray, way: np.ndarray, limits: FlashLimits) -> np.ndarray:
@@ -297,10 +261,10 @@ class _Steps:
         self.type = constant(count, "", object)
         self._is_shared = True
 
-    def may_be_harmful(self, at: np.ndarray, before: Changes) -> bool:
-        """Whether more than the harmful area changes together at all; `at`, int [M], are the frames of all changes."""
+    def may_be_harmful(self, fields: dict[int, int], before: Changes) -> bool:
+        """Whether more than the harmful area changes together at all; how many fields change, by frame."""
         pts_s = self.series.pts_s
-        so_far = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(pts_s)))])
+        so_far = np.cumsum([0, *(fields.get(i, 0) for i in range(len(pts_s)))])
         together = so_far[1:] - so_far[np.searchsorted(pts_s, pts_s - _TOGETHER_S)]
         earlier = np.count_nonzero(before.changed_s >= pts_s[0] - _TOGETHER_S)
         return bool(together.max() + earlier > self.limits.area * len(before.way))
