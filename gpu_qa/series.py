@@ -253,6 +253,11 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.start_s)
 
+    @property
+    def raises(self) -> bool:
+        """Whether any step does. Of a few steps Python finds the largest sooner than NumPy."""
+        return max(self.verdict.tolist(), default=0) > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -129,12 +129,15 @@ def blur(
     first = count - len(series) - (carry.waiting if carry else 0)
     last = max(first, count - _AFTER)
     steps = last - first
-    verdict, value = np.full(steps, -1, np.int8), np.ones(steps, np.float32)
-    start_s = near.pts_s[first:last].copy()
-    area, before = np.zeros(steps), np.zeros(steps)
     blurred = carry.blurred if carry else None
     suspect = _suspects(near, first, last)
-    index = 0
+    index = 0 if blurred is not None or suspect.any() else steps
+    verdict, value = constant(steps, -1, np.int8), constant(steps, 1.0, np.float32)
+    start_s, area, before = near.pts_s[first:last], constant(steps, 0.0, float), constant(steps, 0.0, float)
+    confidence = constant(steps, 0.35, np.float32)
+    if not index:
+        verdict, value, start_s = verdict.copy(), value.copy(), start_s.copy()
+        area, before = area.copy(), before.copy()
     while index < steps:
         at = first + index
         if blurred is None:
@@ -153,6 +156,9 @@ def blur(
                 area[index], before[index] = blurred.area, blurred.before
                 value[index] = sharpness / blurred.before if sharpness is not None else np.nan
         index += 1
+    if verdict.flags.writeable:
+        confidence = _confidence(area, value)
+        area, before = np.round(area, 3), np.round(before, 3)
     evidence = Evidence(
         kind="video.blur",
         scope="",
@@ -163,8 +169,8 @@ def blur(
         limit=limits.raise_detail,
         unit="share",
         worst="min",
-        confidence=_confidence(area, value),
-        details={"softened_area": np.round(area, 3), "sharpness_before": np.round(before, 3)},
+        confidence=confidence,
+        details={"softened_area": area, "sharpness_before": before},
         message="picture blurred for {duration_s:.1f} s: {value:.0%} of its sharpness left",
     )
     return [evidence], near.carry(max(0, count - _BEFORE - _AFTER), count - last, blurred)
@@ -181,7 +187,13 @@ class _Near:
         np.maximum(gradient, np.float32(0.0), out=gradient)
         gradient += series.gradient[:, 0]
         self._gradient = gradient.reshape(count, -1)
-        own = (series.pts_s, series.end_s, self._gradient.mean(axis=1).astype(np.float64), series.comparable, series.is_key)
+        own = (
+            series.pts_s,
+            series.end_s,
+            self._gradient.mean(axis=1).astype(np.float64),
+            series.comparable,
+            series.is_key,
+        )
         if carry is not None:
             known = (carry.pts_s, carry.end_s, carry.total, carry.comparable, carry.is_key)
             own = tuple(np.concatenate(both) for both in zip(known, own, strict=True))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,13 +121,15 @@ def color_loss(
     if not count:
         return [], carry
     shot = _Shot(carry or ColorLossCarry(), limits)
-    verdict, left = np.full(count, -1, np.int8), np.ones(count, np.float32)
-    what = np.full(count, "", object)
+    verdict, left = constant(count, -1, np.int8), constant(count, 1.0, np.float32)
+    what = constant(count, "", object)
     for i, look in enumerate(_looks(series)):
         shot.advance(look)
         loss = shot.loss
         if loss is None:
             continue
+        if not left.flags.writeable:
+            verdict, left, what = verdict.copy(), left.copy(), what.copy()
         left[i] = look.colors[loss.what] / loss.before
         shows = look.spread >= limits.spread
         verdict[i] = 1 if shows and left[i] <= _held(limits) else 0
@@ -142,7 +144,7 @@ def color_loss(
         limit=limits.raise_left,
         unit="share",
         worst="min",
-        confidence=np.full(count, 0.9, np.float32),
+        confidence=constant(count, 0.9, np.float32),
         details={"what": what},
         message="{what} lost for {duration_s:.1f} s: {value:.0%} of it left",
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -107,10 +107,9 @@ def freeze(
     history = _History(series, limits, carry)
     verdict = np.full(count, -1, np.int8)
     start_s = series.pts_s.copy()
-    cap = np.full(count, len(SEVERITIES) - 1, np.int8)
-    confidence = np.ones(count, np.float32)
-    area = np.zeros(count, np.float32)
-    onset, opinion = np.full(count, "", object), np.full(count, "", object)
+    cap = constant(count, len(SEVERITIES) - 1, np.int8)
+    confidence, area = constant(count, 1.0, np.float32), constant(count, 0.0, np.float32)
+    onset = opinion = constant(count, "", object)
     for i in range(0 if not history.moves_on() else count, count):
         history.advance(i)
         if history.is_moving(i):
@@ -121,6 +120,9 @@ def freeze(
         verdict[i] = judged
         if since is None or not judged:
             continue
+        if not area.flags.writeable:
+            cap, confidence, area = cap.copy(), confidence.copy(), area.copy()
+            onset, opinion = onset.copy(), opinion.copy()
         start_s[i], onset[i] = since
         area[i] = np.count_nonzero(history.since_s <= since[0]) / history.since_s.size
         opinion[i] = _OPINION[since[1]]
@@ -304,7 +306,7 @@ class _History:
 
 
 def _floor(coarse: np.ndarray, limits: FreezeLimits) -> np.ndarray:
-    """The noise floor of each step, float32 [T]: 2.5 times what the quieter quarter of the tiles changes, within limits.
+    """The noise floor of each step, float32 [T]: 2.5 times what the quieter quarter of the tiles changes, limited.
 
     Nearly always it is one of the limits, which counting tells sooner than sorting.
     """

@@ -82,7 +82,7 @@ class CauseState:
 
 
 def explain(
-    state: CauseState, evidence: Iterable[tuple[Evidence, EventTiming]], events: Sequence[Event], until_s: float
+    state: CauseState, evidence: Sequence[tuple[Evidence, EventTiming]], events: Sequence[Event], until_s: float
 ) -> tuple[CauseState, list[Event]]:
     """Hold back what follows from something else.
 
@@ -95,17 +95,17 @@ def explain(
     Returns:
         The new state, and the events to be told, in order.
     """
-    timings: dict[str, EventTiming] = {}
-    raised = dict(state.raised)
-    for one, timing in evidence:
-        timings[one.kind] = timing
-        if one.kind in _EXPLAINING and len(one) and one.verdict.max() > 0:
+    raising = [(one, timing) for one, timing in evidence if one.kind in _EXPLAINING and one.raises]
+    if raising:
+        raised = dict(state.raised)
+        for one, timing in raising:
             key = (one.kind, _track(one.kind, one.scope))
             raised[key] = _with_spans(raised.get(key, ()), one, timing.clear_after_s)
+        state = replace(state, raised=raised)
     if not events and not state.held:
-        return replace(state, raised=raised), []
-    work = _Work(replace(state, raised=raised), until_s)
-    work.take(events, timings)
+        return state, []
+    work = _Work(state, until_s)
+    work.take(events, {one.kind: timing for one, timing in evidence})
     work.release()
     told = work.told()  # before the state: it forgets what has been told to the end
     return work.state(), told
