@@ -228,12 +228,13 @@ class _History:
             return False
         if not (count == 1 or np.logical_or.reduce(self.stepped[:, self.middle], axis=1).all()):
             return False
-        for i in range(count):
-            now_s = self.now_s(i)
-            np.putmask(self.since_s, moved if not i else self.stepped[i - 1], now_s)
-            if self.has_pulse[i]:
-                np.putmask(self.since_s, self.coarse[i] > self.limits.pulse, now_s)
-        self.moved_s = self.inner_s = now_s
+        steps = [moved, *self.stepped]
+        if any(self.has_pulse):
+            steps = list(self.stepped | (self.coarse[1:] > self.limits.pulse))
+            steps.insert(0, moved | (self.coarse[0] > self.limits.pulse))
+        for moved, now_s in zip(steps, self.times_s[self.first :], strict=True):
+            np.putmask(self.since_s, moved, now_s)
+        self.moved_s = self.inner_s = self.times_s[-1]
         self.frozen_since = None
         self._drop_anchor(self.luma[-1])
         return True

@@ -22,7 +22,7 @@ _RECENT, _ALIKE = 6, 4
 _SURE_S = 1.0
 """For so long after they were, one frame is enough."""
 _ROUGHLY = 0.999
-"""Shares of combs are measured in single precision first; where they come within this of a limit, in double."""
+"""What is measured in single precision first is measured in double where it comes within this of a limit."""
 _MOST = 30.0
 """Fields further apart than this are none: text that rolls by one line a frame is the same line for line."""
 
@@ -74,7 +74,7 @@ def interlacing(
     Returns:
         Evidence with one step per frame; those that raise may begin with an earlier one. In progressive pictures its
         value is the share of combs, in interlaced ones by how many times the order of the fields contradicts the
-        motion. Frames without combs have 0 and 1.
+        motion; 0 and 1 where a first look shows that nothing is wrong.
     """
     count = len(series)
     if not count:
@@ -89,6 +89,11 @@ def interlacing(
         where = moving.astype(np.float32)
         shares = _products(series.comb, where) / np.maximum(_products(series.gradient[:, 1], where), np.float32(1e-9))
         combed = told[shares[told] >= _ROUGHLY * min(limits.clear_comb, limits.raise_comb)]
+    if len(combed):
+        even, odd = (_products(series.field_change[:, parity], where) + np.float32(1e-9) for parity in (0, 1))
+        combed = combed[
+            _against(even / odd, series)[combed] >= _ROUGHLY * min(limits.clear_fields, _least(series, limits))
+        ]
     steps = _Steps(series, limits, told)
     if len(combed):
         steps.look(combed, moving[combed])
@@ -114,7 +119,7 @@ class _Steps:
         self._series, self._limits = series, limits
         self.start_s = series.pts_s
         self.verdict = np.zeros(count, np.int8)
-        # Without combs nothing is woven or swapped, and the fields tell nothing more; nearly all frames have none.
+        # Without combs, or where the fields agree with what the stream says, nothing is wrong: so in nearly all frames.
         self.verdict[told] = -1
         self.ways = [0] * count
         """−1 or +1 where a frame is wrong: even lines are nearer to the frame before, or odd."""
@@ -213,13 +218,17 @@ def _against(fields: np.ndarray, series: VideoSeries) -> np.ndarray:
     return np.asarray(np.maximum(fields, 1.0 / fields))
 
 
+def _least(series: VideoSeries, limits: InterlacingLimits) -> float:
+    """How far the fields must contradict what the stream says."""
+    return limits.raise_order if series.interlaced else limits.raise_fields
+
+
 def _verdict(combs: np.ndarray, fields: np.ndarray, series: VideoSeries, limits: InterlacingLimits) -> np.ndarray:
     """int8 [T] of frames in which something moves."""
     if series.interlaced and series.top_field_first is None:
         return np.full(len(combs), -1, np.int8)
     against = _against(fields, series)
-    least = limits.raise_order if series.interlaced else limits.raise_fields
-    is_wrong: np.ndarray = (combs >= limits.raise_comb) & (against >= least) & (against <= _MOST)
+    is_wrong: np.ndarray = (combs >= limits.raise_comb) & (against >= _least(series, limits)) & (against <= _MOST)
     is_right = (combs < limits.clear_comb) | (against < limits.clear_fields)
     return np.select([is_wrong, is_right], [1, -1], 0).astype(np.int8)
 
