@@ -385,7 +385,7 @@ class Report:
 @lru_cache(maxsize=1024, typed=True)
 def constant(count: int, value: bool | int | float | str | None, dtype: type) -> np.ndarray:  # noqa: FBT001
     """`count` times the same value, read-only and shared: for evidence of frames in which there is nothing to tell."""
-    array = np.full(count, value, dtype)
+    array: np.ndarray = np.full(count, value, dtype)
     array.setflags(write=False)
     return array
 

@@ -187,17 +187,15 @@ class _Near:
         np.maximum(gradient, np.float32(0.0), out=gradient)
         gradient += series.gradient[:, 0]
         self._gradient = gradient.reshape(count, -1)
-        own = (
-            series.pts_s,
-            series.end_s,
-            self._gradient.mean(axis=1).astype(np.float64),
-            series.comparable,
-            series.is_key,
-        )
+        total = self._gradient.mean(axis=1).astype(np.float64)
+        self.pts_s, self.end_s, self.total = series.pts_s, series.end_s, total
+        self.comparable, self.is_key = series.comparable, series.is_key
         if carry is not None:
-            known = (carry.pts_s, carry.end_s, carry.total, carry.comparable, carry.is_key)
-            own = tuple(np.concatenate(both) for both in zip(known, own, strict=True))
-        self.pts_s, self.end_s, self.total, self.comparable, self.is_key = own
+            self.pts_s = np.concatenate([carry.pts_s, series.pts_s])
+            self.end_s = np.concatenate([carry.end_s, series.end_s])
+            self.total = np.concatenate([carry.total, total])
+            self.comparable = np.concatenate([carry.comparable, series.comparable])
+            self.is_key = np.concatenate([carry.is_key, series.is_key])
 
     @cached_property
     def tiles(self) -> np.ndarray:

@@ -7,7 +7,7 @@ colour out of the middle of a shot. Where one of both colour signals is lost, th
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,6 +68,10 @@ class _Look:
     """float32 [N]: the tiles' luma."""
     chroma: np.ndarray
     """float32 [2, N]: their Cb and Cr."""
+
+    def kept(self) -> _Look:
+        """The same without its series."""
+        return _Look(self.pts_s, self.color, self.variance, self.luma.copy(), self.chroma.copy())
 
     @property
     def spread(self) -> float:
@@ -179,11 +183,8 @@ class _Shot:
     def carry(self) -> ColorLossCarry:
         """What the next series needs."""
         known = {id(look) for look in self._carried}
-        looks = (
-            look if id(look) in known else replace(look, luma=look.luma.copy(), chroma=look.chroma.copy())
-            for look in self._looks
-        )
-        return ColorLossCarry(tuple(looks), tuple(self._levels), self.loss)
+        looks = tuple(look if id(look) in known else look.kept() for look in self._looks)
+        return ColorLossCarry(looks, tuple(self._levels), self.loss)
 
     def advance(self, look: _Look) -> None:
         """Take a frame."""

@@ -118,15 +118,16 @@ def freeze(
         judged, since = _frozen_since(history, i)
         history.frozen_since = since
         verdict[i] = judged
-        if since is None or not judged:
+        how = since[1] if since and judged > 0 else None
+        if since is None or how is None:
             continue
         if not area.flags.writeable:
             cap, confidence, area = cap.copy(), confidence.copy(), area.copy()
             onset, opinion = onset.copy(), opinion.copy()
-        start_s[i], onset[i] = since
+        start_s[i], onset[i] = since[0], how
         area[i] = np.count_nonzero(history.since_s <= since[0]) / history.since_s.size
-        opinion[i] = _OPINION[since[1]]
-        confidence[i] = _CONFIDENCE[since[1]]
+        opinion[i] = _OPINION[how]
+        confidence[i] = _CONFIDENCE[how]
         if opinion[i] == "still":
             is_long = series.end_s[i] - since[0] > limits.still_warn_after_s
             cap[i] = SEVERITIES.index("warn" if is_long else "info")
