@@ -30,11 +30,12 @@ from benchmarks import result  # noqa: E402
 from benchmarks.result import Machine, Software, Spread, Target  # noqa: E402
 from gpu_qa.config import Settings  # noqa: E402
 from gpu_qa.detectors import DETECTORS  # noqa: E402
-from gpu_qa.events import TrackerState, track  # noqa: E402
+from gpu_qa.events import CauseState, TrackerState, explain, track  # noqa: E402
 from gpu_qa.features import HostPictures, StreamFeatures, prepare  # noqa: E402
 from gpu_qa.media import AudioSamples, MediaFacts, Plane, Track, VideoFormat, VideoFrame  # noqa: E402
 from gpu_qa.sinks.curves import CurveRecorder  # noqa: E402
 from gpu_qa.sinks.measurements import Counts  # noqa: E402
+from gpu_qa.sinks.sound_pictures import SoundPictureRecorder  # noqa: E402
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder  # noqa: E402
 from gpu_qa.stream import StreamAnalysis  # noqa: E402
 
@@ -48,14 +49,14 @@ SOUND_HZ = 48_000
 _SAMPLES = SOUND_HZ // RATE
 MAX_US = 200.0
 """What everything beside measuring may take of a picture: 5,000 pictures per second are a core then."""
-MAX_MB = 3.0
+MAX_MB = 2.4
 _TICK = Fraction(1, 1000)
 _WIDTH, _HEIGHT = 480, 270
 _STREAMS = 50
 
 Content = Literal["moving", "still", "black"]
 CONTENTS: tuple[Content, ...] = ("moving", "still", "black")
-"""A pan with grain and a cut every 3.4 s; a picture that stands still under grain; black with noise."""
+"""A pan in colour with grain and a cut every 3.4 s; a picture that stands still under grain; black with noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,11 @@ def _frames(content: Content, count: int) -> Iterator[VideoFrame]:
         picture = canvas[:, at : at + _WIDTH] if content != "black" else np.full((_HEIGHT, _WIDTH), 16.0)
         grain = rng.normal(0, 3.0 if content == "moving" else 0.7, picture.shape)
         luma = np.clip(np.rint(picture + grain), 0, 255).astype(np.uint8).ravel()
-        chroma = np.full(luma.size // 4, 128, np.uint8)
-        planes = [Plane(chroma, 0, _WIDTH // 2, 1, _WIDTH // 2, _HEIGHT // 2) for _ in range(2)]
+        hue = np.rint((picture[::2, ::2] - picture.mean()) / 4)
+        planes = [
+            Plane(np.clip(128 + part, 0, 255).astype(np.uint8).ravel(), 0, _WIDTH // 2, 1, _WIDTH // 2, _HEIGHT // 2)
+            for part in (hue, -hue)
+        ]
         yield VideoFrame(
             pts=index * 1000 // RATE,
             duration=1000 // RATE,
@@ -178,10 +182,12 @@ class Stages:
         """Judge it."""
         features, state = StreamFeatures(stuff.tracks, spectra=True), TrackerState("stream")
         carries: dict[str, Any] = {}
-        curves, thumbnails, counts = CurveRecorder(), ThumbnailRecorder(), Counts()
+        causes = CauseState()
+        curves, thumbnails, counts, sounds = CurveRecorder(), ThumbnailRecorder(), Counts(), SoundPictureRecorder()
 
         def weigh(consumes: str, series: Any) -> None:
-            nonlocal state
+            nonlocal state, causes
+            weighed, told = [], []
             for detector in DETECTORS:
                 if detector.consumes == consumes:
                     found, carries[detector.name] = self.timed(
@@ -190,8 +196,11 @@ class Stages:
                     )  # fmt: skip
                     for evidence in found:
                         state, events = self.timed("events", track, state, evidence, detector.timing)
-                        for event in events:
-                            self.timed("thumbnails taken", thumbnails.capture, event)
+                        weighed.append((evidence, detector.timing))
+                        told += events
+            causes, told = self.timed("causes", explain, causes, weighed, told, features.timeline.until_s)
+            for event in told:
+                self.timed("thumbnails taken", thumbnails.capture, event)
 
         for picture, sound in zip(stuff.pictures, stuff.sounds, strict=True):
             video = self.timed("series of pictures", features.take, (picture,)).video
@@ -205,8 +214,10 @@ class Stages:
             for series in heard.audio:
                 self.timed("counts", counts.audio, series)
                 self.timed("curves", curves.add_audio, series)
+                self.timed("sound kept", sounds.add_audio, series)
                 weigh("audio", series)
             for series in heard.spectrum:
+                self.timed("sound kept", sounds.add_spectrum, series)
                 weigh("spectrum", series)
             if video or heard.audio:
                 weigh("stream", self.timed("series of the stream", features.stream_series))

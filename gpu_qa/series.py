@@ -7,7 +7,7 @@ Axes: `T` time, `R, K` tile rows and columns, `C` channels.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -253,6 +253,11 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.start_s)
 
+    @property
+    def raises(self) -> bool:
+        """Whether any step does. Of a few steps Python finds the largest sooner than NumPy."""
+        return max(self.verdict.tolist(), default=0) > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -375,6 +380,14 @@ class Report:
         if any(event.severity != "info" for event in self.events):
             return 1
         return 2 if self.error is not None else 0
+
+
+@lru_cache(maxsize=1024, typed=True)
+def constant(count: int, value: bool | int | float | str | None, dtype: type) -> np.ndarray:  # noqa: FBT001
+    """`count` times the same value, read-only and shared: for evidence of frames in which there is nothing to tell."""
+    array: np.ndarray = np.full(count, value, dtype)
+    array.setflags(write=False)
+    return array
 
 
 def _median(values: np.ndarray) -> np.ndarray:

@@ -84,6 +84,10 @@ class StreamAnalysis:
         self._facts: MediaFacts | None = None
         self._features: StreamFeatures | None = None
         self._judges = [_Judge(known_detectors()[name], chosen) for name, chosen in settings.detectors.items()]
+        self._judges_of = {
+            consumes: [judge for judge in self._judges if judge.detector.consumes == consumes]
+            for consumes in ("video", "audio", "spectrum", "stream")
+        }
         self._tracker = TrackerState(name)
         self._causes = CauseState()
         self._curves = CurveRecorder()
@@ -237,9 +241,7 @@ class StreamAnalysis:
     def _weigh(self, consumes: str, series: Any) -> Iterator[Event]:
         weighed: list[tuple[Evidence, EventTiming]] = []
         events: list[Event] = []
-        for judge in self._judges:
-            if judge.detector.consumes != consumes:
-                continue
+        for judge in self._judges_of[consumes]:
             for evidence in judge.weigh(series):
                 self._tracker, told = track(self._tracker, evidence, judge.chosen.timing)
                 weighed.append((evidence, judge.chosen.timing))

@@ -33,6 +33,16 @@ def test_the_cpu_version_equals_the_definition(count: int) -> None:
     np.testing.assert_array_equal(got, tile_means_reference(sums(count), scale(), offset()))
 
 
+def test_they_are_written_where_they_are_wanted() -> None:
+    out = np.empty((5, len(Feature), 24, 42), np.float32)
+    got = tile_means(sums(3), scale(), offset(), out=out[1:4])
+    assert np.shares_memory(got, out)
+    np.testing.assert_array_equal(out[1:4], tile_means_reference(sums(3), scale(), offset()))
+    for wrong in (out[:2], out.astype(np.float64)[:3], np.repeat(out, 2, axis=3)[:3, :, :, ::2]):
+        with pytest.raises(ValueError, match="out: expected"):
+            tile_means(sums(3), scale(), offset(), out=wrong)
+
+
 def test_arrays_may_be_read_only_and_lie_apart() -> None:
     apart = np.repeat(sums(4), 2, axis=0)[::2]
     arrays = [apart, np.repeat(scale(), 2, axis=0)[::2], offset()]

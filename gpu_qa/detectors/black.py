@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.detectors.overlay import dark_area, overlay_and_inside_area
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -62,11 +62,12 @@ def black(
         return [], None
     range_ = series.white_code - series.black_code
     dark = dark_area(series.histogram, series.black_code + limits.luma * range_)
-    value = dark.copy()
-    overlay = np.zeros(count)
-    verdict = np.full(count, -1, np.int8)
+    value, overlay = dark, constant(count, 0.0, float)
+    verdict, confidence = constant(count, -1, np.int8), constant(count, 1.0, np.float32)
+    has_logo = constant(count, False, bool)
     near = np.flatnonzero(dark >= limits.clear_area - limits.overlay_area)
     if len(near):
+        value, overlay, verdict = dark.copy(), overlay.copy(), verdict.copy()
         luma, std = series.luma[near], series.luma_std[near]
         odd = (luma > limits.luma) | (std > limits.noise)
         overlay[near], inside = overlay_and_inside_area(odd)
@@ -74,6 +75,8 @@ def black(
         spread = _spread(luma, odd, series.median_luma[near])
         tint = np.abs(series.median_chroma[near]).max(axis=1)
         verdict[near] = _verdict(value[near], overlay[near], inside, spread, tint, limits)
+        has_logo = overlay > 0
+        confidence = np.where(has_logo, 1.0 - np.minimum(2.0 * overlay, 0.5), 1.0).astype(np.float32)
     evidence = Evidence(
         kind="video.black",
         scope="",
@@ -83,10 +86,10 @@ def black(
         value=value.astype(np.float32),
         limit=limits.raise_area,
         unit="share",
-        confidence=np.where(overlay > 0, 1.0 - np.minimum(2.0 * overlay, 0.5), 1.0).astype(np.float32),
+        confidence=confidence,
         details={
             "dark_area": np.round(dark, 4),
-            "has_logo": overlay > 0,
+            "has_logo": has_logo,
             "overlay_area": np.round(overlay, 4),
         },
         message="black picture for {duration_s:.1f} s, {value:.1%} of it dark",

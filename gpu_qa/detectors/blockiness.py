@@ -100,19 +100,19 @@ def blockiness(
     if carry is None:
         carry = BlockinessCarry(float(series.pts_s[0]), _NOTHING, _NOTHING, float(series.pts_s[0]))
     next_s, own, scaled, scaled_s = carry.next_s, carry.own, carry.scaled, carry.scaled_s
-    looked = ~np.isnan(series.grid[:, 0, 0])
-    value = np.zeros(count, np.float32)
-    period, direction = np.zeros(count), np.full(count, "", object)
-    for i, now_s in enumerate(series.pts_s.tolist()):
-        if now_s >= next_s or not series.comparable[i]:
-            own = _own_look(series, i)
-            next_s = now_s + _LOOK_S
+    times_s: list[float] = series.pts_s.tolist()
+    due, next_s = _due(times_s, series.comparable.tolist(), next_s)
+    own_looks = dict(zip(due, _own_looks(series, due, limits), strict=True)) if due else {}
+    looked = (series.grid[:, 0, 0] >= 0).tolist()  # not a number where no closer look was taken
+    looks = []
+    for i, now_s in enumerate(times_s):
+        own = own_looks.get(i, own)
         if looked[i]:
             scaled, scaled_s = _scaled_look(series, i), now_s
         elif now_s - scaled_s > _SCALED_S:
             scaled = _NOTHING
-        look = max(own, scaled, key=lambda look: look.ratio)
-        value[i], period[i], direction[i] = look.ratio, round(look.period, 3), look.direction
+        looks.append(scaled if scaled.ratio > own.ratio else own)
+    value = np.array([look.ratio for look in looks], np.float32)
     verdict = np.where(value >= limits.raise_ratio, 1, np.where(value < limits.clear_ratio, -1, 0)).astype(np.int8)
     evidence = Evidence(
         kind="video.blockiness",
@@ -124,7 +124,10 @@ def blockiness(
         limit=limits.raise_ratio,
         unit="ratio",
         confidence=np.clip(0.3 + value / (2.5 * limits.raise_ratio), 0.0, 1.0).astype(np.float32),
-        details={"grid_period": period, "direction": direction},
+        details={
+            "grid_period": np.array([round(look.period, 3) for look in looks]),
+            "direction": np.array([look.direction for look in looks], object),
+        },
         severity_cap=np.where(
             value >= limits.major_ratio, SEVERITIES.index("critical"), SEVERITIES.index("warn")
         ).astype(np.int8),
@@ -133,17 +136,39 @@ def blockiness(
     return [evidence], BlockinessCarry(next_s, own, scaled, scaled_s)
 
 
-def _own_look(series: VideoSeries, i: int) -> _Look:
-    """The grid of 16 and 8 samples in picture `i`."""
-    seam = series.seam[i]
+def _due(times_s: list[float], comparable: list[bool], next_s: float) -> tuple[list[int], float]:
+    """The pictures to look at, and when to look again: every `_LOOK_S`, and where a stream begins anew."""
+    due = []
+    for i, now_s in enumerate(times_s):
+        if now_s >= next_s or not comparable[i]:
+            due.append(i)
+            next_s = now_s + _LOOK_S
+    return due, next_s
+
+
+def _own_looks(series: VideoSeries, due: list[int], limits: BlockinessLimits) -> list[_Look]:
+    """The grid of 16 and 8 samples in the pictures `due`.
+
+    Of one that is surely below `clear_ratio`, as nearly all are, the ratio is the most that it can be.
+    """
+    seam = series.seam[due]
     # A tile of a small picture has not a line of each kind: what it lacks must not count as calm.
-    lined = np.stack([(seam[0] > 0).any(axis=1).mean(axis=1), (seam[1] > 0).any(axis=2).mean(axis=1)])
-    cells = cell_means(seam) / np.maximum(lined, 0.02)[:, :, None, None].astype(np.float32)
-    content = cell_means(series.gradient[i]) + np.float32(_MASK)
-    grid, between, beside = cells[:, 0], cells[:, 1], cells[:, 2]
-    ratios, halves = _everywhere((grid - beside) / content), _everywhere((between - beside) / content)
-    period = 8.0 if sum(halves) >= _SAME * sum(ratios) else 16.0
-    return _look(ratios, period)
+    has_line = seam > 0
+    lined = np.stack([has_line[:, 0].any(axis=2).mean(axis=2), has_line[:, 1].any(axis=3).mean(axis=2)], axis=1)
+    cells = cell_means(seam) / np.maximum(lined, 0.02)[..., None, None].astype(np.float32)
+    content = cell_means(series.gradient[due]) + np.float32(_MASK)
+    grid, between, beside = cells[:, :, 0], cells[:, :, 1], cells[:, :, 2]
+    above = (grid - beside) / content
+    means = above.reshape(*above.shape[:2], -1).mean(axis=2, dtype=np.float64)
+    looks = []
+    for n, (across, down) in enumerate(means.tolist()):
+        if (across + down) / 2 < limits.clear_ratio:
+            looks.append(_Look(max((across + down) / 2, 0.0), 16.0, "both"))
+            continue
+        ratios, halves = _everywhere(above[n]), _everywhere((between[n] - beside[n]) / content[n])
+        period = 8.0 if sum(halves) >= _SAME * sum(ratios) else 16.0
+        looks.append(_look(ratios, period))
+    return looks
 
 
 def _everywhere(ratios: np.ndarray) -> list[float]:

@@ -10,11 +10,12 @@ sharp again.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -93,12 +94,10 @@ class BlurCarry:
     """float64 [H]: the last pictures; those at the end are not judged yet."""
     end_s: np.ndarray
     """float64 [H]."""
-    gradient: np.ndarray
-    """float32 [H, N]: sum of the two directions, without combs."""
-    luma: np.ndarray
-    """float32 [H, N]."""
-    luma_std: np.ndarray
-    """float32 [H, N]."""
+    tiles: np.ndarray
+    """float32 [3, H, N]: gradient of both directions without combs, luma, and its deviation."""
+    total: np.ndarray
+    """float64 [H]: mean gradient of the picture."""
     comparable: np.ndarray
     """bool [H]."""
     is_key: np.ndarray
@@ -107,9 +106,6 @@ class BlurCarry:
     """How many of these are not judged yet."""
     blurred: _Blurred | None = None
     """Null while the picture is not."""
-
-
-_ARRAYS = ("pts_s", "end_s", "gradient", "luma", "luma_std", "comparable", "is_key")
 
 
 def blur(
@@ -128,18 +124,20 @@ def blur(
     """
     if not len(series):
         return [], carry
-    near = _joined(series, carry)
+    near = _Near(series, carry)
     count = len(near.pts_s)
-    first = count - len(series) - near.waiting
+    first = count - len(series) - (carry.waiting if carry else 0)
     last = max(first, count - _AFTER)
     steps = last - first
-    verdict, value = np.full(steps, -1, np.int8), np.ones(steps, np.float32)
-    start_s = near.pts_s[first:last].copy()
-    area, before = np.zeros(steps), np.zeros(steps)
-    blurred = near.blurred
-    total = near.gradient.mean(axis=1).astype(np.float64)
-    suspect = _suspects(near, total, first, last)
-    index = 0
+    blurred = carry.blurred if carry else None
+    suspect = _suspects(near, first, last)
+    index = 0 if blurred is not None or suspect.any() else steps
+    verdict, value = constant(steps, -1, np.int8), constant(steps, 1.0, np.float32)
+    start_s, area, before = near.pts_s[first:last], constant(steps, 0.0, float), constant(steps, 0.0, float)
+    confidence = constant(steps, 0.35, np.float32)
+    if not index:
+        verdict, value, start_s = verdict.copy(), value.copy(), start_s.copy()
+        area, before = area.copy(), before.copy()
     while index < steps:
         at = first + index
         if blurred is None:
@@ -149,15 +147,18 @@ def blur(
                     break
                 index += int(later[0])
                 at = first + index
-            blurred = _begun(near, total, at, limits)
+            blurred = _begun(near, at, limits)
         if blurred is not None:
-            sharpness = _sharpness(near.gradient[at], near.luma_std[at])
+            sharpness = _sharpness(near.tiles[0, at], near.tiles[2, at])
             verdict[index], blurred = _went_on(blurred, sharpness, float(near.pts_s[at]), float(near.end_s[at]))
             if blurred is not None:
                 start_s[index] = min(start_s[index], float(near.pts_s[at]))
                 area[index], before[index] = blurred.area, blurred.before
                 value[index] = sharpness / blurred.before if sharpness is not None else np.nan
         index += 1
+    if verdict.flags.writeable:
+        confidence = _confidence(area, value)
+        area, before = np.round(area, 3), np.round(before, 3)
     evidence = Evidence(
         kind="video.blur",
         scope="",
@@ -168,71 +169,89 @@ def blur(
         limit=limits.raise_detail,
         unit="share",
         worst="min",
-        confidence=_confidence(area, value),
-        details={"softened_area": np.round(area, 3), "sharpness_before": np.round(before, 3)},
+        confidence=confidence,
+        details={"softened_area": area, "sharpness_before": before},
         message="picture blurred for {duration_s:.1f} s: {value:.0%} of its sharpness left",
     )
-    tail = max(0, count - _BEFORE - _AFTER)
-    return [evidence], BlurCarry(
-        pts_s=near.pts_s[tail:],
-        end_s=near.end_s[tail:],
-        gradient=near.gradient[tail:].copy(),
-        luma=near.luma[tail:].copy(),
-        luma_std=near.luma_std[tail:].copy(),
-        comparable=near.comparable[tail:],
-        is_key=near.is_key[tail:],
-        waiting=count - last,
-        blurred=blurred,
-    )
+    return [evidence], near.carry(max(0, count - _BEFORE - _AFTER), count - last, blurred)
 
 
-def _joined(series: VideoSeries, carry: BlurCarry | None) -> BlurCarry:
-    """The pictures carried and those of the series as one; `waiting` counts the carried ones only."""
-    count = len(series)
-    across, down = series.gradient[:, 0], series.gradient[:, 1]
-    # Combs of interlaced pictures are steep down the columns, and come and go with motion.
-    gradient = np.maximum(down - series.comb, np.float32(0.0))
-    gradient += across
-    own = BlurCarry(
-        series.pts_s,
-        series.end_s,
-        gradient.reshape(count, -1),
-        series.luma.reshape(count, -1),
-        series.luma_std.reshape(count, -1),
-        series.comparable,
-        series.is_key,
-        0,
-    )
-    if carry is None:
-        return own
-    joined: dict[str, Any] = {name: np.concatenate([getattr(carry, name), getattr(own, name)]) for name in _ARRAYS}
-    return replace(carry, **joined)
+class _Near:
+    """The pictures carried and those of the series as one."""
+
+    def __init__(self, series: VideoSeries, carry: BlurCarry | None) -> None:
+        count = len(series)
+        self._series, self._before = series, carry.tiles if carry else np.empty((3, 0, series.luma[0].size), np.float32)
+        # Combs of interlaced pictures are steep down the columns, and come and go with motion.
+        gradient = series.gradient[:, 1] - series.comb
+        np.maximum(gradient, np.float32(0.0), out=gradient)
+        gradient += series.gradient[:, 0]
+        self._gradient = gradient.reshape(count, -1)
+        total = self._gradient.mean(axis=1).astype(np.float64)
+        self.pts_s, self.end_s, self.total = series.pts_s, series.end_s, total
+        self.comparable, self.is_key = series.comparable, series.is_key
+        if carry is not None:
+            self.pts_s = np.concatenate([carry.pts_s, series.pts_s])
+            self.end_s = np.concatenate([carry.end_s, series.end_s])
+            self.total = np.concatenate([carry.total, total])
+            self.comparable = np.concatenate([carry.comparable, series.comparable])
+            self.is_key = np.concatenate([carry.is_key, series.is_key])
+
+    @cached_property
+    def tiles(self) -> np.ndarray:
+        """float32 [3, H, N] as in `BlurCarry`: put together only where a closer look needs it."""
+        return self._last(len(self._series))
+
+    def _last(self, own: int) -> np.ndarray:
+        """The same of the last so many pictures of the series, and of all carried where those are all of it."""
+        series, count = self._series, len(self._series)
+        tiles = (self._gradient, series.luma.reshape(count, -1), series.luma_std.reshape(count, -1))
+        new = np.stack([values[count - own :] for values in tiles])
+        return new if own < count else np.concatenate([self._before, new], axis=1)
+
+    def carry(self, tail: int, waiting: int, blurred: _Blurred | None) -> BlurCarry:
+        """What the next series needs: the pictures from `tail` on."""
+        keep = slice(tail, None)
+        own = min(len(self.pts_s) - tail, len(self._series))
+        tiles = self._last(own)
+        return BlurCarry(
+            pts_s=self.pts_s[keep],
+            end_s=self.end_s[keep],
+            tiles=tiles[:, tiles.shape[1] - (len(self.pts_s) - tail) :].copy() if own == len(self._series) else tiles,
+            total=self.total[keep],
+            comparable=self.comparable[keep],
+            is_key=self.is_key[keep],
+            waiting=waiting,
+            blurred=blurred,
+        )
 
 
-def _suspects(near: BlurCarry, total: np.ndarray, first: int, last: int) -> np.ndarray:
+def _suspects(near: _Near, first: int, last: int) -> np.ndarray:
     """Pictures `first` to `last` in which one step loses so much gradient that it is worth a closer look, bool [J]."""
     at = np.arange(first, last)
-    lost = (at >= _BEFORE) & (total[at] < _SUSPECT * total[at - 1])
+    lost = (at >= _BEFORE) & (near.total[at] < _SUSPECT * near.total[at - 1])
     for index in np.flatnonzero(lost).tolist():
         around = slice(first + index - _BEFORE + 1, first + index + _AFTER + 1)
         lost[index] = near.comparable[around].all()
     return np.asarray(lost)
 
 
-def _begun(near: BlurCarry, total: np.ndarray, at: int, limits: BlurLimits) -> _Blurred | None:
+def _begun(near: _Near, at: int, limits: BlurLimits) -> _Blurred | None:
     """The blur that begins with the picture `at`; null where none does."""
+    total = near.total
     old, new = total[at - 3 : at - 1].mean(), total[at + 1 : at + 3].mean()
     if not 0.0 < new < _SUSPECT * old:
         return None
     if np.log(max(total[at], 1e-9) / total[at - 1]) > _AT_ONCE * np.log(new / old):
         return None
-    luma = near.luma[at - 3 : at + 1].astype(np.float64)
+    gradient, luma_of, std = near.tiles
+    luma = luma_of[at - 3 : at + 1].astype(np.float64)
     luma -= luma.mean(axis=1, keepdims=True)
     spread = np.maximum(np.sqrt((luma * luma).sum(axis=1)), 1e-9)
     likeness = (luma[1:] * luma[:-1]).sum(axis=1) / (spread[1:] * spread[:-1])
     if likeness[-1] < min(_SAME, likeness[:-1].min()):
         return None
-    before, after = near.gradient[at - 2 : at].mean(axis=0), near.gradient[at : at + 2].mean(axis=0)
+    before, after = gradient[at - 2 : at].mean(axis=0), gradient[at : at + 2].mean(axis=0)
     textured = before > 2.0 * _TEXTURE
     if np.count_nonzero(textured) < _TEXTURED:
         return None
@@ -240,7 +259,7 @@ def _begun(near: BlurCarry, total: np.ndarray, at: int, limits: BlurLimits) -> _
     area = float(np.count_nonzero(after[textured] < _SOFTER * faded * before[textured]) / np.count_nonzero(textured))
     if area < limits.raise_area:
         return None
-    was, is_ = (_sharpness(near.gradient[one], near.luma_std[one]) for one in (at - 1, at + 1))
+    was, is_ = (_sharpness(gradient[one], std[one]) for one in (at - 1, at + 1))
     share = _KEY_FRAME * limits.raise_detail if near.is_key[at] else limits.raise_detail
     if was is None or is_ is None or was < limits.least_sharpness or is_ > share * was:
         return None

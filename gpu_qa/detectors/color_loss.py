@@ -6,14 +6,17 @@ colour out of the middle of a shot. Where one of both colour signals is lost, th
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gpu_qa.series import VideoSeries
 
 _WITHIN_S = 0.25
@@ -22,6 +25,9 @@ _LEVEL_S, _FULL = 1.0, 0.75
 """At the beginning of that time it still had this share of the most colour of so many seconds: else it is a fade."""
 _WHOLE, _CB, _CR = range(3)
 _NAMES = ("colour", "Cb", "Cr")
+_ROUGHLY = 2e-6
+"""How exact a variance of chroma is that is made of single-precision sums: of 1,000 terms up to 0.25 they are to within
+4 · 10⁻⁶ of themselves."""
 _STUCK = 0.1
 """A colour signal is lost alone when at most this share of its variation over the picture is left, ..."""
 _OTHER = 0.6
@@ -54,14 +60,29 @@ class _Look:
     """A frame of the last moments."""
 
     pts_s: float
-    color: tuple[float, float, float]
-    """Mean distance from grey; deviation of Cb and of Cr over the picture."""
-    spread: float
-    """Standard deviation of the tiles' luma."""
+    color: float
+    """Mean distance from grey."""
+    variance: tuple[float, float]
+    """Variance of Cb and of Cr over the picture, to within `_ROUGHLY`."""
     luma: np.ndarray
     """float32 [N]: the tiles' luma."""
     chroma: np.ndarray
     """float32 [2, N]: their Cb and Cr."""
+
+    def kept(self) -> _Look:
+        """The same without its series."""
+        return _Look(self.pts_s, self.color, self.variance, self.luma.copy(), self.chroma.copy())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the tiles' luma."""
+        return float(self.luma.std(dtype=np.float64))
+
+    @property
+    def colors(self) -> tuple[float, float, float]:
+        """Mean distance from grey; deviation of Cb and of Cr over the picture."""
+        cb, cr = self.chroma.std(axis=1, dtype=np.float64).tolist()
+        return self.color, cb, cr
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +124,17 @@ def color_loss(
     count = len(series)
     if not count:
         return [], carry
-    state = carry or ColorLossCarry()
-    verdict, left = np.full(count, -1, np.int8), np.ones(count, np.float32)
-    what = np.full(count, "", object)
+    shot = _Shot(carry or ColorLossCarry(), limits)
+    verdict, left = constant(count, -1, np.int8), constant(count, 1.0, np.float32)
+    what = constant(count, "", object)
     for i, look in enumerate(_looks(series)):
-        state = _advanced(state, look, limits)
-        if state.loss is None:
+        shot.advance(look)
+        loss = shot.loss
+        if loss is None:
             continue
-        loss = state.loss
-        left[i] = look.color[loss.what] / loss.before
+        if not left.flags.writeable:
+            verdict, left, what = verdict.copy(), left.copy(), what.copy()
+        left[i] = look.colors[loss.what] / loss.before
         shows = look.spread >= limits.spread
         verdict[i] = 1 if shows and left[i] <= _held(limits) else 0
         what[i] = _NAMES[loss.what]
@@ -125,24 +148,24 @@ def color_loss(
         limit=limits.raise_left,
         unit="share",
         worst="min",
-        confidence=np.full(count, 0.9, np.float32),
+        confidence=constant(count, 0.9, np.float32),
         details={"what": what},
         message="{what} lost for {duration_s:.1f} s: {value:.0%} of it left",
     )
-    return [evidence], state
+    return [evidence], shot.carry()
 
 
-def _looks(series: VideoSeries) -> list[_Look]:
+def _looks(series: VideoSeries) -> Iterator[_Look]:
+    """The frames, as views of the series: what is carried must be copied."""
     count = len(series)
     luma = series.luma.reshape(count, -1)
     chroma = series.chroma.reshape(count, 2, -1)
-    color = np.abs(chroma).max(axis=1).mean(axis=1, dtype=np.float64).tolist()
-    deviation = chroma.std(axis=2, dtype=np.float64).tolist()
-    spread = luma.std(axis=1, dtype=np.float64).tolist()
-    return [
-        _Look(float(series.pts_s[i]), (color[i], *deviation[i]), spread[i], luma[i].copy(), chroma[i].copy())
-        for i in range(count)
-    ]
+    away = np.abs(chroma)
+    color = np.maximum(away[:, 0], away[:, 1]).mean(axis=1, dtype=np.float64)
+    mean = np.einsum("tcn->tc", chroma) / chroma.shape[2]
+    variance = np.einsum("tcn,tcn->tc", chroma, chroma) / chroma.shape[2] - mean * mean
+    rows = zip(series.pts_s.tolist(), color.tolist(), variance.tolist(), luma, chroma, strict=True)
+    return (_Look(pts_s, whole, (cb, cr), y, c) for pts_s, whole, (cb, cr), y, c in rows)
 
 
 def _held(limits: ColorLossLimits) -> float:
@@ -150,38 +173,62 @@ def _held(limits: ColorLossLimits) -> float:
     return (limits.raise_left + limits.clear_left) / 2
 
 
-def _advanced(state: ColorLossCarry, look: _Look, limits: ColorLossLimits) -> ColorLossCarry:
-    """The state after a frame."""
-    loss = state.loss
-    if loss is not None:
-        back = min(limits.clear_left * loss.before, _BACK[0] * loss.after + _BACK[1])
-        if look.color[loss.what] < back:
-            return state
-        state = ColorLossCarry()
-    looks = tuple(one for one in state.looks if look.pts_s - one.pts_s <= _WITHIN_S)
-    levels = tuple(one for one in state.levels if look.pts_s - one[0] <= _LEVEL_S)
-    if looks and look.spread >= limits.spread and _has_less(look, looks[0], levels[0][1], limits):
-        found = _found(looks, look, levels[0][1], limits)
-        if found is not None:
-            return ColorLossCarry(loss=found)
-    color = look.color[_WHOLE]
-    levels = (*(one for one in levels if one[1] > color), (look.pts_s, color))
-    return ColorLossCarry((*looks, look), levels)
+class _Shot:
+    """What the judgement of a frame needs of those before it, as it goes on from frame to frame."""
+
+    def __init__(self, carry: ColorLossCarry, limits: ColorLossLimits) -> None:
+        self.loss, self._limits = carry.loss, limits
+        self._carried, self._looks, self._levels = carry.looks, deque(carry.looks), deque(carry.levels)
+
+    def carry(self) -> ColorLossCarry:
+        """What the next series needs."""
+        known = {id(look) for look in self._carried}
+        looks = tuple(look if id(look) in known else look.kept() for look in self._looks)
+        return ColorLossCarry(looks, tuple(self._levels), self.loss)
+
+    def advance(self, look: _Look) -> None:
+        """Take a frame."""
+        loss, limits, looks, levels = self.loss, self._limits, self._looks, self._levels
+        if loss is not None:
+            back = min(limits.clear_left * loss.before, _BACK[0] * loss.after + _BACK[1])
+            if look.colors[loss.what] < back:
+                return
+            self.loss = None
+        while looks and look.pts_s - looks[0].pts_s > _WITHIN_S:
+            looks.popleft()
+        while levels and look.pts_s - levels[0][0] > _LEVEL_S:
+            levels.popleft()
+        if looks and _has_less(look, looks[0], levels[0][1], limits) and look.spread >= limits.spread:
+            self.loss = _found(tuple(looks), look, levels[0][1], limits)
+            if self.loss is not None:
+                looks.clear()
+                levels.clear()
+                return
+        while levels and levels[-1][1] <= look.color:
+            levels.pop()
+        levels.append((look.pts_s, look.color))
+        looks.append(look)
 
 
 def _has_less(look: _Look, before: _Look, level: float, limits: ColorLossLimits) -> bool:
     """The first look: whether a frame may have lost anything. In nearly all frames it may not."""
-    signals = (look.color[one] <= _STUCK * before.color[one] for one in (_CB, _CR))
-    return look.color[_WHOLE] <= limits.raise_left * level or any(signals)
+    if level < limits.least_color:
+        return False
+    if look.color <= limits.raise_left * level:
+        return True
+    for now, was in zip(look.variance, before.variance, strict=True):
+        if now - _ROUGHLY <= _STUCK**2 * (was + _ROUGHLY):
+            return any(look.colors[one] <= _STUCK * before.colors[one] for one in (_CB, _CR))
+    return False
 
 
 def _found(looks: tuple[_Look, ...], look: _Look, level: float, limits: ColorLossLimits) -> _Loss | None:
     """The loss that a frame shows against those of the last moments; `level` is the most colour of the last second."""
     # The latest one that still had it all: the nearer in time, the more alike are the pictures.
-    before = next((one for one in reversed(looks) if one.color[_WHOLE] >= _FULL * level), None)
+    before = next((one for one in reversed(looks) if one.color >= _FULL * level), None)
     if before is None or level < limits.least_color:
         return None
-    had, has = before.color, look.color
+    had, has = before.colors, look.colors
     what = _WHOLE if has[_WHOLE] <= limits.raise_left * had[_WHOLE] else None
     if what is None:
         for one, other in ((_CB, _CR), (_CR, _CB)):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.detectors.luminance import chromaticity, light, luminance
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -109,11 +109,10 @@ def flash(
     count = len(series)
     if not count:
         return [], carry
-    luma = _fields(series.luma)
-    chroma = np.stack([_fields(series.chroma[:, 0]), _fields(series.chroma[:, 1])], axis=1)
-    steps = _Steps(series, limits, luma.shape[1:])
-    chroma = chroma.reshape(count, 2, -1)
-    linear = light(luma.reshape(count, -1), chroma, series, limits.white)
+    fields = _fields(series.luma)
+    steps = _Steps(series, limits, fields.shape[1:])
+    luma, chroma = fields.reshape(count, -1), _fields(series.chroma).reshape(count, 2, -1)
+    linear = light(luma, chroma, series, limits.white)
     bright = luminance(linear, series)
     before = carry or _at_rest(bright[0])
     low, high, general = _followed(before, bright, steps)
@@ -124,10 +123,12 @@ def flash(
 
 
 def _fields(tiles: np.ndarray) -> np.ndarray:
-    """Means of 2 × 2 tiles, float32 [T, R / 2, K / 2]; an odd last row or column is left out."""
-    rows, columns = tiles.shape[1] // 2 * 2, tiles.shape[2] // 2 * 2
-    pairs = tiles[:, 0:rows:2, :columns] + tiles[:, 1:rows:2, :columns]
-    return np.asarray((pairs[:, :, 0::2] + pairs[:, :, 1::2]) * np.float32(0.25))
+    """Means of 2 × 2 tiles, float32 [..., R / 2, K / 2] of [..., R, K]; an odd last row or column is left out."""
+    rows, columns = tiles.shape[-2] // 2 * 2, tiles.shape[-1] // 2 * 2
+    pairs = tiles[..., 0:rows:2, :columns] + tiles[..., 1:rows:2, :columns]
+    means = pairs[..., 0::2] + pairs[..., 1::2]
+    means *= np.float32(0.25)
+    return np.asarray(means)
 
 
 def _at_rest(bright: np.ndarray) -> FlashCarry:
@@ -144,50 +145,46 @@ def _at_rest(bright: np.ndarray) -> FlashCarry:
 
 
 def _followed(before: FlashCarry, bright: np.ndarray, steps: _Steps) -> tuple[np.ndarray, np.ndarray, Changes]:
-    """`low`, `high` and `general` after the frames, by their luminance, float32 [T, N].
-
-    Fields are followed through all frames at once, from change to change, and only those that change at all.
-    """
-    limits, count = steps.limits, len(bright)
+    """`low`, `high` and `general` after the frames, by their luminance, float32 [T, N]."""
+    step, contrast = np.float32(steps.limits.step), np.float32(steps.limits.step / steps.limits.dark)
     low, high = bright.min(axis=0), bright.max(axis=0)
     lowest, highest = np.minimum(before.low, low), np.maximum(before.high, high)
-    may = (before.general.way >= 0) & (highest - low >= limits.step)
-    may |= (before.general.way <= 0) & (high - lowest >= limits.step)
+    # The first look: only some fields, or none, come as far as to change at all.
+    may = (before.general.way >= 0) & (highest - low >= step)
+    may |= (before.general.way <= 0) & (high - lowest >= step)
     fields = np.flatnonzero(may)
     if not fields.size:
         return lowest, highest, before.general
     values, way = bright[:, fields], before.general.way[fields]
     low, high = before.low[fields], before.high[fields]
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    while fields.size:
-        low_by = np.minimum(np.minimum.accumulate(values), low)
-        high_by = np.maximum(np.maximum.accumulate(values), high)
-        rises = values - low_by >= np.maximum(low_by * np.float32(limits.step / limits.dark), np.float32(limits.step))
-        falls = high_by - values >= np.maximum(values * np.float32(limits.step / limits.dark), np.float32(limits.step))
-        rises &= way <= 0
-        falls &= way >= 0
-        changes = rises | falls
-        first, column = changes.argmax(axis=0), np.arange(len(fields))
-        lowest[fields], highest[fields] = low_by[-1], high_by[-1]
-        column = np.flatnonzero(changes[first, column])
-        first, fields = first[column], fields[column]
-        way = np.where(rises[first, column], 1, -1).astype(np.int8)
-        found.append((first, fields, way))
-        # From here on the field starts anew at the value it has come to.
-        low = high = values[first, column]
-        values = np.where(np.arange(count)[:, None] <= first, low, values[:, column])
-    now, pts_s = _Moving(before.general), steps.series.pts_s
-    at = np.concatenate([first for first, _, _ in found])
-    if not steps.may_be_harmful(at, before.general):
-        for first, fields, way in found:
-            now.change(fields, way, pts_s[first])
-        return lowest, highest, now.changes()
-    _, fields, way = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    for i in np.flatnonzero(np.bincount(at)).tolist():
-        here = at == i
-        now.change(fields[here], way[here], pts_s[i])
-        steps.note(i, now, "general")
-    return lowest, highest, now.changes()
+    may_rise, may_fall = way <= 0, way >= 0
+    fall_by = np.maximum(values * contrast, step)
+    found: list[tuple[int, np.ndarray, np.ndarray]] = []
+    for i, now in enumerate(values):
+        np.minimum(low, now, out=low)
+        np.maximum(high, now, out=high)
+        rises = now - low >= np.maximum(low * contrast, step)
+        rises &= may_rise
+        changes = high - now >= fall_by[i]
+        changes &= may_fall
+        changes |= rises
+        at = changes.nonzero()[0]
+        if at.size:
+            # From here on the field starts anew at the value it has come to.
+            low[at] = high[at] = now[at]
+            may_fall[at] = rises[at]
+            may_rise[at] = ~rises[at]
+            found.append((i, fields[at], np.where(rises[at], 1, -1).astype(np.int8)))
+    lowest[fields], highest[fields] = low, high
+    if not found:
+        return lowest, highest, before.general
+    moving = _Moving(before.general)
+    harmful = steps.may_be_harmful({i: len(changed) for i, changed, _ in found}, before.general)
+    for i, changed, ways in found:
+        moving.change(changed, ways, steps.series.pts_s[i])
+        if harmful:
+            steps.note(i, moving, "general")
+    return lowest, highest, moving.changes()
 
 
 def _followed_red(before: FlashCarry, linear: np.ndarray, steps: _Steps) -> tuple[np.ndarray, Changes]:
@@ -195,21 +192,23 @@ def _followed_red(before: FlashCarry, linear: np.ndarray, steps: _Steps) -> tupl
     limits = steps.limits
     is_red = linear[0] >= limits.red_share * linear.sum(axis=0)
     is_red &= linear[0] >= _RED_LIGHT * limits.white
-    fields = np.flatnonzero((before.red.way > 0) | is_red.any(axis=0))
+    # The first look: what is red, and has been, does not turn.
+    fields = np.flatnonzero((is_red != (before.red.way > 0)).any(axis=0))
     if not fields.size:
         return before.color, before.red
     is_red, color = is_red[:, fields], np.stack(chromaticity(linear[:, :, fields], steps.series))
-    last, way = before.color, before.red.way
-    if not _turns(color, is_red, last[:, fields], way[fields], limits).any():
-        return last, before.red
-    last, now = last.copy(), _Moving(before.red)
-    for i in range(len(is_red)):
-        turned = np.flatnonzero(_turns(color[:, i], is_red[i], last[:, fields], now.way[fields], limits))
-        if turned.size:
-            now.change(fields[turned], np.where(is_red[i, turned], 1, -1), steps.series.pts_s[i])
-            steps.note(i, now, "red")
-            last[:, fields[turned]] = color[:, i, turned]
-    return last, now.changes()
+    last, now, i = before.color, _Moving(before.red), 0
+    while True:
+        turns = _turns(color[:, i:], is_red[i:], last[:, fields], now.way[fields], limits)
+        later = np.flatnonzero(turns.any(axis=1))
+        if not later.size:
+            return last, now.changes()
+        i += int(later[0])
+        turned = np.flatnonzero(turns[later[0]])
+        now.change(fields[turned], np.where(is_red[i, turned], 1, -1), steps.series.pts_s[i])
+        steps.note(i, now, "red")
+        last = last.copy()
+        last[:, fields[turned]] = color[:, i, turned]
 
 
 def _turns(color: np.ndarray, is_red: np.ndarray, last: np.ndarray, way: np.ndarray, limits: FlashLimits) -> np.ndarray:
@@ -255,16 +254,17 @@ class _Steps:
         count = len(series)
         self._grid = grid
         self.series, self.limits = series, limits
-        self.start_s = series.pts_s.copy()
-        self.end_s = series.end_s.copy()
-        self.rate = np.zeros(count)
-        self.area = np.zeros(count)
-        self.type = np.full(count, "", object)
+        self.start_s = series.pts_s
+        self.end_s = series.end_s
+        self.rate = constant(count, 0.0, float)
+        self.area = constant(count, 0.0, float)
+        self.type = constant(count, "", object)
+        self._is_shared = True
 
-    def may_be_harmful(self, at: np.ndarray, before: Changes) -> bool:
-        """Whether more than the harmful area changes together at all; `at`, int [M], are the frames of all changes."""
+    def may_be_harmful(self, fields: dict[int, int], before: Changes) -> bool:
+        """Whether more than the harmful area changes together at all; how many fields change, by frame."""
         pts_s = self.series.pts_s
-        so_far = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(pts_s)))])
+        so_far = np.cumsum([0, *(fields.get(i, 0) for i in range(len(pts_s)))])
         together = so_far[1:] - so_far[np.searchsorted(pts_s, pts_s - _TOGETHER_S)]
         earlier = np.count_nonzero(before.changed_s >= pts_s[0] - _TOGETHER_S)
         return bool(together.max() + earlier > self.limits.area * len(before.way))
@@ -290,6 +290,9 @@ class _Steps:
 
     def _add(self, i: int, fields: np.ndarray, now: _Moving, kind: str) -> None:
         """Frame `i` raises: `fields`, int [M], have had one flash too many with it."""
+        if self._is_shared:
+            self.start_s, self.end_s, self.rate = self.start_s.copy(), self.end_s.copy(), self.rate.copy()
+            self.area, self.type, self._is_shared = self.area.copy(), self.type.copy(), False
         self.type[i] = kind if self.type[i] in ("", kind) else "general and red"
         self.area[i] = max(self.area[i], len(fields) / len(now.way))
         self.start_s[i] = min(self.start_s[i], np.median(now.first_s(fields)))
@@ -298,18 +301,23 @@ class _Steps:
 
     def evidence(self) -> Evidence:
         """The steps as evidence."""
-        raises = self.area > 0
-        sure = 0.7 + 0.3 * np.clip((self.area - self.limits.area) / (0.5 - self.limits.area + 1e-9), 0.0, 1.0)
+        count = len(self.series)
+        verdict, confidence = constant(count, -1, np.int8), constant(count, 1.0, np.float32)
+        if not self._is_shared:
+            raises = self.area > 0
+            sure = 0.7 + 0.3 * np.clip((self.area - self.limits.area) / (0.5 - self.limits.area + 1e-9), 0.0, 1.0)
+            verdict = np.where(raises, 1, -1).astype(np.int8)
+            confidence = np.where(raises, sure, 1.0).astype(np.float32)
         return Evidence(
             kind="video.flash",
             scope="",
             start_s=self.start_s,
             end_s=self.end_s,
-            verdict=np.where(raises, 1, -1).astype(np.int8),
+            verdict=verdict,
             value=self.rate.astype(np.float32),
             limit=_FLASHES / self.limits.window_s,
             unit="flashes/s",
-            confidence=np.where(raises, sure, 1.0).astype(np.float32),
+            confidence=confidence,
             details={"type": self.type, "area": np.round(self.area, 4)},
             message="{type} flashes at {value:.1f} per second over {area:.0%} of the picture for {duration_s:.1f} s",
         )

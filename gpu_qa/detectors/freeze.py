@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -25,6 +25,8 @@ _OVERLAY_S = 0.9
 """A tile that has moved within this time may belong to an overlay: shorter than a clock's second, so that at its first
 tick the picture that stopped a second ago no longer counts as moving."""
 _HISTORY_S = _BEFORE_S + _OVERLAY_S + 0.3
+_SOON_S = 0.8
+"""A freeze's onset is judged at this age at the latest: all that it is judged by is still remembered then."""
 _STEP_STILL = 0.002
 """Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
 _FLAT_STD, _FLAT_SPREAD, _FLAT_AREA = 0.012, 0.02, 0.95
@@ -76,13 +78,13 @@ class FreezeCarry:
     pts_s: np.ndarray
     """float64 [H]: the steps of the last seconds, oldest first."""
     moving: np.ndarray
-    """bool [H, N]: which tiles exceeded the noise floor in them."""
+    """uint8 [H, N / 8]: which tiles exceeded the noise floor in them, a bit each."""
     activity: np.ndarray
     """float64 [H]: share of such tiles."""
     level: np.ndarray
     """float32 [H]: mean coarse change in them."""
-    frozen_since: tuple[float, str] | None = None
-    """Start in seconds and onset of the freeze that is going on; null while the picture moves."""
+    frozen_since: tuple[float, str | None] | None = None
+    """Start in seconds of the freeze that is going on, and its onset once it is known; null while the picture moves."""
 
 
 def freeze(
@@ -105,20 +107,27 @@ def freeze(
     history = _History(series, limits, carry)
     verdict = np.full(count, -1, np.int8)
     start_s = series.pts_s.copy()
-    cap = np.full(count, len(SEVERITIES) - 1, np.int8)
-    confidence = np.ones(count, np.float32)
-    area = np.zeros(count, np.float32)
-    onset, opinion = np.full(count, "", object), np.full(count, "", object)
-    for i in range(count):
+    cap = constant(count, len(SEVERITIES) - 1, np.int8)
+    confidence, area = constant(count, 1.0, np.float32), constant(count, 0.0, np.float32)
+    onset = opinion = constant(count, "", object)
+    for i in range(0 if not history.moves_on() else count, count):
         history.advance(i)
+        if history.is_moving(i):
+            history.frozen_since = None
+            continue
         judged, since = _frozen_since(history, i)
         history.frozen_since = since
-        if since is None:
+        verdict[i] = judged
+        how = since[1] if since and judged > 0 else None
+        if since is None or how is None:
             continue
-        verdict[i], (start_s[i], onset[i]) = judged, since
+        if not area.flags.writeable:
+            cap, confidence, area = cap.copy(), confidence.copy(), area.copy()
+            onset, opinion = onset.copy(), opinion.copy()
+        start_s[i], onset[i] = since[0], how
         area[i] = np.count_nonzero(history.since_s <= since[0]) / history.since_s.size
-        opinion[i] = _OPINION[since[1]]
-        confidence[i] = _CONFIDENCE[since[1]]
+        opinion[i] = _OPINION[how]
+        confidence[i] = _CONFIDENCE[how]
         if opinion[i] == "still":
             is_long = series.end_s[i] - since[0] > limits.still_warn_after_s
             cap[i] = SEVERITIES.index("warn" if is_long else "info")
@@ -149,21 +158,27 @@ class _History:
         self.luma = series.luma.reshape(count, -1)
         self.rows, self.columns = series.luma.shape[1:]
         coarse = series.coarse_change.reshape(count, -1)
-        # Sorting is faster than selecting: NumPy does it with the processor's vectors.
-        ordered = np.sort(coarse, axis=1)
-        floor = np.clip(2.5 * ordered[:, coarse.shape[1] // 4], limits.noise_floor, limits.noise_ceiling)
-        moving = coarse > floor[:, None]
-        activity = np.array([np.count_nonzero(row) for row in moving]) / moving.shape[1]
+        is_moving = coarse > _floor(coarse, limits)[:, None]
+        activity = _counts(is_moving) / coarse.shape[1]
+        moving = np.packbits(is_moving, axis=1)
         level = coarse.mean(axis=1, dtype=np.float64).astype(np.float32)
         self.comparable = series.comparable.tolist()
-        self.pulse = coarse > limits.pulse
-        self.has_pulse = (ordered[:, -1] > limits.pulse).tolist()
+        self.has_pulse = (coarse.max(axis=1) > limits.pulse).tolist()
+        self.coarse = coarse
+        self.stepped, self.stepped_tiles = _beyond(self.luma[1:] - self.luma[:-1], limits.raise_drift)
+        """Which tiles are further than `raise_drift` from the step before, and how many; without the first step."""
+        self.is_fresh = False
+        """Whether the anchor is the step before."""
+        self.left: tuple[int, np.ndarray, list[int]] | None = None
+        """The same against the anchor: from which step on, as long as the anchor stays; null where not known."""
+        quarter = self.rows // 4 * self.columns
+        self.edge, self.middle = slice(quarter), slice(quarter, self.luma.shape[1] - quarter)
         self.frozen_since = carry.frozen_since if carry else None
         if carry is None:
             self.first = 0
             self.pts_s, self.moving, self.activity, self.level = series.pts_s, moving, activity, level
             self.begin_s = self.inner_s = float(series.pts_s[0])
-            self.anchor = self.luma[0].copy()
+            self.anchor = self.luma[0]
             self.since_s = np.full(self.anchor.shape, self.begin_s)
         else:
             self.first = len(carry.pts_s)
@@ -172,7 +187,7 @@ class _History:
             self.activity = np.concatenate([carry.activity, activity])
             self.level = np.concatenate([carry.level, level])
             self.begin_s, self.inner_s = carry.begin_s, carry.inner_s
-            self.anchor, self.since_s = carry.anchor.copy(), carry.since_s.copy()
+            self.anchor, self.since_s = carry.anchor, carry.since_s.copy()
         self.moved_s = float(self.since_s.max())
         """When anything last moved."""
         self.times_s: list[float] = list(self.pts_s.tolist())
@@ -186,25 +201,68 @@ class _History:
         luma, now_s = self.luma[i], self.now_s(i)
         if not self.comparable[i]:
             self.begin_s = self.moved_s = self.inner_s = now_s
-            self.anchor[:] = luma
             self.since_s[:] = now_s
+            self._drop_anchor(luma)
             return
-        away = np.subtract(luma, self.anchor)
-        moved = np.abs(away, out=away) > self.limits.raise_drift
+        moved, tiles = self._moved(i)
         if self.has_pulse[i]:
-            moved |= self.pulse[i]
-        tiles = moved.nonzero()[0]
-        if not tiles.size:
+            moved = moved | (self.coarse[i] > self.limits.pulse)
+            tiles = int(np.count_nonzero(moved))
+        if not tiles:
+            self.is_fresh = False
             return
         self.moved_s = now_s
         np.putmask(self.since_s, moved, now_s)
-        top, bottom = int(tiles[0]) // self.columns, int(tiles[-1]) // self.columns + 1
-        if not _is_at_edge(top, bottom, self.rows):
+        if np.count_nonzero(moved[self.middle]) or np.count_nonzero(moved[self.edge]) not in (0, tiles):
             self.inner_s = now_s
         elif _overlay_area(moved.reshape(self.rows, self.columns)) is not None:
-            np.copyto(self.anchor, luma, where=moved)
+            self._drop_anchor(np.where(moved, luma, self.anchor))
+            self.is_fresh = False
             return
-        self.anchor[:] = luma
+        self._drop_anchor(luma)
+
+    def moves_on(self) -> bool:
+        """The first look: whether more than an overlay moves in every step, as nearly always; takes them all then."""
+        count = len(self.comparable)
+        moved, _ = self._moved(0)
+        if not (all(self.comparable) and np.count_nonzero(moved[self.middle])):
+            return False
+        if not (count == 1 or np.logical_or.reduce(self.stepped[:, self.middle], axis=1).all()):
+            return False
+        steps = [moved, *self.stepped]
+        if any(self.has_pulse):
+            steps = list(self.stepped | (self.coarse[1:] > self.limits.pulse))
+            steps.insert(0, moved | (self.coarse[0] > self.limits.pulse))
+        for moved, now_s in zip(steps, self.times_s[self.first :], strict=True):
+            np.putmask(self.since_s, moved, now_s)
+        self.moved_s = self.inner_s = self.times_s[-1]
+        self.frozen_since = None
+        self._drop_anchor(self.luma[-1])
+        return True
+
+    def _drop_anchor(self, luma: np.ndarray) -> None:
+        self.anchor, self.is_fresh, self.left = luma, True, None
+
+    def _moved(self, i: int) -> tuple[np.ndarray, int]:
+        """The tiles that the series' step `i` has further than `raise_drift` from the anchor, and how many they are."""
+        if self.is_fresh:
+            return self.stepped[i - 1], self.stepped_tiles[i - 1]
+        if self.left is None:
+            self.left = (i, *_beyond(self.luma[i:] - self.anchor, self.limits.raise_drift))
+        first, moved, tiles = self.left
+        return moved[i - first], tiles[i - first]
+
+    def is_moving(self, i: int) -> bool:
+        """The first look: whether step `i` cannot be still, nor be an overlay that moves over what is.
+
+        In nearly all steps of nearly all streams something has just moved.
+        """
+        now_s = self.now_s(i)
+        return now_s <= self.moved_s and (not self.limits.partial or self.inner_s > now_s - _OVERLAY_S)
+
+    def moving_in(self, tiles: np.ndarray, steps: slice = slice(None)) -> np.ndarray:
+        """Which of the tiles, bool [N], exceeded the noise floor in each of the steps, bool [H, M]."""
+        return np.unpackbits(self.moving[steps], axis=1, count=tiles.size).view(bool)[:, tiles]
 
     def now_s(self, i: int) -> float:
         """Time of the series' step `i`, in seconds."""
@@ -238,7 +296,7 @@ class _History:
         keep = slice(bisect_left(self.times_s, self.times_s[-1] - _HISTORY_S), None)
         return FreezeCarry(
             begin_s=self.begin_s,
-            anchor=self.anchor,
+            anchor=self.anchor.copy(),
             since_s=self.since_s,
             inner_s=self.inner_s,
             pts_s=self.pts_s[keep],
@@ -249,17 +307,47 @@ class _History:
         )
 
 
-def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str] | None]:
-    """Verdict at step `i` of the series, and where it is not −1 the freeze's start in seconds and its onset.
+def _floor(coarse: np.ndarray, limits: FreezeLimits) -> np.ndarray:
+    """The noise floor of each step, float32 [T]: 2.5 times what the quieter quarter of the tiles changes, limited.
 
-    What costs least is asked first: in nearly all steps of nearly all streams something has just moved.
+    Nearly always it is one of the limits, which counting tells sooner than sorting.
     """
+    quarter = coarse.shape[1] // 4
+    floor = np.full(len(coarse), limits.noise_floor, np.float32)
+    noisy = np.flatnonzero(_counts(coarse < 0.39 * limits.noise_floor) <= quarter)
+    if len(noisy):
+        floor[noisy] = limits.noise_ceiling
+        noisy = noisy[_counts(coarse[noisy] < 0.41 * limits.noise_ceiling) > quarter]
+    if len(noisy):
+        # Sorting is faster than selecting: NumPy does it with the processor's vectors.
+        quiet = np.sort(coarse[noisy], axis=1)[:, quarter]
+        floor[noisy] = np.clip(2.5 * quiet, limits.noise_floor, limits.noise_ceiling)
+    return floor
+
+
+def _beyond(away: np.ndarray, limit: float) -> tuple[np.ndarray, list[int]]:
+    """Which of float32 [T, N], which this overwrites, are further than `limit` from 0, bool [T, N], and how many."""
+    beyond = np.abs(away, out=away) > limit
+    return beyond, _counts(beyond).tolist()
+
+
+def _counts(marked: np.ndarray) -> np.ndarray:
+    """How many of bool [T, N] are true, int64 [T]."""
+    return np.asarray(np.add.reduce(marked.view(np.uint8), axis=1, dtype=np.int64))
+
+
+def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str | None] | None]:
+    """Verdict at step `i` of the series, and where it is not −1 the freeze's start in seconds and its onset."""
     known, since_s = history.frozen_since, history.moved_s
     verdict = _stillness(history, i, since_s, history.activity)
     if verdict >= 0:
         if history.is_plain(i):
             return -1, None
-        return verdict, known or (since_s, _onset(history, i, since_s))
+        start_s, onset = known or (since_s, None)
+        # Most pictures that stop move on at once: until it is told, how it began need not be known.
+        if onset is None and (verdict > 0 or history.now_s(i) - start_s > _SOON_S):
+            onset = _onset(history, i, start_s)
+        return verdict, (start_s, onset)
     overlay = _overlay(history, i) if history.limits.partial else None
     if overlay is None:
         return -1, None
@@ -267,7 +355,9 @@ def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str] | N
     if history.is_plain(i) or history.is_plain(i, rest):
         return -1, None
     since_s = float(history.since_s[rest].max())
-    activity = history.moving[:, rest].mean(axis=1)
+    activity = history.moving_in(rest).mean(axis=1)
+    if known is not None and known[1] is None:
+        known = (known[0], _onset(history, i, known[0]))
     onset = known[1] if known is not None and since_s <= known[0] else _onset_under(history, i, since_s, rest, activity)
     verdict = _stillness(history, i, since_s, activity) if onset else -1
     return verdict, known or (since_s, onset) if onset and verdict >= 0 else None
@@ -285,7 +375,7 @@ def _onset_under(history: _History, i: int, since_s: float, rest: np.ndarray, ac
     """
     onset = _onset(history, i, since_s)
     before = history.between(since_s - _BEFORE_S, since_s, i)
-    ran_before = history.moving[before][:, ~rest].any(axis=1)
+    ran_before = history.moving_in(~rest, before).any(axis=1)
     if onset in ("start", "cut") or not ran_before.size:
         return None
     return onset if ran_before.mean() >= 0.5 and (activity[before] > 0.01).mean() >= 0.6 else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -34,6 +34,8 @@ _SAME_LINES = 2
 """Edges within so many lines of the small picture are at the same place."""
 _SEEN_SHARE = 0.5
 """So much of the time until it is believed a new area must really be seen."""
+_OUTERMOST = ((np.s_[:, 0], np.s_[:, -1]), (np.s_[:, :, 0], np.s_[:, :, -1]))
+"""The outermost lines of tiles: above and below, on the left and right."""
 
 _UNKNOWN = -1
 _DOWN, _ACROSS = 0, 1
@@ -88,13 +90,42 @@ def letterbox(
     if not count:
         return [], carry
     state = carry or LetterboxCarry()
+    if _is_full(series, state):
+        return [_evidence(series, limits)], state
+    rows, columns = series.luma.shape[1:]
+    lit = ((series.luma > _LIT) | (series.luma_std > _LIT_STD)).view(np.uint8)
+    # Fewer than 256 tiles a line: NumPy adds bytes many at a time.
+    depths = (
+        _bars(lit.sum(axis=2, dtype=np.uint8) / columns),
+        _bars(lit.sum(axis=1, dtype=np.uint8) / rows),
+    )
+    if _is_quiet(depths, state):
+        return [_evidence(series, limits)], state
     steps = _Steps(series, limits)
-    lit = (series.luma > _LIT) | (series.luma_std > _LIT_STD)
-    depths = _bars(lit.mean(axis=2)), _bars(lit.mean(axis=1))
-    if not _is_quiet(depths, state):
-        for i in range(count):
-            state = _advanced(state, i, (int(depths[_DOWN][i]), int(depths[_ACROSS][i])), steps)
+    for i in range(count):
+        state = _advanced(state, i, (int(depths[_DOWN][i]), int(depths[_ACROSS][i])), steps)
     return [steps.evidence()], state
+
+
+def _is_full(series: VideoSeries, state: LetterboxCarry) -> bool:
+    """The first look: whether no frame can have bars, and none are believed in or expected.
+
+    Bars lie on both of opposite sides. Where of each two outermost lines one is lit, there are none.
+    """
+    if state.depth != (0, 0) or state.candidates != (None, None):
+        return False
+    luma, std = series.luma, series.luma_std
+    for first, last in _OUTERMOST:
+        is_lit = _is_lit(luma[first], std[first])
+        if not (is_lit.all() or (is_lit | _is_lit(luma[last], std[last])).all()):
+            return False
+    return True
+
+
+def _is_lit(luma: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Whether so much of a line of tiles is lit that it is in no bar, bool [T]."""
+    lit = (luma > _LIT) | (std > _LIT_STD)
+    return np.asarray(lit.sum(axis=1) > _BAR * lit.shape[1])
 
 
 def _bars(lit: np.ndarray, unequal: int = 1) -> np.ndarray:
@@ -220,21 +251,35 @@ class _Steps:
 
     def evidence(self) -> Evidence:
         """The steps as evidence."""
-        return Evidence(
-            kind="stream.format_change",
-            scope="active",
+        return replace(
+            _evidence(self.series, self.limits),
             start_s=self.start_s,
             end_s=self.end_s,
             verdict=self.verdict,
             value=self.value,
-            limit=self.limits.warn_area,
-            unit="share",
-            worst="min",
-            confidence=np.full(len(self.series), 0.9, np.float32),
             details=dict(self.details),
             severity_cap=self.cap,
-            message="{text}",
         )
+
+
+def _evidence(series: VideoSeries, limits: LetterboxLimits) -> Evidence:
+    """Evidence of frames that all fill the same area as before."""
+    count = len(series)
+    return Evidence(
+        kind="stream.format_change",
+        scope="active",
+        start_s=series.pts_s,
+        end_s=series.end_s,
+        verdict=constant(count, -1, np.int8),
+        value=constant(count, 1.0, np.float32),
+        limit=limits.warn_area,
+        unit="share",
+        worst="min",
+        confidence=constant(count, 0.9, np.float32),
+        details={name: constant(count, None, object) for name in ("old", "new", "text")},
+        severity_cap=constant(count, 0, np.int8),
+        message="{text}",
+    )
 
 
 def _named(area: dict[str, Any]) -> str:

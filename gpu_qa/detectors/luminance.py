@@ -55,11 +55,12 @@ def light(luma: np.ndarray, chroma: np.ndarray, series: VideoSeries, white: floa
     signal[0] += luma
     np.multiply(cb, np.float32(scale * (1 - kb)), out=signal[2])
     signal[2] += luma
-    signal[1] = (luma - np.float32(kr) * signal[0] - np.float32(kb) * signal[2]) / np.float32(1 - kr - kb)
+    np.subtract(luma, np.float32(kr) * signal[0], out=signal[1])
+    signal[1] -= np.float32(kb) * signal[2]
+    signal[1] /= np.float32(1 - kr - kb)
     signal -= np.float32(_LOW)
     signal *= np.float32(_STEPS / (_HIGH - _LOW))
-    np.clip(signal, 0, _STEPS - 1, out=signal)
-    linear = _table(series.transfer, white)[signal.astype(np.int32)]
+    linear = _table(series.transfer, white).take(signal.astype(np.intp), mode="clip")
     if series.transfer == "hlg":
         scene = luminance(linear, series)
         linear *= _HLG_PEAK * np.power(scene, np.float32(_HLG_GAMMA - 1.0))
@@ -77,7 +78,10 @@ def chroma_scale(series: VideoSeries) -> float:
 def luminance(linear: np.ndarray, series: VideoSeries) -> np.ndarray:
     """Luminance of light as `light` gives it, float32 [T, N], in its unit."""
     red, green, blue = (np.float32(share) for share in _to_xyz(series)[1])
-    return np.asarray(red * linear[0] + green * linear[1] + blue * linear[2])
+    bright = red * linear[0]
+    bright += green * linear[1]
+    bright += blue * linear[2]
+    return np.asarray(bright)
 
 
 def chromaticity(linear: np.ndarray, series: VideoSeries) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.detectors.overlay import inside_area, overlay_and_inside_area
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -67,16 +67,20 @@ def solid_color(
     if not count:
         return [], None
     luma = series.luma.reshape(count, -1)
-    value, overlay = np.zeros(count), np.zeros(count)
-    verdict = np.full(count, -1, np.int8)
-    name, srgb = np.full(count, "", object), np.full(count, "", object)
-    busy = series.luma_std > limits.noise
-    # Nearly all pictures show too much, or too many shades, for a closer look to change anything.
-    near = np.flatnonzero(inside_area(busy) <= _MUCH * limits.inside_area)
-    near = near[_is_flat(luma[near], limits)]
+    value = overlay = constant(count, 0.0, float)
+    verdict, confidence = constant(count, -1, np.int8), constant(count, 1.0, np.float32)
+    name = srgb = constant(count, "", object)
+    has_logo = constant(count, False, bool)
+    # Nearly all pictures show too many shades, or too much, for a closer look to change anything.
+    near = np.flatnonzero(_is_flat(luma, limits))
+    if len(near):
+        busy = series.luma_std > limits.noise
+        near = near[inside_area(busy[near]) <= _MUCH * limits.inside_area]
     if len(near):
         near = near[~_is_black(series.median_luma[near], series.median_chroma[near], limits)]
     if len(near):
+        value, overlay, verdict = np.zeros(count), np.zeros(count), verdict.copy()
+        name, srgb = name.copy(), srgb.copy()
         colors = np.concatenate([luma[near][:, None], series.chroma[near].reshape(len(near), 2, -1)], axis=1)
         usual = np.concatenate([series.median_luma[near, None], series.median_chroma[near]], axis=1)
         away = np.abs(colors - usual[:, :, None]).max(axis=1)
@@ -89,6 +93,8 @@ def solid_color(
         for index, color in zip(near, usual, strict=True):
             srgb[index] = srgb_hex(*color.tolist())
             name[index] = color_name(srgb[index])
+        has_logo = overlay > 0
+        confidence = np.where(has_logo, 1.0 - np.minimum(2.0 * overlay, 0.5), 1.0).astype(np.float32)
     evidence = Evidence(
         kind="video.solid_color",
         scope="",
@@ -98,8 +104,8 @@ def solid_color(
         value=value.astype(np.float32),
         limit=limits.raise_area,
         unit="share",
-        confidence=np.where(overlay > 0, 1.0 - np.minimum(2.0 * overlay, 0.5), 1.0).astype(np.float32),
-        details={"color": name, "srgb": srgb, "has_logo": overlay > 0, "overlay_area": np.round(overlay, 4)},
+        confidence=confidence,
+        details={"color": name, "srgb": srgb, "has_logo": has_logo, "overlay_area": np.round(overlay, 4)},
         message="picture all {color} ({srgb}) for {duration_s:.1f} s",
     )
     return [evidence], None

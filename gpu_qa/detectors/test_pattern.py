@@ -7,13 +7,14 @@ yellow, cyan, green, magenta, red, blue.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpu_qa.detectors.luminance import chroma_scale
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -70,38 +71,43 @@ def color_bars(
     count = len(series)
     if not count:
         return [], None
-    rows = series.luma.shape[1]
-    value = np.zeros(count)
-    level, columns = np.zeros(count), np.zeros(count)
-    top, bottom = round(_TOP * rows), max(round(_BOTTOM * rows), 1)
-    look = np.unique(np.linspace(top, bottom - 1, _LOOK).round().astype(int))
-    colored = (np.abs(series.chroma[:, :, look]) > limits.saturation).any(axis=1)
-    near = np.flatnonzero(colored.mean(axis=(1, 2)) >= 0.5)
+    value, level, columns = (constant(count, 0.0, float) for _ in range(3))
+    verdict = constant(count, -1, np.int8)
+    top, bottom, look = _rows(series.luma.shape[1])
+    some = np.abs(series.chroma[:, :, look]) > limits.saturation
+    colored = (some[:, 0] | some[:, 1]).reshape(count, -1)
+    near = np.flatnonzero(2 * colored.sum(axis=1) >= colored.shape[1])
     if len(near):
+        value, level, columns = np.zeros((3, count))
         part = np.concatenate([series.luma[near, None, top:bottom], series.chroma[near, :, top:bottom]], axis=1)
         usual = np.median(part, axis=2)
         is_usual = (np.abs(part - usual[:, :, None]) <= limits.deviation).all(axis=1)
         for i, colors, share in zip(near.tolist(), usual, is_usual.mean(axis=(1, 2)), strict=True):
             broad, level[i] = _bars(colors, chroma_scale(series), limits)
             value[i], columns[i] = share if broad else 0.0, broad / colors.shape[1]
+        verdict = np.where(value >= limits.raise_area, 1, np.where(value < limits.clear_area, -1, 0)).astype(np.int8)
+        level, columns = np.round(level, 2), np.round(columns, 4)
     evidence = Evidence(
         kind="video.test_pattern",
         scope="",
         start_s=series.pts_s,
         end_s=series.end_s,
-        verdict=np.select([value >= limits.raise_area, value < limits.clear_area], [1, -1], 0).astype(np.int8),
+        verdict=verdict,
         value=value.astype(np.float32),
         limit=limits.raise_area,
         unit="share",
-        confidence=np.full(count, 0.95, np.float32),
-        details={
-            "pattern": np.full(count, "colour bars", object),
-            "level": np.round(level, 2),
-            "width": np.round(columns, 4),
-        },
+        confidence=constant(count, 0.95, np.float32),
+        details={"pattern": constant(count, "colour bars", object), "level": level, "width": columns},
         message="{pattern} for {duration_s:.1f} s",
     )
     return [evidence], None
+
+
+@lru_cache(maxsize=8)
+def _rows(rows: int) -> tuple[int, int, np.ndarray]:
+    """Of so many rows of tiles the first and the end of those with bars, and those of the first look, int64 [L]."""
+    top, bottom = round(_TOP * rows), max(round(_BOTTOM * rows), 1)
+    return top, bottom, np.unique(np.linspace(top, bottom - 1, _LOOK).round().astype(np.int64))
 
 
 def _bars(colors: np.ndarray, scale: float, limits: PatternLimits) -> tuple[int, float]:

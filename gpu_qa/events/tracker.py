@@ -63,7 +63,7 @@ def track(state: TrackerState, evidence: Evidence, timing: EventTiming) -> tuple
     """
     key = (evidence.kind, evidence.scope)
     run = state.runs.get(key)
-    if not len(evidence) or (run is None and evidence.verdict.max() <= 0):
+    if not len(evidence) or (run is None and not evidence.raises):
         return state, []
     ended = state.ended.get(key)
     events: list[Event] = []

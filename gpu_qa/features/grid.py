@@ -102,26 +102,29 @@ def _alone(profile: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _bins(size: int) -> tuple[int, np.ndarray, np.ndarray]:
+def _bins(size: int) -> tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     """Of a profile's spectrum: the transform's length, the bins of each period's harmonics, and its weight.
 
     Returns:
-        Length; intp [B, 3]: bins of the first, second and third harmonic; float64 [B]: the period to the power of ¼.
+        Length; intp [B] each: bins of the first, second and third harmonic; float64 [B]: the period to the power of ¼.
         Half a grid's period has the same harmonics as the period itself, which is therefore preferred; twice the period
         has one of the three.
     """
     length = 1 << (4 * size - 1).bit_length()
     most = min(MOST_PERIOD, size / _LEAST_LINES)
     third = np.arange(-int(-3 * length // most), int(3 * length / LEAST_PERIOD) + 1)
-    bins = np.stack([np.rint(third / 3), np.rint(2 * third / 3), third], axis=1).astype(np.intp)
-    return length, bins, (3 * length / third) ** 0.25
+    first, second = np.rint(third / 3).astype(np.intp), np.rint(2 * third / 3).astype(np.intp)
+    return length, (first, second, third), (3 * length / third) ** 0.25
 
 
 def _candidates(values: np.ndarray, least: float) -> list[tuple[float, float]]:
     """The likeliest periods with harmonics of at least so much, and where a line is near the profile's middle."""
-    length, bins, weight = _bins(len(values))
+    length, (first, second, third), weight = _bins(len(values))
     spectrum = np.fft.rfft(values, length)
-    score = np.abs(spectrum)[bins].sum(axis=1)
+    power = np.abs(spectrum)
+    score = power.take(first)
+    score += power.take(second)
+    score += power.take(third)
     if not score.max(initial=0.0) >= least:
         return []
     score = np.where(score >= least, score * weight, 0.0)
@@ -130,9 +133,9 @@ def _candidates(values: np.ndarray, least: float) -> list[tuple[float, float]]:
     best = peaks[np.argsort(-score[peaks], kind="stable")[:_CANDIDATES]]
     middle = len(values) / 2
     found = []
-    for first, _, third in bins[best].tolist():
-        period = 3 * length / third
-        turns = -np.angle(spectrum[first]) / (2 * np.pi) - first / length * middle
+    for one, three in zip(first[best].tolist(), third[best].tolist(), strict=True):
+        period = 3 * length / three
+        turns = -np.angle(spectrum[one]) / (2 * np.pi) - one / length * middle
         found.append((period, middle + turns % 1.0 * period))
     return found
 

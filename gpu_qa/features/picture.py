@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa_kernels.luma_stats import LumaStats, empty_luma_stats, luma_stats
+from gpu_qa.features.fractions import tile_fractions
+from gpu_qa_kernels.luma_stats import Feature, LumaStats, empty_luma_stats, luma_stats
 from gpu_qa_kernels.seam_profile import SeamProfile, seam_profile
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class MeasuredPicture:
     is_key: bool
     profile: SeamProfile | None = None
     """Where in the picture steps stand out; null where it was not looked at."""
+    means: np.ndarray | None = None
+    """float32 [ROWS_PER_BLOCK, 19, 24, 42]: means of the block's sums by `tile_fractions`; null where they are left
+    to the series."""
 
     @property
     def stats(self) -> LumaStats:
@@ -103,6 +107,7 @@ class HostPictures:
         self._before: VideoFrame | None = None
         self._small_before: np.ndarray | None = None
         self._rows = Rows()
+        self._means = np.empty(0, np.float32)
         self._looks = Looks()
 
     def measure(self, frame: VideoFrame) -> MeasuredPicture:
@@ -118,7 +123,11 @@ class HostPictures:
         luma, form, profile = _on_host(frame.luma), frame.format, None
         if self._looks.is_due(frame):
             profile = seam_profile(luma, bit_depth=form.bit_depth, shift=form.shift)
-        measured = measured_picture(frame, block, row, comparable=before is not None, profile=profile)
+        if row == 0:
+            self._means = np.empty((ROWS_PER_BLOCK, len(Feature), *block.tiles.shape[1:3]), np.float32)
+        measured = measured_picture(
+            frame, block, row, comparable=before is not None, profile=profile, means=self._means
+        )
         out = measured.stats
         luma_stats(
             luma,
@@ -129,6 +138,8 @@ class HostPictures:
             previous_small=self._small_before if before else None,
             out=out,
         )
+        # At once, while the sums are in the cache.
+        tile_fractions(out.tiles[None], form, measured.chroma_size, out=self._means[row : row + 1])
         self._before, self._small_before = frame, out.small
         return measured
 
@@ -138,7 +149,13 @@ class HostPictures:
 
 
 def measured_picture(
-    frame: VideoFrame, block: LumaStats, row: int, *, comparable: bool, profile: SeamProfile | None
+    frame: VideoFrame,
+    block: LumaStats,
+    row: int,
+    *,
+    comparable: bool,
+    profile: SeamProfile | None,
+    means: np.ndarray | None = None,
 ) -> MeasuredPicture:
     """What is known of a picture beside its measures, which are in, or will be written to, a row of a block."""
     chroma = frame.chroma
@@ -154,6 +171,7 @@ def measured_picture(
         is_corrupt=frame.is_corrupt,
         is_key=frame.is_key,
         profile=profile,
+        means=means,
     )
 
 

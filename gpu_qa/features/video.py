@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gpu_qa.features.fractions import code_range, tile_fractions
 from gpu_qa.features.grid import grids
 from gpu_qa.features.picture import ROWS_PER_BLOCK
 from gpu_qa.series import VideoSeries
-from gpu_qa_kernels.luma_stats import Feature, LumaStats, feature_counts
-from gpu_qa_kernels.tile_means import tile_means
+from gpu_qa_kernels.luma_stats import Feature, LumaStats
 
 if TYPE_CHECKING:
     from gpu_qa.features.picture import MeasuredPicture
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 
 FRAMES_PER_SERIES = ROWS_PER_BLOCK
 """Pictures after which a series is complete, at the latest: it also ends with their block of memory."""
-_LIMITED_RANGE = (16.0, 235.0)
-_FULL_RANGE = (0.0, 255.0)
-"""8-bit codes of black and white (ITU-R BT.709-6, item 4.6; full range: ISO/IEC 23091-2)."""
 
 
 class _Shown(NamedTuple):
@@ -77,14 +73,19 @@ def _rows(pictures: list[MeasuredPicture]) -> LumaStats:
     return LumaStats(*(np.stack(rows) for rows in zip(*(picture.stats for picture in pictures), strict=True)))
 
 
+def _means(pictures: list[MeasuredPicture], stats: LumaStats) -> np.ndarray:
+    """Means of the pictures by `tile_fractions`, float32 [T, 19, 24, 42]; those in host memory have them already."""
+    first = pictures[0]
+    if first.means is not None and np.may_share_memory(stats.tiles, first.block.tiles):
+        return first.means[first.row : first.row + len(pictures)]
+    return tile_fractions(stats.tiles, first.format, first.chroma_size)
+
+
 def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
     """Means and fractions of what the kernel summed, arrays [T, …]."""
     form = shown[0].picture.format
-    black, white = _FULL_RANGE if form.color_range == "full" else _LIMITED_RANGE
-    fractions = _fractions(form.width, form.height, *shown[0].picture.chroma_size, form.bit_depth, black, white)
-    means = tile_means(stats.tiles, fractions.scale, fractions.offset)
-    if fractions.colorless is not None:
-        means[:, Feature.CB : Feature.CR + 1, fractions.colorless] = 0.0
+    black, white = code_range(form)
+    means = _means([one.picture for one in shown], stats)
     seams = means[:, Feature.SEAM_H0 : Feature.SEAM_V4 + 1]
     return VideoSeries(
         pts_s=np.array([one.start_s for one in shown]),
@@ -124,41 +125,6 @@ def _grids(shown: list[_Shown], full_scale: float) -> np.ndarray:
         if one.picture.profile is not None:
             found[number] = grids(one.picture.profile, one.picture.format, full_scale)
     return found
-
-
-class _Fractions(NamedTuple):
-    """What makes fractions of full scale of the sums of a format: sum · scale + offset."""
-
-    scale: np.ndarray
-    """float64 [24, 42, 19]: a code value as a fraction, over the number of a tile's terms."""
-    offset: np.ndarray
-    """float64 [19]."""
-    colorless: np.ndarray | None
-    """bool [24, 42]: tiles without samples of chroma; null where all have some."""
-
-
-@lru_cache(maxsize=64)
-def _fractions(
-    width: int, height: int, chroma_width: int, chroma_height: int, bit_depth: int, black: float, white: float
-) -> _Fractions:
-    counts = feature_counts(width, height, chroma_width, chroma_height)
-    code = 2.0 ** (bit_depth - 8)
-    offset = np.zeros(len(Feature))
-    offset[Feature.SUM] = -black / (white - black)
-    offset[[Feature.CB, Feature.CR]] = -0.5
-    colorless = counts[..., Feature.CB] == 0
-    return _Fractions(
-        _scale(black, white, code) / np.maximum(counts, 1), offset, colorless if colorless.any() else None
-    )
-
-
-def _scale(black: float, white: float, code: float) -> np.ndarray:
-    """What a code value of each feature is as a fraction of full scale, float64 [19]; `code` codes are an 8-bit one."""
-    scale = np.full(len(Feature), 1.0 / ((white - black) * code))
-    scale[Feature.SUM_SQUARES] **= 2
-    scale[Feature.COARSE_CHANGE] = 1.0 / ((white - black) * 256.0)
-    scale[[Feature.CB, Feature.CR]] = 1.0 / (256.0 * code)
-    return scale
 
 
 def _display_aspect_ratio(shown: VideoFormat) -> float:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["tile_means"]
 
 
-def tile_means(sums: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def tile_means(sums: np.ndarray, scale: np.ndarray, offset: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
     """Measures of T pictures of one format in host memory, without the GIL.
 
     Args:
         sums: int64 [T, 24, 42, 19]: `LumaStats.tiles` of each picture.
         scale: float64 [24, 42, 19]: what to multiply a sum by: a unit over the number of its terms.
         offset: float64 [19]: what to add then.
+        out: float32 [T, 19, 24, 42], C-contiguous, to be written and returned; null makes it.
 
     Returns:
         float32 [T, 19, 24, 42] by `Feature`, rounded once from double precision: sum · scale + offset; at
@@ -28,5 +29,5 @@ def tile_means(sums: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> np.nd
     Raises:
         ValueError: Types or shapes do not fit.
     """
-    check_sums(sums, scale, offset)
-    return tile_means_cpu(sums, scale, offset)
+    check_sums(sums, scale, offset, out)
+    return tile_means_cpu(sums, scale, offset, out)

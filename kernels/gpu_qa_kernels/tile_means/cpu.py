@@ -45,10 +45,13 @@ def prepare_cpu() -> None:
     _kernel()
 
 
-def tile_means_cpu(sums: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def tile_means_cpu(
+    sums: np.ndarray, scale: np.ndarray, offset: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
     """Arguments and result as `gpu_qa_kernels.tile_means.tile_means`, already checked."""
     count, tiles = len(sums), TILE_ROWS * TILE_COLS
-    out = np.empty((count, _FEATURES, TILE_ROWS, TILE_COLS), np.float32)
+    if out is None:
+        out = np.empty((count, _FEATURES, TILE_ROWS, TILE_COLS), np.float32)
     _kernel()(
         np.ascontiguousarray(sums).reshape(count, tiles, _FEATURES),
         np.ascontiguousarray(scale).reshape(tiles, _FEATURES),
