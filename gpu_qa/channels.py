@@ -15,8 +15,8 @@ _DEFAULTS = {
     7: ("FL", "FR", "FC", "LFE", "BC", "SL", "SR"),
     8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
 }
-"""Names by the number of channels: libavutil's `av_channel_layout_default`, which the ffmpeg command goes by. It has some
-for larger numbers too, but a track of 16 channels without names is rather eight pairs than one loudspeaker layout."""
+"""Names by the number of channels: libavutil's `av_channel_layout_default`, which the ffmpeg command goes by. It has
+some for larger numbers too, but a track of 16 channels without names is rather eight pairs than one layout."""
 
 
 class ChannelNames(NamedTuple):
