@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path  # noqa: TC003 - typer looks the options' types up
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -13,7 +13,7 @@ from gpu_qa.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpu_qa.inject import Planting, Truth
+    from gpu_qa.inject import Truth
 
 _EXAMPLES = """
 **Examples**
@@ -119,7 +119,7 @@ def show_inject(
     Prints what was planted where, as JSON. Exit code: 0, or 2 where it could not be done.
     """
     from gpu_qa.inject import FAULTS, InjectSettings, inject, parse_planting
-    from gpu_qa.inject.registry import planting, with_strength
+    from gpu_qa.inject.registry import planting
     from gpu_qa.inject.writer import Coding
     from gpu_qa.output import check_writable, opened
 
@@ -129,19 +129,21 @@ def show_inject(
         raise ConfigError("inject needs a clip and the name of a new one; `gpu-qa inject --list` names the faults")
     if crf is not None and not 0 <= crf <= 63:
         raise ConfigError(f"--crf {crf:g}: must be 0 to 63")
-    for name, value in (("--gop", gop), ("--length", length)):
-        if value is not None and not value > 0:
-            raise ConfigError(f"{name} {value:g}: must be more than 0 seconds")
+    for name, value in (("--duration", duration), ("--gop", gop), ("--length", length)):
+        if value is not None and not 0 < value < float("inf"):
+            raise ConfigError(f"{name} {value:g}: must be more than 0 seconds, and a number")
+    if not 0 <= start < float("inf"):
+        raise ConfigError(f"--start {start:g}: must be 0 seconds or more, and a number")
     first = next(iter(FAULTS.values()))
     base = planting(first, start_s=start, duration_s=duration, seed=seed)
-    plantings: list[Planting] = []
-    for text in fault or []:
-        chosen = parse_planting(text, base)
-        if strength is not None and chosen.fault.strength is not None and "strength=" not in text:
-            chosen = with_strength(chosen, strength)
-        plantings.append(chosen)
+    plantings = [parse_planting(text, base, strength=strength) for text in fault or []]
+    if strength is not None and not any(chosen.fault.strength for chosen in plantings):
+        raise ConfigError(f"--strength {strength:g}: no fault that has a strength is planted")
     if truth is not None:
         check_writable(truth)
+        for path, what in ((clip, "the clip itself"), (out, "the new clip")):
+            if Path(truth).resolve() == path.resolve() or _is_one(Path(truth), path):
+                raise ConfigError(f"--truth {truth}: is {what}")
     settings = InjectSettings(
         coding=Coding(video_codec=video_codec, audio_codec=audio_codec, crf=crf, preset=preset, gop_s=gop),
         seconds=length,
@@ -155,6 +157,11 @@ def show_inject(
     else:
         sys.stdout.write(text)
     return 0
+
+
+def _is_one(path: Path, other: Path) -> bool:
+    """Whether both are there and are one file, under two names."""
+    return path.exists() and other.exists() and path.samefile(other)
 
 
 def _with_progress(work: Callable[[Callable[[float, float | None], None] | None], Truth], *, quiet: bool) -> Truth:
@@ -207,6 +214,7 @@ def _list(output_format: Literal["table", "json"]) -> int:
             + f" ({option['default']})"
             for option in entry["options"]
         )
-        table.add_row(entry["fault"], entry["kind"], entry["summary"], words, options)
+        kind = entry["kind"] if entry["told"] else f"{entry['kind']} (untold)"
+        table.add_row(entry["fault"], kind, entry["summary"], words, options)
     Console(highlight=False, markup=False).print(table)
     return 0

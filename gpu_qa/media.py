@@ -46,6 +46,8 @@ class Track:
     """Hz."""
     channels: tuple[str, ...] = ()
     """Channel names in order, such as ("FL", "FR")."""
+    channels_assumed: bool = False
+    """The container counts its channels and does not name them; `channels` are those of the usual layout of so many."""
     native: Any = field(default=None, repr=False, compare=False)
     """The demuxer's own handle (an `av.stream.Stream`), which decoders are made from."""
 

@@ -248,7 +248,9 @@ def _video_frame(planes: tuple[np.ndarray, ...], width: int, height: int, pixel_
 
 
 def _audio_frame(samples: np.ndarray, sample_rate: int, layout: str, first: int) -> av.AudioFrame:
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+    # Packed: PyAV reads past the end of the list of planes where there are eight or more.
+    packed = np.ascontiguousarray(samples.T).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
     frame.sample_rate = sample_rate
     frame.time_base = Fraction(1, sample_rate)
     frame.pts = first

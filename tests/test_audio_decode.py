@@ -80,7 +80,9 @@ def test_scaling_is_exact(
         ("stereo", ("FL", "FR")),
         ("5.1", ("FL", "FR", "FC", "LFE", "BL", "BR")),
         ("7.1", ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR")),
-        ("3 channels", ("0", "1", "2")),
+        ("1 channels", ("FC",)),
+        ("2 channels", ("FL", "FR")),
+        ("6 channels", ("FL", "FR", "FC", "LFE", "BL", "BR")),
         ("12 channels", tuple(map(str, range(12)))),
     ],
 )

@@ -6,20 +6,27 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 import pytest
 
+from gpu_qa.config import known_detectors
 from gpu_qa.errors import ConfigError, OutputError, SourceError
 from gpu_qa.inject import FAULTS, InjectSettings, inject, parse_planting, truth_json
-from gpu_qa.inject.registry import planting
+from gpu_qa.inject.reader import ClipReader
+from gpu_qa.inject.registry import is_told, planting
 from gpu_qa.inject.writer import Coding
 from tests.clips import cached_clip, make_clip
 from tests.inject_clips import LOSSLESS, base_clip, clean, content, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 MP4 = InjectSettings(coding=Coding(preset="ultrafast"))
@@ -153,10 +160,11 @@ def test_the_clock_begins_with_the_first_picture(tmp_path: Path) -> None:
     got = content(tmp_path / "a.mkv")
     assert truth.faults[0].start_s == 1.0
     # The half second before the sound is silence now, and what was planted lies a second behind the first picture.
-    quiet = (np.abs(got.sound[0]) == 0).reshape(-1, 480).all(axis=1) if got.sound.shape[1] % 480 == 0 else None
-    level = np.array([np.abs(part).max() for part in np.array_split(got.sound[0], got.sound.shape[1] // 480)])
-    assert quiet is None or quiet[:48].all()
-    assert level[:48].max() < 0.01
+    whole = got.sound[0][: got.sound.shape[1] // 480 * 480]
+    level = np.abs(whole).reshape(-1, 480).max(axis=1)
+    # The codec begins a block earlier.
+    assert level[:47].max() == 0.0
+    assert level[47] < 0.01
     assert level[55:95].min() > 0.1
     assert level[102:148].max() == 0.0
 
@@ -259,6 +267,37 @@ def test_a_clip_is_not_overwritten_by_itself(tmp_path: Path) -> None:
     assert clip.read_bytes() == before
 
 
+class Unreadable:
+    """A container of which only the beginning can be read."""
+
+    def __init__(self, container: Any, packets: int) -> None:
+        self._container, self._packets = container, packets
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def demux(self, *streams: Any) -> Iterator[Any]:
+        yield from islice(self._container.demux(*streams), self._packets)
+        raise av.error.OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("packets", [0, 30])
+def test_a_clip_that_cannot_be_read_on_is_blamed_itself(
+    packets: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ClipReader._opened
+
+    @contextmanager
+    def opened(reader: ClipReader) -> Iterator[Any]:
+        with own(reader) as container:
+            yield Unreadable(container, packets)
+
+    monkeypatch.setattr(ClipReader, "_opened", opened)
+    with pytest.raises(SourceError, match=r"base\.mkv: cannot be read any further: .*Input/output error"):
+        inject(base_clip(), tmp_path / "a.mkv", (), LOSSLESS)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_damaged_clip_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "cut.ts", seconds=2)
     clip.write_bytes(clip.read_bytes()[:60_000])
@@ -293,6 +332,10 @@ def test_the_command_prints_the_truth(tmp_path: Path) -> None:
 def test_the_command_lists_and_refuses(tmp_path: Path) -> None:
     listed = json.loads(command("--list", "--format", "json").stdout)
     assert [entry["fault"] for entry in listed] == list(FAULTS)
+    kinds = {kind for detector in known_detectors().values() for kind in detector.kinds}
+    assert [entry["told"] for entry in listed] == [fault.kind in kinds for fault in FAULTS.values()]
+    marks = command("--list").stdout.count("(untold)")
+    assert marks == sum(not entry["told"] for entry in listed)
     wrong = command(str(base_clip()), str(tmp_path / "a.mp4"), "--fault", "frese")
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("gpu-qa: unknown fault 'frese' (did you mean freeze?)")
@@ -303,10 +346,51 @@ def test_the_command_lists_and_refuses(tmp_path: Path) -> None:
     assert json.loads(truth.read_text(encoding="utf-8"))["video_codec"] == "mpeg2video"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--gop", "inf"], "--gop inf: must be more than 0 seconds"),
+        (["--length", "inf"], "--length inf: must be more than 0 seconds"),
+        (["--length", "nan"], "--length nan: must be more than 0 seconds"),
+        (["--start", "-1", "--fault", "black"], "--start -1: must be 0 seconds or more"),
+        (["--duration", "0", "--fault", "black"], "--duration 0: must be more than 0 seconds"),
+        (["--strength", "3", "--fault", "freeze"], "--strength 3: no fault that has a strength"),
+        (["--strength", "3"], "--strength 3: no fault that has a strength"),
+        (["--strength", "3", "--fault", "hum"], "hum: strength 3: must be -80 to -6 dBFS"),
+    ],
+)
+def test_options_that_are_refused(arguments: list[str], said: str, tmp_path: Path) -> None:
+    done = command(str(base_clip()), str(tmp_path / "a.mp4"), *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"gpu-qa: {said}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_strength_of_its_own_comes_first() -> None:
+    assert parse_planting("hum: strength =-35", strength=-20.0).strength == -35.0
+    assert parse_planting("hum", strength=-20.0).strength == -20.0
+    assert parse_planting("freeze", strength=-20.0).strength == 0.0
+
+
+def test_the_truth_overwrites_no_clip(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "own.mp4", seconds=0.5)
+    (tmp_path / "link.json").hardlink_to(clip)
+    before, new = clip.read_bytes(), str(tmp_path / "new.mp4")
+    for truth, said in ((str(clip), "the clip itself"), ("link.json", "the clip itself"), (new, "the new clip")):
+        done = command(str(clip), new, "--truth", str(tmp_path / truth))
+        assert done.returncode == 2
+        assert f"is {said}" in done.stderr
+    assert clip.read_bytes() == before
+    assert not Path(new).exists()
+
+
 def test_the_page_lists_all_faults() -> None:
     page = (ROOT / "docs" / "inject.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|(.*)$", page, re.MULTILINE)
     assert [(name, kind) for name, kind, _ in rows] == [(fault.name, fault.kind) for fault in FAULTS.values()]
+    untold = re.findall(r"^- No detector tells (.*):", page, re.MULTILINE)
+    named = re.findall(r"`(\w+)`", " ".join(untold))
+    assert named == [name for name, fault in FAULTS.items() if not is_told(fault)]
     for name, _, rest in rows:
         fault = FAULTS[name]
         assert fault.summary in rest

@@ -110,6 +110,14 @@ def test_solid_color(color: str, codes: tuple[int, int, int], tmp_path: Path) ->
     assert noisy.luma[FIRST:LAST].std() == pytest.approx(2.0, rel=0.1)
 
 
+@pytest.mark.parametrize("size", [(64, 320), (320, 64)])
+def test_a_large_logo_on_a_narrow_picture(size: tuple[int, int], tmp_path: Path) -> None:
+    clip = cached_clip("narrow.mkv", seconds=1.5, codec="ffv1", audio=None, size=size)
+    written(tmp_path / "a.mkv", "black", clip=clip, logo=0.2)
+    luma = content(tmp_path / "a.mkv").luma[30]
+    assert 0.1 < (luma > 16).mean() < 0.25
+
+
 def test_test_pattern(tmp_path: Path) -> None:
     got, _ = planted(tmp_path, "test_pattern")
     row = got.luma[FIRST, 5].astype(float)

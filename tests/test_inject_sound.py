@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from gpu_qa.errors import ConfigError
 from gpu_qa.inject import FAULTS, InjectSettings
 from gpu_qa.inject.registry import planting
 from gpu_qa.inject.sound import SoundForm, SoundLevel
@@ -43,7 +44,7 @@ def played(name: str, sound: np.ndarray, cuts: Sequence[int], **values: Any) -> 
     """What a fault makes of a sound that comes in pieces; the middle third is the stretch."""
     fault = FAULTS[name]
     chosen = planting(fault, start_s=0.5, duration_s=0.5, **values)
-    made = fault.make(chosen, SoundForm(SOUND_HZ, "stereo", 2), SoundLevel(0.5, 0.02))
+    made = fault.make(chosen, SoundForm(SOUND_HZ, "stereo", 2), SoundLevel(0.5))
     parts = []
     for low, high in pairwise(cuts):
         parts.append(made.take(sound[:, low:high], low, 24_000 <= low < 48_000))
@@ -55,7 +56,8 @@ def test_blocks_do_not_matter(name: str) -> None:
     rng = np.random.default_rng(4)
     sound = (0.2 * rng.standard_normal((2, 72_000))).astype(np.float32)
     whole = played(name, sound, [0, 24_000, 48_000, 72_000])
-    edges = {0, 24_000, 48_000, 72_000, *rng.integers(0, 72_000, 40).tolist()}
+    # The first click lies at 24 000.
+    edges = {0, 24_000, 24_003, 24_005, 48_000, 72_000, *rng.integers(0, 72_000, 40).tolist()}
     np.testing.assert_allclose(played(name, sound, sorted(edges)), whole, atol=1e-6)
 
 
@@ -271,7 +273,7 @@ def test_codecs(codec: Any, tmp_path: Path) -> None:
     assert inner.max() == pytest.approx(219, abs=7)
 
 
-@pytest.mark.parametrize(("layout", "rate"), [("5.1", 48_000), ("mono", 16_000)])
+@pytest.mark.parametrize(("layout", "rate"), [("5.1", 48_000), ("7.1", 48_000), ("mono", 16_000)])
 def test_layouts_and_rates(layout: str, rate: int, tmp_path: Path) -> None:
     clip = cached_clip("layout.mp4", seconds=2.5, layout=layout, sample_rate=rate)
     truth = written(tmp_path / "a.mp4", "hum", clip=clip, settings=InjectSettings(coding=Coding(preset="ultrafast")))
@@ -279,3 +281,28 @@ def test_layouts_and_rates(layout: str, rate: int, tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4")) as container:
         track = container.streams.audio[0]
         assert (track.codec_context.layout.name, track.rate) == (layout, rate)
+
+
+def spliced(path: Path, *clips: Path) -> Path:
+    """Transport streams one after another."""
+    path.write_bytes(b"".join(clip.read_bytes() for clip in clips))
+    return path
+
+
+def test_rate_and_channels_may_change_on_the_way(tmp_path: Path) -> None:
+    first = cached_clip("first.ts", seconds=2, audio="mp2", start_s=10.0)
+    second = cached_clip("second.ts", seconds=2, audio="mp2", start_s=12.0, sample_rate=32_000, layout="mono")
+    third = cached_clip("third.ts", seconds=2, audio="mp2", start_s=14.0)
+    clip = spliced(tmp_path / "a.ts", first, second, third)
+    truth = written(tmp_path / "b.mkv", "silence", clip=clip)
+    assert (truth.channel_layout, truth.sample_rate) == ("stereo", SOUND_HZ)
+    sound = content(tmp_path / "b.mkv").sound
+    assert sound.shape[1] == pytest.approx(6 * SOUND_HZ, abs=5000)
+    assert not sound[:, STRETCH].any()
+    for at_s in (0.5, 3.0, 5.0):
+        assert np.abs(sound[:, round(at_s * SOUND_HZ) :][:, :4800]).max(axis=1).min() > 0.05
+
+
+def test_the_channel_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"channel_loss: channel=5: the sound of .* has 0 to 1"):
+        written(tmp_path / "a.mkv", "channel_loss", channel=5.0)

@@ -8,8 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from gpu_qa.inject import InjectSettings, coded
+from gpu_qa.errors import ConfigError
+from gpu_qa.inject import FAULTS, InjectSettings, coded, inject
 from gpu_qa.inject.coded import slices
+from gpu_qa.inject.registry import planting
 from gpu_qa.inject.transport import PACKET, first_time, shifted
 from gpu_qa.inject.writer import Coding
 from tests.clips import cached_clip
@@ -139,22 +141,40 @@ def test_gap(track: str, tmp_path: Path) -> None:
             assert not any(frame.is_corrupt for frame in container.decode(video=0))
 
 
+def picture_times(path: Path) -> np.ndarray:
+    """Presentation and decoding times of a transport stream's pictures as they arrive, [T, 2] seconds."""
+    with av.open(str(path), options={"correct_ts_overflow": "0"}) as container:
+        return np.array(
+            [
+                (float(packet.pts * packet.time_base), float(packet.dts * packet.time_base))
+                for packet in container.demux(container.streams.video[0])
+                if packet.pts is not None and packet.dts is not None
+            ]
+        )
+
+
 @pytest.mark.parametrize("jump_s", [60.0, -2.0])
-def test_discontinuity(jump_s: float, tmp_path: Path) -> None:
-    truth = written(tmp_path / "a.ts", "discontinuity", jump_s, clip=clip(), settings=FAST)
-    assert (truth.faults[0].start_s, truth.faults[0].end_s) == (1.0, 1.0)
-    with av.open(str(tmp_path / "a.ts"), options={"correct_ts_overflow": "0"}) as container:
-        times = [
-            float(packet.dts * packet.time_base)
-            for packet in container.demux(container.streams.video[0])
-            if packet.dts is not None
-        ]
-    steps = np.diff(times)
+@pytest.mark.parametrize(
+    ("preset", "at_s"), [("ultrafast", 1.0), ("veryfast", 1.0), ("veryfast", 1.08), ("veryfast", 1.12)]
+)
+def test_discontinuity(preset: str, at_s: float, jump_s: float, tmp_path: Path) -> None:
+    """Also where pictures are coded in another order than they are shown in, as `veryfast` does."""
+    settings = InjectSettings(coding=Coding(preset=preset))
+    chosen = planting(FAULTS["discontinuity"], start_s=at_s, strength=jump_s)
+    truth = inject(clip(), tmp_path / "a.ts", [chosen], settings)
+    times = picture_times(tmp_path / "a.ts")
+    assert (np.diff(times[:, 0]).min() < 0) == (preset == "veryfast" or jump_s < 0)
+    assert len(times) == 100
+    steps = np.diff(times[:, 1])
     jumps = np.flatnonzero(np.abs(steps) > 0.5)
     assert len(jumps) == 1
     assert steps[jumps[0]] == pytest.approx(jump_s + 0.04, abs=0.001)
-    assert times[jumps[0]] - times[0] == pytest.approx(1.0, abs=0.13)
-    assert len(times) == 100
+    # What arrives behind the jump is shown behind it: in the order of the pictures, too, there is one.
+    before, after = times[: jumps[0] + 1, 0], times[jumps[0] + 1 :, 0]
+    assert after.min() - before.max() == pytest.approx(jump_s + 0.04, abs=0.001)
+    start_s = after.min() - jump_s - before.min()
+    assert (truth.faults[0].start_s, truth.faults[0].end_s) == (pytest.approx(start_s), pytest.approx(start_s))
+    assert start_s == pytest.approx(at_s, abs=1e-6 if preset == "ultrafast" else 0.13)
 
 
 def packet_with_times(pts: int, dts: int, pcr: int) -> bytes:
@@ -188,3 +208,45 @@ def test_time_stamps_are_shifted(ticks: int, tmp_path: Path) -> None:
     assert first_time(tmp_path / "a.ts", 7) is None
     without = bytes([0x47, 0x01, 0x00, 0x10]) + bytes(184)
     assert shifted(without, ticks) == without
+
+
+def test_what_has_no_slices_is_refused(tmp_path: Path) -> None:
+    assert slices("ffv1", b"\x00\x00\x01\x05" * 9) == []
+    with pytest.raises(ConfigError, match="packet_loss: ffv1 has no slices"):
+        written(tmp_path / "a.mkv", "packet_loss")
+
+
+@pytest.mark.parametrize("track", ["both", "video", "audio"])
+def test_a_gap_behind_the_end_is_none(track: str, tmp_path: Path) -> None:
+    late = planting(FAULTS["gap"], start_s=100.0, options={"track": track})
+    with pytest.raises(ConfigError, match=r"nothing was planted; the clip ends at 4\.00 s"):
+        inject(clip(), tmp_path / "a.ts", [late], FAST)
+
+
+def test_a_gap_of_a_clip_without_picture(tmp_path: Path) -> None:
+    sound = cached_clip("sound.mp4", seconds=4, codec=None)
+    truth = written(tmp_path / "a.ts", "gap", clip=sound, settings=FAST)
+    assert truth.faults[0].start_s == pytest.approx(1.0, abs=0.025)
+    assert truth.faults[0].end_s == pytest.approx(2.2, abs=0.025)
+
+
+@pytest.mark.parametrize(
+    ("name", "track", "has_picture", "said"),
+    [
+        ("gap", "audio", True, "has no sound"),
+        ("gap", "video", False, "has no picture"),
+        ("missing", "", True, "has no sound"),
+        ("packet_loss", "", False, "has no picture"),
+        ("discontinuity", "", False, "has no picture"),
+    ],
+)
+def test_tracks_that_are_not_there(name: str, track: str, has_picture: bool, said: str, tmp_path: Path) -> None:
+    one = cached_clip("one.mp4", seconds=1, **({"audio": None} if has_picture else {"codec": None}))
+    with pytest.raises(ConfigError, match=f"{name}: .* {said}"):
+        written(tmp_path / "a.ts", name, clip=one, settings=FAST, **({"track": track} if track else {}))
+
+
+def test_key_frames_are_spared(tmp_path: Path) -> None:
+    every = InjectSettings(coding=Coding(preset="ultrafast", gop_s=0.01))
+    with pytest.raises(ConfigError, match="nothing was planted; every picture there is a key frame"):
+        written(tmp_path / "a.ts", "packet_loss", clip=clip(), settings=every)

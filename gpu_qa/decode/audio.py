@@ -8,6 +8,7 @@ import av
 import numpy as np
 from av.audio.plane import AudioPlane
 
+from gpu_qa.channels import channel_names
 from gpu_qa.decode.notes import DamageNotes, sound_change, why
 from gpu_qa.errors import DecodeError
 from gpu_qa.media import AudioSamples, Decoded, Note
@@ -172,7 +173,7 @@ class AudioDecoder:
             name = key[0]
             planar = name.endswith("p")
             dtype, scale, silence = _SAMPLES[name.removesuffix("p")]
-            kind = _Kind(dtype, scale, silence, planar, frame.sample_rate, _channel_names(layout))
+            kind = _Kind(dtype, scale, silence, planar, frame.sample_rate, channel_names(layout).names)
             self._kinds[key] = kind
         if kind is not self._kind:
             before, self._kind = self._kind, kind
@@ -223,13 +224,6 @@ def _scale(samples: np.ndarray, into: np.ndarray, kind: _Kind) -> None:
         into *= kind.scale
     else:
         np.multiply(samples, kind.scale, out=into, casting="same_kind")
-
-
-def _channel_names(layout: Any) -> tuple[str, ...]:
-    """Names such as FL; where the stream does not say which channel is which, their numbers from 0."""
-    names = tuple(channel.name for channel in layout.channels)
-    known = all(name and not name.startswith(("UNK", "NONE", "USR")) for name in names)
-    return names if known and len(set(names)) == len(names) else tuple(map(str, range(layout.nb_channels)))
 
 
 def _shown(kind: _Kind) -> dict[str, Any]:

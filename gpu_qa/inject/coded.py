@@ -12,6 +12,8 @@ _START = re.compile(rb"\x00\x00\x01")
 _HEADER = 24
 """Bytes at a slice's beginning that stay whole, so that what follows is decoded, and wrongly."""
 _SLICES = 8
+SLICED = ("h264", "hevc", "mpeg2video")
+"""Codecs whose pictures consist of slices that begin with a start code."""
 
 
 class PacketLoss:
@@ -74,7 +76,9 @@ class Missing:
 
 
 def slices(codec: str, data: bytes) -> list[tuple[int, int]]:
-    """Where a coded picture's slices lie, from their start codes to their ends; of H.264, HEVC and MPEG-2."""
+    """Where a coded picture's slices lie, from their start codes to their ends; none of codecs not in `SLICED`."""
+    if codec not in SLICED:
+        return []
     starts = [match.start() for match in _START.finditer(data)]
     ends = [*starts[1:], len(data)]
     return [

@@ -72,6 +72,16 @@ class Fault:
     """Lasts from the first picture to the end of the clip, whatever `start_s` and `duration_s` say."""
     instant: bool = False
     """Has a start and no length."""
+    needs_level: bool = False
+    """What makes it is told how loud the stretch is; others are told nothing of it."""
+    needs_channels: int = 1
+    """Channels that the sound must have at least."""
+    needs_slices: bool = False
+    """Damages slices of coded pictures, which not every codec has."""
+    cuts: bool = False
+    """Nothing of its tracks arrives: the stretch begins with a key frame and lasts until the next one behind it."""
+    moves: bool = False
+    """Gives sound of another time than that of what it was given, up to its `given`, see `shifted.Shift`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,8 @@ class SoundFault(Protocol):
         """What is heard instead of the next samples.
 
         Args:
-            samples: float32 [C, N], full scale ±1. A block lies wholly inside or outside of the fault.
+            samples: float32 [C, N], full scale ±1. A block lies wholly inside or outside of the fault; behind one that
+                `moves` it is inside if its first sample is.
             first: Index of the first one on the stream's clock.
             inside: The fault lasts.
         """

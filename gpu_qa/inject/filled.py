@@ -29,7 +29,7 @@ class Black:
         self._form = form
         self._luma = form.black + (form.white - form.black) * planting.strength / 100
         side = np.sqrt(planting.number("logo") * form.width * form.height)
-        self._rows, self._columns = round(side / 1.4), round(side * 1.4)
+        self._rows, self._columns = min(form.height, round(side / 1.4)), min(form.width, round(side * 1.4))
 
     def take(self, picture: Picture, inside: bool) -> Picture:
         """See `PictureFault`."""
@@ -40,11 +40,11 @@ class Black:
         if not self._rows or not self._columns:
             return black
         luma = black.planes[0].copy()
-        top, left = form.height // 16, form.width - form.width // 16 - self._columns
+        top, left = form.height // 16, max(0, form.width - form.width // 16 - self._columns)
         # Stripes, so that it has edges as a logo has.
         stripes = (np.arange(self._columns) // max(2, self._columns // 5)) % 2
-        luma[top : top + self._rows, max(0, left) : left + self._columns] = np.where(
-            stripes[: self._columns], form.white * 3 // 4, form.white * 2 // 5
+        luma[top : top + self._rows, left : left + self._columns] = np.where(
+            stripes, form.white * 3 // 4, form.white * 2 // 5
         )
         return black.showing([luma, *black.planes[1:]])
 
@@ -97,7 +97,7 @@ class Bars:
 
     def take(self, picture: Picture, inside: bool) -> Picture:
         """See `PictureFault`."""
-        return picture.showing(self._planes[: len(picture.planes)]) if inside else picture
+        return picture.showing(self._planes) if inside else picture
 
 
 class ColorLoss:
@@ -117,7 +117,7 @@ class ColorLoss:
 
 
 class Letterbox:
-    """Black bars cover the picture's upper and lower edge, or its sides; what is between is squeezed or cut."""
+    """Black bars cover the picture's upper and lower edge, or its sides; what is between stays as it is."""
 
     def __init__(self, planting: Planting, form: PictureForm) -> None:
         self._form = form

@@ -36,7 +36,7 @@ class ChannelLoss:
     """One channel is turned down, or gone."""
 
     def __init__(self, planting: Planting, form: SoundForm, level: SoundLevel) -> None:
-        self._channel = channel(planting, form)
+        self._channel = round(planting.number("channel"))
         gone = planting.strength >= -DIGITAL_ZERO_DBFS
         self._gain = np.float32(0.0 if gone else 10 ** (-planting.strength / 20))
 
@@ -136,11 +136,6 @@ class TruePeak:
         weight = np.interp(within, [0, self._burst // 4, self._burst * 3 // 4, self._burst], [0, 1, 1, 0])
         tone = self._sample * np.where((index // 2) % 2, -1.0, 1.0)
         return np.asarray(samples * (1 - weight) + tone * weight, np.float32)
-
-
-def channel(planting: Planting, form: SoundForm) -> int:
-    """The channel that the planting speaks of; the last one where there are not so many."""
-    return min(form.channels - 1, round(planting.number("channel")))
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -91,7 +91,7 @@ class PictureForm:
 def form_of(frame: av.VideoFrame, pixel_format: str) -> PictureForm:
     """What pictures like this one are in a pixel format."""
     form = av.VideoFormat(pixel_format, frame.width, frame.height)
-    chroma = form.components[1] if len(form.components) > 1 else None
+    chroma = form.components[1]
     space = int(frame.colorspace)
     if space in _BT2020:
         weights = (0.2627, 0.0593)
@@ -104,8 +104,8 @@ def form_of(frame: av.VideoFrame, pixel_format: str) -> PictureForm:
         height=frame.height,
         pixel_format=pixel_format,
         bit_depth=form.components[0].bits,
-        across=-(-frame.width // chroma.width) if chroma else 1,
-        down=-(-frame.height // chroma.height) if chroma else 1,
+        across=-(-frame.width // chroma.width),
+        down=-(-frame.height // chroma.height),
         full_range=int(frame.color_range) == _FULL_RANGE or frame.format.name.startswith("yuvj"),
         luma_weights=weights,
     )
@@ -127,7 +127,7 @@ class Picture:
 
     @cached_property
     def planes(self) -> tuple[np.ndarray, ...]:
-        """Code values of luma, Cb and Cr, uint8 or uint16 [H, W]; only luma where there is no colour. Read only."""
+        """Code values of luma, Cb and Cr, uint8 or uint16 [H, W]. Read only."""
         if self.changed is not None:
             return self.changed
         frame = self.frame
@@ -161,8 +161,9 @@ class Picture:
     def filled(self, luma: int, cb: int, cr: int) -> Picture:
         """The same moment in one colour."""
         codes = (luma, cb, cr)
-        count = len(self.planes)
-        return self.showing([np.full(self.form.shape(plane), codes[plane], self.form.dtype) for plane in range(count)])
+        return self.showing(
+            [np.full(self.form.shape(plane), code, self.form.dtype) for plane, code in enumerate(codes)]
+        )
 
     def each(self, change: Callable[[np.ndarray, int], np.ndarray]) -> Picture:
         """The same moment with every plane changed by `change(plane, number)`."""

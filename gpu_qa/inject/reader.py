@@ -22,8 +22,8 @@ _JUMP_S = 10.0
 """A step of the time stamps that is longer, or one back, is a discontinuity: the clock runs on."""
 _SLACK_S = 0.02
 """Sound that is this much off its place follows on what came before; more is a gap, which is filled with zeros."""
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
-"""Channel layouts by their number of channels."""
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""Channel layouts by their number of channels: libavutil's defaults."""
 _BLOCK = 48_000
 """Samples of a gap that are filled at once."""
 
@@ -115,7 +115,7 @@ class ClipReader:
     def _first(self, container: Any, video: Any) -> Any:
         if video is None:
             return None
-        for packet in container.demux(video):
+        for packet in self._packets(container, video):
             for frame in _decoded(packet):
                 if frame.pts is not None or frame.dts is not None:
                     return frame
@@ -149,7 +149,7 @@ class ClipReader:
             if facts.sound is not None:
                 wanted.append(container.streams.audio[0])
             open_tracks = {stream.index for stream in wanted}
-            for packet in container.demux(*wanted):
+            for packet in self._packets(container, *wanted):
                 if packet.stream.index not in open_tracks:
                     continue
                 for frame in _decoded(packet):
@@ -162,12 +162,18 @@ class ClipReader:
                             break
                         yield picture
                     elif placer is not None:
-                        yield from self._limited(placer.place(frame))
+                        yield from self._limited(self._sounds(placer, frame))
                         if self._seconds is not None and placer.next >= self._seconds * placer.form.sample_rate:
                             open_tracks.discard(packet.stream.index)
                             break
                 if not open_tracks:
                     return
+
+    def _packets(self, container: Any, *streams: Any) -> Iterator[Any]:
+        try:
+            yield from container.demux(*streams)
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(f"{self._path}: cannot be read any further: {error}") from None
 
     def _limited(self, sounds: Iterator[Sound]) -> Iterator[Sound]:
         """The sound up to where reading ends."""
@@ -179,6 +185,12 @@ class ClipReader:
             if left and samples.shape[1]:
                 yield Sound(first, samples[:, :left])
 
+    def _sounds(self, placer: _SoundPlacer, frame: Any) -> Iterator[Sound]:
+        try:
+            yield from placer.place(frame)
+        except (av.FFmpegError, ValueError) as error:
+            raise SourceError(f"{self._path}: sound that cannot be converted: {error}") from None
+
     def _picture(self, frame: Any, clock: _PictureClock) -> Picture | None:
         form = self.facts.form
         if form is None:
@@ -187,7 +199,10 @@ class ClipReader:
         if pts is None:
             return None
         if (frame.width, frame.height, frame.format.name) != (form.width, form.height, form.pixel_format):
-            frame = frame.reformat(width=form.width, height=form.height, format=form.pixel_format)
+            try:
+                frame = frame.reformat(width=form.width, height=form.height, format=form.pixel_format)
+            except (av.FFmpegError, ValueError) as error:
+                raise SourceError(f"{self._path}: a picture that cannot be converted: {error}") from None
         return Picture(form, pts, float(pts * self.facts.time_base), frame)
 
     def _scaled(self, frame: Any, pixel_format: str) -> Any:
@@ -245,26 +260,27 @@ class _SoundPlacer:
         self.next = 0
         """Index of the sample that comes next."""
         self._zero_s = zero_s
-        self._shift: float | None = None
-        self._resampler = av.AudioResampler("fltp", form.layout, form.sample_rate)
+        self._begun = False
+        self._resampler: Any = None
+        self._resampled: tuple[str, str, int] | None = None
+        """Sample format, layout and rate that the resampler takes."""
 
     def place(self, frame: Any) -> Iterator[Sound]:
         rate = self.form.sample_rate
         at_s = None if frame.pts is None else float(frame.pts * frame.time_base) - self._zero_s
         frame.pts = None
-        for part in self._resampler.resample(frame):
-            samples = np.asarray(part.to_ndarray(), np.float32)
+        for converted in self._converted(frame):
+            samples = converted
             if at_s is not None:
                 first = round(at_s * rate)
                 off = first - self.next
-                if self._shift is None:
+                if not self._begun:
                     # Sound from before the first picture is left out; a late start is silence.
-                    self._shift = 0.0
                     if off < 0:
                         samples = samples[:, -off:]
                         if not samples.shape[1]:
-                            self._shift = None
                             continue
+                    self._begun = True
                 elif abs(off) <= _SLACK_S * rate or not 0 < off <= _JUMP_S * rate:
                     off = 0
                 while off > 0:
@@ -275,6 +291,22 @@ class _SoundPlacer:
                 at_s = None
             yield Sound(self.next, samples)
             self.next += samples.shape[1]
+
+    def _converted(self, frame: Any) -> Iterator[np.ndarray]:
+        """The frame's samples in the clip's form, float32 [C, N], after what is left of another format before it."""
+        form = self.form
+        own = (frame.format.name, frame.layout.name, frame.sample_rate)
+        parts = []
+        if own != self._resampled:
+            if self._resampler is not None:
+                parts += self._resampler.resample(None)
+            # Packed: PyAV reads past the end of the list of planes where there are eight or more.
+            self._resampler = av.AudioResampler("flt", form.layout, form.sample_rate)
+            self._resampled = own
+        parts += self._resampler.resample(frame)
+        for part in parts:
+            packed = np.asarray(part.to_ndarray(), np.float32)
+            yield np.ascontiguousarray(packed.reshape(-1, form.channels).T)
 
 
 def working_format(frame: Any, pixel_formats: tuple[str, ...]) -> str:

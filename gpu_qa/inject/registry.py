@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpu_qa.config import unknown
+from gpu_qa.config import known_detectors, unknown
 from gpu_qa.errors import ConfigError
 from gpu_qa.inject import coded, damaged, fields, filled, flashing, held, leveled, shifted, soiled, transport
 from gpu_qa.inject.fault import Case, Fault, Option, Planting, Strength, defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from gpu_qa.inject.fault import OptionValue
 
@@ -213,6 +212,7 @@ _SOUND_FAULTS = (
         stage="sound",
         summary="one channel is turned down or gone",
         make=leveled.ChannelLoss,
+        needs_channels=2,
         strength=Strength("by how much, from 120 on entirely", "dB", 1.0, 150.0, 120.0),
         options=(_CHANNEL,),
         cases=_levels(20.0, 40.0, 120.0),
@@ -223,6 +223,7 @@ _SOUND_FAULTS = (
         stage="sound",
         summary="the second channel is turned over, or is the first one turned over",
         make=leveled.PhaseInversion,
+        needs_channels=2,
         options=(Option("source", "which channel the second one is made of", "right", ("right", "left")),),
         cases=(Case(None, {"source": "right"}), Case(None, {"source": "left"})),
     ),
@@ -232,6 +233,7 @@ _SOUND_FAULTS = (
         stage="sound",
         summary="the first channel is heard from the second one too",
         make=leveled.DualMono,
+        needs_channels=2,
     ),
     Fault(
         name="dc_offset",
@@ -248,6 +250,7 @@ _SOUND_FAULTS = (
         stage="sound",
         summary="driven above full scale and cut off",
         make=soiled.Clipping,
+        needs_level=True,
         strength=Strength("how far the loudest peak is driven above it", "dB", 0.5, 40.0, 12.0),
         options=(Option("ceiling", "turned down to it afterwards, dBFS", 0.0, low=-40.0, high=0.0),),
         cases=(Case(12.0, {"ceiling": -6.0}), *_levels(6.0, 12.0, 20.0)),
@@ -258,6 +261,7 @@ _SOUND_FAULTS = (
         stage="sound",
         summary="driven above full scale and wrapped around, as integers do",
         make=soiled.Wrap,
+        needs_level=True,
         strength=Strength("how far the loudest peak is driven above it", "dB", 0.5, 40.0, 6.0),
         cases=_levels(3.0, 6.0, 12.0),
     ),
@@ -348,6 +352,7 @@ _STREAM_FAULTS = (
         stage="packets",
         summary="coded pictures, other than key frames, arrive with wrong bytes or without some of their slices",
         make=coded.PacketLoss,
+        needs_slices=True,
         strength=Strength("pictures that are hit", "of all", 0.005, 1.0, 0.25),
         options=(Option("how", "what happens", "bytes", ("bytes", "slices")),),
         cases=(Case(0.25, {"how": "slices"}), *_levels(0.05, 0.25)),
@@ -375,6 +380,7 @@ _STREAM_FAULTS = (
         summary="nothing arrives while the clock runs on",
         make=coded.Missing,
         options=(Option("track", "what does not arrive", "both", ("both", "video", "audio")),),
+        cuts=True,
     ),
     Fault(
         name="discontinuity",
@@ -392,6 +398,7 @@ _STREAM_FAULTS = (
         stage="sound",
         summary="the sound is early against the picture, throughout the clip",
         make=shifted.Shift,
+        moves=True,
         strength=Strength("how early; negative is late", "s", -5.0, 5.0, 0.2),
         cases=_levels(-0.2, 0.2),
         whole=True,
@@ -402,6 +409,7 @@ _STREAM_FAULTS = (
         stage="sound",
         summary="the sound becomes earlier and earlier against the picture, throughout the clip",
         make=shifted.Drift,
+        moves=True,
         strength=Strength("by how much; negative is later", "ms per minute", -5000.0, 5000.0, 200.0),
         cases=_levels(500.0),
         whole=True,
@@ -412,12 +420,13 @@ FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in (*_PICTURE_FAULTS,
 """Every fault by its name: those of the picture, of the sound, of the stream."""
 
 
-def parse_planting(text: str, base: Planting | None = None) -> Planting:
+def parse_planting(text: str, base: Planting | None = None, *, strength: float | None = None) -> Planting:
     """Read `NAME[:key=value[,key=value…]]`, as the command's `--fault` has it.
 
     Args:
         text: The keys are `strength`, `start`, `duration`, `seed`, and the fault's own options.
         base: Where start, duration and seed come from when the text does not say them.
+        strength: Of a fault that has one, when the text does not say it; null is the fault's own.
 
     Raises:
         ConfigError: An unknown fault or key, or a value that is not allowed.
@@ -446,7 +455,7 @@ def parse_planting(text: str, base: Planting | None = None) -> Planting:
         raise ConfigError(f"{text}: seed={seed}: must be a whole number, 0 or more")
     return planting(
         fault,
-        strength=_number(text, "strength", given["strength"]) if "strength" in given else None,
+        strength=_number(text, "strength", given["strength"]) if "strength" in given else strength,
         start_s=_number(text, "start", given["start"]) if "start" in given else start.start_s,
         duration_s=_number(text, "duration", given["duration"]) if "duration" in given else start.duration_s,
         seed=int(seed),
@@ -482,18 +491,6 @@ def planting(
     return Planting(fault, start_s, duration_s, chosen, seed, defaults(fault.options) | dict(options or {}))
 
 
-def with_strength(chosen: Planting, strength: float) -> Planting:
-    """The same with another strength.
-
-    Raises:
-        ConfigError: The fault has none, or not this one.
-    """
-    if chosen.fault.strength is None:
-        raise ConfigError(f"{chosen.fault.name} has no strength")
-    again = planting(chosen.fault, strength=strength)
-    return replace(chosen, strength=again.strength)
-
-
 def _option(text: str, option: Option, value: str) -> OptionValue:
     if option.choices:
         if value not in option.choices:
@@ -515,12 +512,18 @@ def _number(text: str, key: str, value: str) -> float:
     return number
 
 
+def is_told(fault: Fault) -> bool:
+    """Whether a known detector tells events of the fault's kind."""
+    return any(fault.kind in detector.kinds for detector in known_detectors().values())
+
+
 def describe(fault: Fault) -> dict[str, object]:
     """A fault as JSON values."""
     allowed = fault.strength
     return {
         "fault": fault.name,
         "kind": fault.kind,
+        "told": is_told(fault),
         "summary": fault.summary,
         "strength": None
         if allowed is None
@@ -542,8 +545,3 @@ def describe(fault: Fault) -> dict[str, object]:
         ],
         "whole_clip": fault.whole,
     }
-
-
-def all_faults() -> Sequence[Fault]:
-    """All of them in their order."""
-    return tuple(FAULTS.values())

@@ -12,9 +12,9 @@ import av
 
 from gpu_qa import __version__
 from gpu_qa.errors import ConfigError, OutputError
+from gpu_qa.inject.coded import SLICED
 from gpu_qa.inject.picture import Picture
 from gpu_qa.inject.reader import ClipReader, Sound
-from gpu_qa.inject.shifted import Shift
 from gpu_qa.inject.sound import SoundLevel
 from gpu_qa.inject.transport import first_time, rewrite
 from gpu_qa.inject.truth import SCHEMA, PlantedFault, Truth
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gpu_qa.inject.fault import Planting, Stage
-
-_LEVEL_FAULTS = ("clipping", "wrap")
-"""Those that need to know how loud the stretch is before they change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +48,11 @@ class _Marks:
         low, high = self._spans.get(id(planting), (start_s, end_s))
         self._spans[id(planting)] = (min(low, start_s), max(high, end_s))
 
+    def extend(self, planting: Planting, end_s: float) -> None:
+        """What was changed is missed until then, if anything was."""
+        if span := self._spans.get(id(planting)):
+            self.mark(planting, span[0], end_s)
+
     def planted(self, planting: Planting, duration_s: float) -> PlantedFault | None:
         """What was planted; null where nothing was."""
         fault = planting.fault
@@ -59,7 +61,7 @@ class _Marks:
             return None
         if fault.whole:
             span = (0.0, duration_s)
-        elif fault.stage == "packets" and fault.kind != "stream.gap":
+        elif fault.stage == "packets" and not fault.cuts:
             # Which packets are hit is chance; the stretch in which they are is what was asked for.
             span = (planting.start_s, min(planting.end_s, duration_s))
         start_s, end_s = span
@@ -109,7 +111,7 @@ def inject(
     reader = ClipReader(
         clip, pixel_formats(settings.coding.video_codec), seconds=settings.seconds, height=settings.height
     )
-    _check(reader, plantings, clip)
+    _check(reader, plantings, clip, settings.coding.video_codec)
     part = out.with_name(f".{out.name}.part")
     try:
         truth = _Run(reader, clip, out, part, container, plantings, settings, on_progress).run()
@@ -125,20 +127,26 @@ def inject(
     return truth
 
 
-def _check(reader: ClipReader, plantings: Sequence[Planting], clip: Path) -> None:
+def _check(reader: ClipReader, plantings: Sequence[Planting], clip: Path, codec: str) -> None:
     """Refuse what cannot be planted in this clip."""
     facts = reader.facts
     for planting in plantings:
         fault = planting.fault
-        if fault.stage == "pictures" and facts.form is None:
+        track = planting.options.get("track")
+        if facts.form is None and (
+            fault.kind.startswith(("video.", "av.")) or fault.stage in ("pictures", "transport") or track == "video"
+        ):
             raise ConfigError(f"{fault.name}: {clip} has no picture")
-        if fault.kind.startswith(("audio.", "av.")) and facts.sound is None:
+        if facts.sound is None and (fault.kind.startswith(("audio.", "av.")) or track == "audio"):
             raise ConfigError(f"{fault.name}: {clip} has no sound")
-        if fault.kind.startswith("av.") and facts.form is None:
-            raise ConfigError(f"{fault.name}: {clip} has no picture")
-        needs_two = fault.name in ("phase_inversion", "dual_mono", "channel_loss")
-        if needs_two and facts.sound is not None and facts.sound.channels < 2:
+        if fault.needs_slices and codec not in SLICED:
+            raise ConfigError(f"{fault.name}: {codec} has no slices; use one of {', '.join(SLICED)}")
+        channels = facts.sound.channels if facts.sound is not None else 0
+        if facts.sound is not None and channels < fault.needs_channels:
             raise ConfigError(f"{fault.name}: the sound of {clip} has one channel only")
+        channel = round(planting.number("channel")) if "channel" in planting.options else 0
+        if channels and channel >= channels:
+            raise ConfigError(f"{fault.name}: channel={channel}: the sound of {clip} has 0 to {channels - 1}")
 
 
 class _Run:
@@ -184,8 +192,8 @@ class _Run:
         return [planting for planting in self._plantings if planting.fault.stage == stage]
 
     def _level(self, planting: Planting) -> SoundLevel:
-        if planting.fault.name not in _LEVEL_FAULTS:
-            return SoundLevel(1.0, 0.0)
+        if not planting.fault.needs_level:
+            return SoundLevel(1.0)
         return self._reader.level(planting.start_s, planting.end_s)
 
     def run(self) -> Truth:
@@ -252,8 +260,7 @@ class _Run:
             samples = fault.take(sound.samples, sound.first, inside)
             if inside:
                 self._marks.mark(planting, sound.first / rate, (sound.first + sound.samples.shape[1]) / rate)
-            if isinstance(fault, Shift):
-                # It gives what belongs to another time than what it was given.
+            if planting.fault.moves:
                 sound = Sound(fault.given - samples.shape[1], samples)
             else:
                 sound = Sound(sound.first, samples)
@@ -261,7 +268,7 @@ class _Run:
         self._writer.play(sound)
 
     def _cut(self, sound: Sound) -> list[Sound]:
-        """The sound in pieces that lie wholly inside or outside of each fault."""
+        """The sound in pieces that lie wholly inside or outside of each fault before those that move it."""
         form = self._reader.facts.sound
         if form is None or not self._sounds:
             return [sound]
@@ -278,12 +285,10 @@ class _Run:
         zero = first_time(self._part, pid)
         if zero is None:
             raise ConfigError(f"{self._clip}: has no picture to place faults of the transport stream by")
-        before = self._part.stat().st_size
-        rewrite(self._part, chosen, pid, zero)
-        for planting, _ in chosen:
-            changed = planting.fault.instant or self._part.stat().st_size < before
-            if planting.start_s < self._shown_until_s and changed:
-                self._marks.mark(planting, planting.start_s, planting.end_s)
+        for (planting, _), changed_s in zip(chosen, rewrite(self._part, chosen, pid, zero), strict=True):
+            if changed_s is not None:
+                start_s = changed_s if planting.fault.instant else planting.start_s
+                self._marks.mark(planting, start_s, planting.end_s)
 
     def _truth(self) -> Truth:
         facts, form, sound = self._reader.facts, self._reader.facts.form, self._reader.facts.sound
@@ -292,14 +297,13 @@ class _Run:
             duration_s = self._played / sound.sample_rate
         faults = []
         for planting in self._plantings:
-            if planting.fault.kind == "stream.gap" and planting.word("track") != "audio":
-                resumed_s = self._writer.key_pictures.get(planting.end_s, duration_s)
-                self._marks.mark(planting, resumed_s, resumed_s)
+            if planting.fault.cuts and form is not None and planting.word("track") != "audio":
+                self._marks.extend(planting, self._writer.key_pictures.get(planting.end_s, duration_s))
             planted = self._marks.planted(planting, duration_s)
             if planted is None:
                 raise ConfigError(
                     f"{planting.fault.name} from {planting.start_s:g} to {planting.end_s:g} s: nothing was planted;"
-                    f" the clip ends at {duration_s:.2f} s"
+                    f" {_why_nothing(planting, duration_s)}"
                 )
             faults.append(planted)
         video_codec, audio_codec = self._writer.codecs
@@ -320,3 +324,14 @@ class _Run:
             channel_layout=sound.layout if sound else None,
             faults=tuple(faults),
         )
+
+
+def _why_nothing(planting: Planting, duration_s: float) -> str:
+    if planting.start_s < duration_s:
+        if planting.fault.needs_slices:
+            return "every picture there is a key frame, and these are spared"
+        if planting.fault.stage == "packets":
+            return "no packet of its tracks begins there"
+        if planting.fault.stage != "sound":
+            return "no picture begins there"
+    return f"the clip ends at {duration_s:.2f} s"

@@ -114,22 +114,26 @@ class Click:
         self._shape = (-self._DECAY) ** np.arange(self._TAIL)
         self._rng = planting.rng()
         self._next: int | None = None
+        self._rest = np.zeros(self._TAIL)
+        """What of earlier clicks belongs to the next samples."""
 
     def take(self, samples: np.ndarray, first: int, inside: bool) -> np.ndarray:
         """See `SoundFault`."""
         if not inside:
             self._next = None
+            self._rest[:] = 0
             return samples
-        end, result = first + samples.shape[1], samples.copy()
+        count = samples.shape[1]
+        clicks = np.concatenate([self._rest, np.zeros(count)])
         if self._next is None:
             self._next = first
-        while self._next < end:
+        while self._next < first + count:
             at = self._next - first
-            tail = self._shape[: samples.shape[1] - at]
             sign = 1.0 if self._rng.random() < 0.5 else -1.0
-            result[:, at : at + len(tail)] += (sign * self._height * tail).astype(np.float32)
+            clicks[at : at + self._TAIL] += sign * self._height * self._shape
             self._next += max(1, round(self._every * float(self._rng.uniform(0.6, 1.4))))
-        return np.asarray(np.clip(result, -1, 1))
+        self._rest = clicks[count:]
+        return np.asarray(np.clip(samples + clicks[:count].astype(np.float32), -1, 1))
 
 
 class Stuck:

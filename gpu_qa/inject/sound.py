@@ -24,25 +24,20 @@ class SoundLevel:
 
     peak: float
     """Largest absolute sample, full scale = 1."""
-    power: float
-    """Mean square over all channels."""
 
 
 class LevelMeter:
     """Measures the level of samples that come block by block."""
 
     def __init__(self) -> None:
-        self._peak = self._sum = 0.0
-        self._count = 0
+        self._peak = 0.0
 
     def add(self, samples: np.ndarray) -> None:
         """Take more of them, float32 [C, N]."""
         if samples.size:
             self._peak = max(self._peak, float(np.abs(samples).max()))
-            self._sum += float(np.square(samples, dtype=np.float64).sum())
-            self._count += samples.size
 
     @property
     def level(self) -> SoundLevel:
         """Of all that has come."""
-        return SoundLevel(self._peak, self._sum / self._count if self._count else 0.0)
+        return SoundLevel(self._peak)

@@ -5,7 +5,7 @@ The finished file is read packet by packet and written anew.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,24 +37,25 @@ class TransportLoss:
 
 
 class Discontinuity:
-    """From the start on all time stamps and the clock reference are shifted."""
+    """From the start on all time stamps and the clock reference are shifted.
+
+    Pictures arrive in the order of their decoding: what follows the first one of the stretch jumps with it, even where
+    it is shown before that one.
+    """
 
     def __init__(self, planting: Planting) -> None:
         self._ticks = round(planting.strength * _CLOCK_HZ)
+        self._has_jumped = False
 
     def take(self, packet: bytes, pid: int, is_video: bool, inside: bool) -> bytes:
         """See `TransportFault`."""
-        return shifted(packet, self._ticks) if inside else packet
+        self._has_jumped = self._has_jumped or inside
+        return shifted(packet, self._ticks) if self._has_jumped else packet
 
 
-class Progress(Protocol):
-    """Is told how far it has come."""
-
-    def __call__(self, share: float) -> None:
-        """A share of the whole, 0…1."""
-
-
-def rewrite(path: Path, faults: Sequence[tuple[Planting, TransportFault]], video_pid: int, zero_pts: int) -> None:
+def rewrite(
+    path: Path, faults: Sequence[tuple[Planting, TransportFault]], video_pid: int, zero_pts: int
+) -> list[float | None]:
     """Damage a transport stream in place.
 
     Args:
@@ -62,7 +63,12 @@ def rewrite(path: Path, faults: Sequence[tuple[Planting, TransportFault]], video
         faults: What is planted, with the stretch in which it lasts.
         video_pid: Of the packets of the picture.
         zero_pts: Time stamp of the first picture, in ticks of 90 kHz.
+
+    Returns:
+        For each fault the earliest time of a picture from whose arrival on packets were changed, in seconds; null
+        where none was.
     """
+    earliest: list[float | None] = [None] * len(faults)
     part = path.with_name(f"{path.name}.rewritten")
     at_s = 0.0
     with path.open("rb") as source, part.open("wb") as target:
@@ -70,15 +76,19 @@ def rewrite(path: Path, faults: Sequence[tuple[Planting, TransportFault]], video
             pid = (packet[1] & 0x1F) << 8 | packet[2]
             if pid == video_pid and (pts := _time_of(packet)) is not None:
                 at_s = (pts - zero_pts) / _CLOCK_HZ
-            for planting, fault in faults:
+            for number, (planting, fault) in enumerate(faults):
                 inside = at_s >= planting.start_s if planting.fault.instant else planting.covers(at_s)
                 changed = fault.take(packet, pid, pid == video_pid, inside)
+                if changed != packet:
+                    before_s = earliest[number]
+                    earliest[number] = at_s if before_s is None else min(before_s, at_s)
                 if changed is None:
                     break
                 packet = changed
             else:
                 target.write(packet)
     part.replace(path)
+    return earliest
 
 
 def first_time(path: Path, pid: int) -> int | None:

@@ -198,7 +198,9 @@ class ClipWriter:
         form = self._facts.sound
         if form is None or not sound.samples.shape[1]:
             return
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.samples), format="fltp", layout=form.layout)
+        # Packed: PyAV reads past the end of the list of planes where there are eight or more.
+        packed = np.ascontiguousarray(sound.samples.T, np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=form.layout)
         frame.sample_rate = form.sample_rate
         frame.time_base = Fraction(1, form.sample_rate)
         frame.pts = sound.first
@@ -254,7 +256,7 @@ def _with_data(packet: Any, data: bytes) -> Any:
 
 def _key_times(planting: Planting) -> tuple[float, ...]:
     """When key frames are needed, so that damage begins and ends where it is said to."""
-    if planting.fault.kind == "stream.gap":
+    if planting.fault.cuts:
         return planting.start_s, planting.end_s
     return (planting.end_s,)
 

@@ -114,5 +114,6 @@ def _track_json(track: Track) -> dict[str, Any]:
         "pixel_format": track.pixel_format,
         "sample_rate_hz": track.sample_rate,
         "channels": list(track.channels) or None,
+        "channels_assumed": True if track.channels_assumed else None,
     }
     return facts | {name: value for name, value in optional.items() if value is not None}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import av
 from av.stream import Disposition
 
+from gpu_qa.channels import channel_names
 from gpu_qa.errors import SourceError
 from gpu_qa.media import Track
 
@@ -235,14 +236,10 @@ def track_of(stream: Any, *, live: bool, index: int | None = None) -> Track:
             frame_rate=Fraction(rate) if rate else None,
             pixel_format=context.pix_fmt,
         )
+    channels = channel_names(context.layout)
     return Track(
         **common,
         sample_rate=context.sample_rate or None,
-        channels=_channel_names(context.layout),
+        channels=channels.names,
+        channels_assumed=channels.assumed,
     )
-
-
-def _channel_names(layout: Any) -> tuple[str, ...]:
-    """Names such as FL; where the container does not say which channel is which, their numbers from 0."""
-    names = tuple(channel.name for channel in layout.channels)
-    return names if "NONE" not in names and len(set(names)) == len(names) else tuple(map(str, range(len(names))))
