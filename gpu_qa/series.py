@@ -179,9 +179,9 @@ class SpectrumSeries:
     line_hz: float
     """Distance of the lines in Hz: 2, up to half a per mille more or less at unusual sample rates."""
     bands: np.ndarray
-    """float32 [T, C, B]: power in each band, the mean of four windows of 25 ms."""
+    """float32 [T, C, B]: power in each band, the mean of two windows of 25 ms, 25 ms apart."""
     band_floor: np.ndarray
-    """float32 [T, C, B]: the least of the four."""
+    """float32 [T, C, B]: the lesser of the two."""
     edges_hz: np.ndarray
     """float64 [B + 1]: edges of the bands, those of hearing (Bark) and wider ones above; the last is half the rate."""
 

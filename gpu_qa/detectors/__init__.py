@@ -23,6 +23,7 @@ from gpu_qa.detectors.flash import FLASH
 from gpu_qa.detectors.format_change import FORMAT_CHANGE
 from gpu_qa.detectors.freeze import FREEZE
 from gpu_qa.detectors.gap import GAP
+from gpu_qa.detectors.hiss import HISS
 from gpu_qa.detectors.hum import HUM
 from gpu_qa.detectors.interlacing import INTERLACING
 from gpu_qa.detectors.letterbox import LETTERBOX
@@ -72,6 +73,7 @@ DETECTORS: tuple[Detector, ...] = (
     CLICK,
     STUCK,
     HUM,
+    HISS,
     LOUDNESS,
     TRUE_PEAK,
     GAP,

@@ -66,7 +66,7 @@ def hop_cells(
     """
     hops: dict[str, np.ndarray] = {name: getattr(series, name) for name in ("pts_s", "end_s", *measures)}
     anew = kept is None or kept.channels != series.channels or abs(float(series.pts_s[0]) - kept.next_s) > _JOINT_S
-    if kept is not None and not anew:
+    if kept is not None and not anew and len(kept.hops["pts_s"]):
         hops = {name: np.concatenate([kept.hops[name], values]) for name, values in hops.items()}
     cells = len(hops["pts_s"]) // CELL_HOPS
     whole = cells * CELL_HOPS

@@ -140,9 +140,10 @@ def stuck(
     measures = np.concatenate([at.measures, _measures(series, limits)])
     steps: list[_Step] = []
     state, done = at.state, len(at.times_s) - at.waiting
-    while done + _HOPS <= len(times_s):
-        done += _HOPS
-        before, state = state, _judged(levels_db[: done * _QUARTERS], measures[:done], state, limits)
+    ends = range(done + _HOPS, len(times_s) + 1, _HOPS)
+    for done, may_repeat in zip(ends, _may_repeat(levels_db, ends), strict=True):
+        before = state
+        state = _judged(levels_db[: done * _QUARTERS], measures[:done], state, limits, may_repeat=may_repeat)
         if state.form:
             length = 1
             if state.form != before.form:
@@ -153,9 +154,10 @@ def stuck(
         elif state.over < _CLEAR:
             span_s = float(times_s[done - _HOPS, 0]), float(times_s[done - 1, 1])
             steps.append(_Step(*span_s, -1, state, -np.inf))
+    judged = ends[-1] if ends else done
     keep = round(limits.buffer_s / _HOP_S) + _PERIODS[1] // _QUARTERS + _HOPS
     after = _TrackCarry(
-        form, times_s[-keep:], levels_db[-keep * _QUARTERS :], measures[-keep:], len(times_s) - done, state
+        form, times_s[-keep:], levels_db[-keep * _QUARTERS :], measures[-keep:], len(times_s) - judged, state
     )
     return ([_evidence(series, steps, limits)] if steps else []), StuckCarry({**known.tracks, series.track: after})
 
@@ -178,7 +180,9 @@ def _measures(series: AudioSeries, limits: StuckLimits) -> np.ndarray:
     return np.stack([power, bend, is_still.any(axis=1)], axis=1)
 
 
-def _judged(levels_db: np.ndarray, measures: np.ndarray, before: _State, limits: StuckLimits) -> _State:
+def _judged(
+    levels_db: np.ndarray, measures: np.ndarray, before: _State, limits: StuckLimits, *, may_repeat: bool
+) -> _State:
     """What is stuck after one more group of hops, the last ones of these."""
     still = before.still + 1 if measures[-_HOPS:, 2].all() else 0
     if still * _HOPS * _HOP_S >= limits.value_s - _HOP_S / 2:
@@ -186,10 +190,11 @@ def _judged(levels_db: np.ndarray, measures: np.ndarray, before: _State, limits:
     period_ms, fresh = 0.0, before.fresh
     if not still:
         look = _LOOK if before.form == "buffer" else round(limits.buffer_s / CELL_S)
-        period_ms = _period_ms(levels_db, measures, look, limits)
         is_known = len(levels_db) >= look + _PERIODS[1]
-        if is_known and not period_ms and measures[-_HOPS:, 0].mean() >= db_to_power(limits.min_dbfs):
-            fresh = min(fresh + 1, _FRESH)
+        period_ms = _period_ms(levels_db, measures, look, limits) if is_known and may_repeat else 0.0
+        is_other = fresh < _FRESH and is_known and not period_ms
+        if is_other and measures[-_HOPS:, 0].mean() >= db_to_power(limits.min_dbfs):
+            fresh += 1
     if period_ms and fresh >= _FRESH:
         return _State("buffer", period_ms, still, 0, fresh)
     return _State("", 0.0, still, min(before.over + 1, _CLEAR), fresh)
@@ -197,8 +202,6 @@ def _judged(levels_db: np.ndarray, measures: np.ndarray, before: _State, limits:
 
 def _period_ms(levels_db: np.ndarray, measures: np.ndarray, look: int, limits: StuckLimits) -> float:
     """After how long the last cells repeat themselves; 0 where they do not."""
-    if len(levels_db) < look + _PERIODS[1] or not _may_repeat(levels_db[-_GLANCE - _PERIODS[1] :]):
-        return 0.0
     power, bend = measures[-(look // _QUARTERS) :, :2].mean(axis=0).tolist()
     if power < db_to_power(limits.min_dbfs) or bend < _BEND_SHARE * power:
         return 0.0
@@ -218,11 +221,18 @@ def _period_ms(levels_db: np.ndarray, measures: np.ndarray, look: int, limits: S
     return (best + _PERIODS[0]) * CELL_S * 1000
 
 
-def _may_repeat(levels_db: np.ndarray) -> bool:
-    """A first look at few cells, which lets nearly all sound pass."""
-    spread_db = min(float(levels_db[-_GLANCE:].std()), _MOST_SPREAD_DB)
-    most_db = _GLANCE_SLACK * (_DIFFERENCE[0] + _DIFFERENCE[1] * max(spread_db, _LEAST_SPREAD_DB))
-    return bool(_differences_db(levels_db, _GLANCE).mean(axis=1).min() <= most_db)
+def _may_repeat(levels_db: np.ndarray, ends: range) -> list[bool]:
+    """A first look at few cells, which lets nearly all sound pass, at the end of each group of hops."""
+    early = sum(end * _QUARTERS < _GLANCE + _PERIODS[1] for end in ends)
+    groups = np.array(ends[early:], np.intp) * _QUARTERS
+    if not len(groups):
+        return [False] * early
+    last = levels_db[groups[:, None] + np.arange(-_GLANCE, 0)]
+    differences_db = levels_db[groups[:, None, None] - _GLANCE + _earlier(_GLANCE)]
+    differences_db -= last[:, None]
+    least_db = np.abs(differences_db, out=differences_db).mean(axis=2).min(axis=1)
+    spread_db = last.std(axis=1).clip(_LEAST_SPREAD_DB, _MOST_SPREAD_DB)
+    return [False] * early + (least_db <= _GLANCE_SLACK * (_DIFFERENCE[0] + _DIFFERENCE[1] * spread_db)).tolist()
 
 
 def _differences_db(levels_db: np.ndarray, cells: int) -> np.ndarray:

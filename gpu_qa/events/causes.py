@@ -50,6 +50,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "audio.dropout": (*_NO_SOUND, "audio.stuck", "audio.distortion"),
     "audio.click": (*_NO_SOUND, "audio.stuck", "audio.dropout", "audio.clipping", "audio.distortion"),
     "audio.hum": (*_NO_SOUND, "audio.stuck", "audio.distortion"),
+    "audio.hiss": (*_NO_SOUND, "audio.stuck", "audio.distortion", "audio.clipping"),
     "audio.true_peak": ("audio.clipping", "audio.distortion"),
 }
 """Event kind → the kinds that explain it, of the picture or of the same channels of the same audio track."""

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from gpu_qa.media import AudioSamples
 
 HOPS_PER_S = 100
-SERIES_S = 0.4
-"""A series is complete at this length."""
+SERIES_S = 0.8
+"""A series is complete at this length: detectors cost about as much for a series as for its hops."""
+WHOLE_HOPS = 10
+"""Complete series end at multiples of so many hops since their origin: detectors judge cells of 0.1 s, and have nothing
+to carry from one series to the next then."""
 RESTART_S = 0.04
 """Hops start anew where timestamps and sample count part by more than this: two frames of AAC."""
 
@@ -71,13 +74,20 @@ class AudioFeatures:
         self._pending.append(sound.samples)
         self._pending_samples += sound.samples.shape[1]
         if self._pending_samples >= SERIES_S * self._rate:
-            done += self.flush()
+            done += self._measured(self._complete_hops() // WHOLE_HOPS * WHOLE_HOPS)
         return done
 
     def flush(self) -> list[AudioSeries]:
         """The series of the complete hops since the last one: one or none."""
-        first = self._edge(self._hop)
-        hops = (first + self._pending_samples) * HOPS_PER_S // self._rate - self._hop if self._rate else 0
+        return self._measured(self._complete_hops())
+
+    def _complete_hops(self) -> int:
+        """Hops since `_origin_s` for which all samples are there."""
+        return (self._edge(self._hop) + self._pending_samples) * HOPS_PER_S // self._rate if self._rate else 0
+
+    def _measured(self, until_hop: int) -> list[AudioSeries]:
+        """The series of the hops before `until_hop`, counted from `_origin_s`: one or none."""
+        hops, first = until_hop - self._hop, self._edge(self._hop)
         if hops <= 0:
             return []
         numbers = self._hop + np.arange(hops + 1, dtype=np.int64)

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from gpu_qa.media import AudioSamples
 
 STEPS_PER_S = 10
-SERIES_S = 0.4
-"""A series is complete at this length."""
+SERIES_S = 0.8
+"""A series is complete at this length: what spectra tell takes longer than that to be sure of."""
 LINES = 512
 """Lines of the low spectrum."""
 LINE_WINDOW_S = 0.5
 """Lines stand 2 Hz apart, and mains hum 10 Hz from the other mains frequency."""
-FRAMES = 4
+FRAMES = 2
 """Windows of a step in which the bands are measured; the least of them is what a pause within the step leaves."""
+PARTS = 4
+"""Parts of a step that are as long as such a window. Every second one has one: what is noise shows in half of it."""
 # fmt: off
 BARK_HZ = (
     0, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700, 3150, 3700, 4400, 5300, 6400,
@@ -68,7 +70,7 @@ def _plan(rate: int) -> _Plan:
     step = next((one for one in steps if rate % (2 * one) == 0), steps[0])
     thin = rate / step
     length = max(round(thin * LINE_WINDOW_S), 2)
-    frame = _smooth_length(rate // (STEPS_PER_S * FRAMES))
+    frame = _smooth_length(rate // (STEPS_PER_S * PARTS))
     inner = [edge for edge in (*BARK_HZ, *_ULTRASONIC_HZ) if edge <= 0.9 * rate / 2]
     lines = [-(-edge * frame // rate) for edge in inner]
     return _Plan(
@@ -178,7 +180,8 @@ class SpectrumFeatures:
         origin = self._first // plan.step
         windows = [min(self._window(plan, step), last_window) - origin for step in steps]
         frames = [
-            [self._edge(FRAMES * step + frame, FRAMES) - self._first for frame in range(FRAMES)] for step in steps
+            [self._edge(PARTS * step + part, PARTS) - self._first for part in range(0, PARTS, PARTS // FRAMES)]
+            for step in steps
         ]
         low = line_powers(samples, windows, taps=plan.taps, step=plan.step, window=plan.line_window, bins=LINES)
         bands = band_powers(samples, frames, window=plan.frame_window, edges=plan.edges)

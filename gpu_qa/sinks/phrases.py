@@ -32,6 +32,7 @@ KIND_LABELS: dict[str, str] = {
     "audio.phase_inversion": "Phase inverted",
     "audio.clipping": "Clipping",
     "audio.hum": "Hum",
+    "audio.hiss": "Hiss",
     "audio.dropout": "Dropout",
     "audio.stuck": "Sound stuck",
     "audio.click": "Clicks",

@@ -26,9 +26,9 @@ def line_powers_spectral(
     first, last = min(starts), max(starts) + len(window)
     part = _held(xp, samples[:, first * step : (last - 1) * step + len(taps)])
     thin = part if len(taps) == 1 and step == 1 else xp.einsum("stj,j->st", _windows(xp, part, len(taps), step), taps)
-    lines = _lines(xp, thin, [start - first for start in starts], window)[..., :bins]
+    lines = _lines(xp, thin, [start - first for start in starts], window, bins)
     scale = 2.0 / float(window.sum(dtype=xp.float64)) ** 2
-    powers[..., : lines.shape[-1]] = lines * scale
+    xp.multiply(lines, scale, out=powers[..., : lines.shape[-1]])
     powers[..., 0] *= 0.5
     return powers
 
@@ -43,9 +43,9 @@ def band_powers_spectral(xp: Any, samples: Any, starts: list[list[int]], *, wind
     places = [start for row in starts for start in row]
     first = min(places)
     part = _held(xp, samples[:, first : max(places) + length])
-    lines = _lines(xp, part, [start - first for start in places], window)
+    lines = _lines(xp, part, [start - first for start in places], window, edges[-1])
     lines[..., 0] *= 0.5
-    if length % 2 == 0:
+    if length % 2 == 0 and edges[-1] > length // 2:
         lines[..., -1] *= 0.5
     scale = 2.0 / (length * float((window * window).sum(dtype=xp.float64)))
     powers = (_sums(xp, lines, edges) * scale).reshape(shape[0], shape[1], frames, count)
@@ -57,7 +57,10 @@ def band_powers_spectral(xp: Any, samples: Any, starts: list[list[int]], *, wind
 
 def _held(xp: Any, samples: Any) -> Any:
     """The samples as numbers within ±`MAX_LEVEL`."""
-    finite = samples if bool(xp.isfinite(samples).all()) else xp.where(xp.isfinite(samples), samples, 0.0)
+    # What is no number is not within anything.
+    if bool(samples.max() <= MAX_LEVEL) and bool(samples.min() >= -MAX_LEVEL):
+        return samples
+    finite = xp.where(xp.isfinite(samples), samples, 0.0)
     return xp.clip(finite, -MAX_LEVEL, MAX_LEVEL)
 
 
@@ -68,11 +71,17 @@ def _windows(xp: Any, samples: Any, length: int, step: int) -> Any:
     return samples.unfold(-1, length, step)
 
 
-def _lines(xp: Any, samples: Any, starts: list[int], window: Any) -> Any:
-    """|transform|² of the windows that begin at `starts`, float32 [S, T, L // 2 + 1]."""
-    cut = xp.stack([samples[:, start : start + len(window)] for start in starts], 1)
-    whole = xp.fft.rfft(cut * window)
-    return whole.real * whole.real + whole.imag * whole.imag
+def _lines(xp: Any, samples: Any, starts: list[int], window: Any, count: int) -> Any:
+    """|transform|² of the windows that begin at `starts`, their first lines, float32 [S, T, up to `count`]."""
+    length = len(window)
+    cut = xp.empty((samples.shape[0], len(starts), length), dtype=xp.float32, device=samples.device)
+    for place, start in enumerate(starts):
+        xp.multiply(samples[:, start : start + length], window, out=cut[:, place])
+    whole = xp.fft.rfft(cut)[..., :count]
+    real, imaginary = whole.real, whole.imag
+    lines = real * real
+    lines += imaginary * imaginary
+    return lines
 
 
 def _sums(xp: Any, lines: Any, edges: list[int]) -> Any:
