@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TILES = (24, 42)
 
 # fmt: off
-_PER_FRAME = (
+PER_FRAME = (
     "seam", "comb", "field_change", "grid",
     "pts_s", "end_s", "luma", "luma_std", "change", "coarse_change", "gradient", "block_edge", "chroma", "histogram",
     "comparable", "is_corrupt", "damaged", "is_key", "small", "small_chroma",
@@ -196,7 +196,7 @@ def spectrum_series(
 def _names(series: VideoSeries | AudioSeries | SpectrumSeries) -> tuple[str, ...]:
     """The arrays that have a value per step."""
     if isinstance(series, VideoSeries):
-        return _PER_FRAME
+        return PER_FRAME
     return _PER_HOP if isinstance(series, AudioSeries) else _PER_STEP
 
 

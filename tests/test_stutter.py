@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from gpu_qa.detectors.stutter import STUTTER
 from gpu_qa.events import TrackerState, finish, track
-from tests.series_builder import TILES, assert_same_evidence, cut, joined, video_series, weighed
+from tests.series_builder import PER_FRAME, TILES, assert_same_evidence, cut, joined, video_series, weighed
 
 if TYPE_CHECKING:
     from gpu_qa.series import Event, VideoSeries
@@ -90,6 +91,104 @@ def test_a_cadence_from_the_start_is_none(steps: list[float], frame_rate: float)
     assert events(moving(np.resize(steps, round(12 * frame_rate)), frame_rate=frame_rate)) == []
 
 
+@pytest.mark.parametrize(
+    ("usual", "steps"),
+    [([2, 0], [2, 0, 0, 1, 3, 0]), ([2, 0, 0], [2, 0, 0, 0, 2, 0]), ([2, 0, 2, 0, 0], [2, 0, 0, 0, 2, 0, 2, 0, 0, 3])],
+    ids=["twos", "threes", "film in 60"],
+)
+def test_uneven_repeats_in_a_cadence_are_told(usual: list[float], steps: list[float]) -> None:
+    """The share of repeats stays about as it was, but pictures that were shown evenly no longer are."""
+    shown = np.concatenate([np.resize(usual, 200), np.resize(steps, 240), np.resize(usual, 160)])
+    opened, *_, closed = events(moving(shown, frame_rate=50.0))
+    assert opened.start_s == pytest.approx(4.0, abs=0.4)
+    assert closed.end_s == pytest.approx(8.8, abs=0.4)
+    assert closed.value is not None
+    assert closed.value >= STUTTER.limits.raise_excess
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        np.concatenate([np.resize([2, 0], 150), [0], np.resize([2, 0], 150)]),
+        np.concatenate([np.resize([2, 0], 150), np.resize([3, 0, 0], 150)]),
+        np.concatenate([np.resize([2, 0, 2, 0, 0], 150), np.resize([2, 0], 150)]),
+    ],
+    ids=["one picture longer", "from twos to threes", "from 2:3 to twos"],
+)
+def test_other_even_cadences_are_none(shown: np.ndarray) -> None:
+    assert events(moving(shown)) == []
+
+
+@pytest.mark.parametrize("pictures", [6, 8, 12])
+def test_it_may_begin_soon_after_a_cut(pictures: int) -> None:
+    """And last until the next one."""
+    shot = np.concatenate([np.full(1, 20.0), np.ones(pictures - 1), np.resize([2, 0], 50)])
+    (_, closed) = events(moving(np.concatenate([np.ones(60), shot, np.full(1, 20.0), np.ones(60)])))
+    assert closed.start_s == pytest.approx((60 + pictures) / 25, abs=0.12)
+    assert closed.end_s == pytest.approx((110 + pictures) / 25, abs=0.4)
+
+
+def test_a_cut_to_another_brightness_is_one() -> None:
+    """Film cut into video, and darker: what is taken off for light leaves little of the cut."""
+    film = np.resize([1, 0], 100)
+    luma = np.concatenate([np.full(100, 0.6), np.full(100, 0.3)])
+    series = moving(np.concatenate([np.ones(100), film]), luma=luma[:, None, None])
+    series.coarse_change[100] = np.where(np.arange(TILES[1]) < 15, 0.6, 0.25)
+    assert events(series) == []
+
+
+def without(series: VideoSeries, missing: np.ndarray) -> VideoSeries:
+    """The series without some pictures; those before them are shown for longer, those behind have moved on."""
+    kept = np.flatnonzero(~missing)
+    taken = {name: getattr(series, name)[kept] for name in PER_FRAME}
+    taken["end_s"] = np.append(taken["pts_s"][1:], taken["end_s"][-1])
+    gone = np.add.reduceat(np.ones(len(missing)), kept)[:, None, None]
+    taken["coarse_change"] = np.asarray(taken["coarse_change"] * np.roll(gone, 1, axis=0) ** 0.7, np.float32)
+    return replace(series, **taken)
+
+
+@pytest.mark.parametrize("frame_rate", [25.0, 30.0, 50.0])
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_pictures_that_do_not_come_are_told(every: int, frame_rate: float) -> None:
+    index = np.arange(round(9 * frame_rate))
+    missing = (index >= 3 * frame_rate) & (index < 7 * frame_rate) & (index % every == 0)
+    opened, closed = events(without(moving(np.ones(len(index)), frame_rate=frame_rate), missing))
+    assert opened.start_s == pytest.approx(3.0, abs=0.3)
+    assert closed.end_s == pytest.approx(7.0, abs=0.3)
+    assert closed.details["repeated_share"] == pytest.approx(1 / every, abs=0.1)
+    assert closed.details["shown_rate"] == pytest.approx(frame_rate * (1 - 1 / every), rel=0.12)
+
+
+def test_variable_frame_rates_from_the_start_are_none() -> None:
+    missing = np.random.default_rng(8).random(300) < 0.3
+    assert events(without(moving(np.ones(300)), missing)) == []
+
+
+def test_pictures_that_wait_for_motion_are_none() -> None:
+    """An encoder that leaves out pictures where little moves: those that come do not leap."""
+    series = moving(np.ones(225))
+    missing = (np.arange(225) >= 75) & (np.arange(225) % 2 == 0)
+    slower = without(series, missing)
+    slower.coarse_change[76:] /= 2**0.7
+    assert events(slower) == []
+
+
+def test_stamps_that_jitter_are_none() -> None:
+    """Pictures that are late by half a period or more, made up for by the next one."""
+    series = moving(np.ones(225))
+    late = np.zeros(225)
+    late[100:200:4] = 0.03
+    assert events(replace(series, pts_s=series.pts_s + late, end_s=series.end_s + np.append(late[1:], 0.0))) == []
+
+
+def test_regular_repeats_are_told_after_a_short_time_of_none() -> None:
+    """Every fifth picture, the one behind it leaps; before, thirty pictures had no repeat."""
+    shown = np.concatenate([np.ones(34), np.resize([1, 1, 1, 0, 2], 60), np.ones(50)])
+    (_, closed) = events(moving(shown))
+    assert closed.start_s == pytest.approx(34 / 25, abs=0.3)
+    assert closed.end_s == pytest.approx(94 / 25, abs=0.5)
+
+
 def test_another_cadence_after_a_cut_is_none() -> None:
     """Film cut into video: the new shot repeats from its beginning."""
     smooth, film = moving(np.ones(100)), moving(np.resize([1, 0], 100), start_s=4.0, first=False)
@@ -163,11 +262,14 @@ def test_nothing_in_nothing_out() -> None:
     st.lists(st.sampled_from(["smooth", "twos", "threes", "still", "cut"]), min_size=1, max_size=6),
     st.lists(st.integers(0, 150), max_size=12),
     st.sampled_from([25.0, 120.0]),
+    st.booleans(),
 )
 @settings(max_examples=40, deadline=None)
-def test_any_cut_gives_the_same_evidence(scenes: list[str], at: list[int], frame_rate: float) -> None:
+def test_any_cut_gives_the_same_evidence(scenes: list[str], at: list[int], frame_rate: float, lost: bool) -> None:
     looks = {"smooth": [1], "twos": [2, 0], "threes": [3, 0, 0], "still": [0], "cut": [30, 1, 1, 1, 1]}
     shown = np.concatenate([np.resize(looks[scene], 25) for scene in ["smooth", *scenes]])
     whole = moving(shown, frame_rate=frame_rate)
+    if lost:
+        whole = without(whole, (np.arange(len(shown)) > 20) & (np.arange(len(shown)) % 3 == 0))
     pieces = cut(whole, [min(index, len(whole)) for index in at])
     assert_same_evidence(weighed(STUTTER, pieces), weighed(STUTTER, [whole]))

@@ -14,21 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.detectors.cadence import LENGTHS, Change, regular_change, run_change, share_change
+from gpu_qa.detectors.held import MEMORY, MEMORY_S, held_as_repeats, times_due
+from gpu_qa.detectors.stillness import REACH, motion_of_squares, stillness
 from gpu_qa.series import Detector, EventTiming, Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpu_qa.series import VideoSeries
 
-_REACH = 4
-"""Pictures before and after that tell what moves: one that is shown up to four times is still seen to repeat."""
-_REACH_S = 0.17
-"""They must be this near, in seconds: four pictures at 25 a second."""
-_POOL = 3
-"""Tiles are averaged over squares of this side: motion of a few tiles still shows, noise less."""
-_MEMORY_S = 6.0
-"""How far back a cadence is remembered, in seconds."""
-_MEMORY = 512
-"""At most this many pictures are, whatever their rate."""
 _LEAST_S = 0.45
 """A stutter is found at this age at the earliest, in seconds."""
 _USUAL, _USUAL_S = 5, 0.15
@@ -44,11 +39,13 @@ _DOUBT = 4.0
 """A stutter has ended when the usual cadence is this much likelier, as a natural logarithm."""
 _LEAST_SHARE = 0.03
 """No cadence is taken to be more regular than this: encoders and motion make single pictures look like repeats."""
+_ASK_S = 0.2
+"""Whether one has begun is asked this often, in seconds: pictures on twos would have it asked at each."""
+_LEAP = 1.2
+"""Where pictures are missing those that come change by so many times as much as usual; ours: 1.5 to 2.7 where every
+second one was left out, 1.0 where a scene slows."""
 _PAUSE_S = 1.5
 """A stutter has also ended when nothing moved by which to tell for this long, in seconds."""
-_CUT, _CUT_RATIO, _CUT_AREA = 0.006, 2.2, 0.4
-"""A step is a cut when it changes more than this share of the picture by more than the first, as a fraction of full
-scale, and by so many times as much as any step near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +80,10 @@ class _Running:
     """Where its first repeat begins."""
     last_s: float
     """End of the last repeat, in seconds."""
-    usual: float
-    """Share of repeats in the shot before."""
-    share: float
-    """Share of repeats in the stutter when it was found."""
+    change: Change
+    """How the cadence changed."""
+    run: int
+    """Pictures since the last one that was no repeat, with that one."""
     doubt: float = 0.0
     """How much likelier the pictures since then are at the usual share than at the stutter's, a natural logarithm."""
 
@@ -108,13 +105,17 @@ class StutterCarry:
     waiting: int
     """How many of these are not judged yet."""
     known_s: np.ndarray
-    """float64 [J]: the judged pictures of the last seconds."""
-    known_still: np.ndarray
-    """float32 [J]: their stillness; NaN where nothing moved by which to tell."""
+    """float64 [J]: the judged pictures of the last seconds, each as often as it was due."""
+    known_repeat: np.ndarray
+    """float32 [J]: how much each counts as a repeat, 0…1; NaN where nothing moved by which to tell."""
     known_level: np.ndarray
-    """float32 [J]: their mean change, as a fraction of full scale."""
+    """float32 [J]: their mean change, as a fraction of full scale; NaN for what was due and never came."""
+    period_s: float
+    """Usual time from one picture to the next, in seconds; 0 before it is known."""
     since_s: float
     """From when on pictures tell what is usual: the start of the shot, or the end of the last stutter."""
+    asked_s: float
+    """When it was last asked whether a stutter has begun."""
     running: _Running | None = None
     """Null while none goes on."""
 
@@ -137,62 +138,48 @@ def stutter(
         return [], carry
     near = _joined(series, carry)
     first = len(near.pts_s) - len(series) - near.waiting
-    last = max(first, len(near.pts_s) - _REACH)
-    still, is_cut = _stillness(near, first, last, limits)
-    known = len(near.known_s)
-    times_s = np.concatenate([near.known_s, near.pts_s[first:last]])
-    stills = np.concatenate([near.known_still, still])
-    levels = np.concatenate([near.known_level, near.change[first:last].mean(axis=1)])
-    steps = last - first
-    verdict = np.full(steps, -1, np.int8)
-    start_s = near.pts_s[first:last].copy()
-    share, usual, rate = np.zeros(steps), np.zeros(steps), np.zeros(steps)
-    since_s, running = near.since_s, near.running
-    repeats = _repeats(stills, limits)
-    suspicious = running is not None or np.count_nonzero(repeats > 0.5) >= limits.least_repeats
-    telling = is_cut | ((repeats[known:] > 0.5) & suspicious)
+    last = max(first, len(near.pts_s) - REACH)
+    still, level, is_cut = stillness(
+        near.change, near.pts_s, near.comparable, first, last, motion=limits.motion, moving_area=limits.moving_area
+    )
+    start_s, end_s, repeat = near.pts_s[first:last], near.end_s[first:last], _repeat(still, limits)
+    due, period_s = times_due(near.pts_s, first, last, near.known_s, near.period_s)
+    if due is not None:
+        start_s, end_s, repeat, level, is_cut = held_as_repeats(due, start_s, end_s, repeat, level, is_cut)
+    known, steps = len(near.known_s), len(start_s)
+    times_s = np.concatenate([near.known_s, start_s])
+    repeats = np.concatenate([near.known_repeat, repeat])
+    levels = np.concatenate([near.known_level, level])
+    is_repeat = repeat > 0.5
+    telling = is_cut | is_repeat
+    since_s, asked_s, running = near.since_s, near.asked_s, near.running
+    found: list[tuple[int, _Running, float]] = []
     index = 0
     while index < steps:
         if running is None and not telling[index]:
-            later = np.flatnonzero(telling[index:])
-            if not len(later):
+            later = int(telling[index:].argmax())
+            if not later:
                 break
-            index += int(later[0])
-        at, end_s = known + index, float(near.end_s[first + index])
-        if running is None:
-            since_s = float(times_s[at]) if is_cut[index] else since_s
-            running = _begun(times_s[: at + 1], repeats[: at + 1], levels[: at + 1], since_s, end_s, limits)
-        else:
-            running = _went_on(running, float(repeats[at]), end_s)
-            if running is None:
-                since_s = float(times_s[at])
+            index += later
+        at, now_s = known + index, float(times_s[known + index])
         if running is not None:
-            verdict[index] = 1 if running.last_s == end_s else 0
-            start_s[index] = running.start_s
-            share[index], usual[index] = running.share, running.usual
-            rate[index] = _rate(times_s[: at + 1])
+            running = _went_on(running, float(repeats[at]), float(end_s[index]))
+            since_s = since_s if running is not None else now_s
+        else:
+            since_s = now_s if is_cut[index] else since_s
+            if is_repeat[index] and now_s - asked_s >= _ASK_S:
+                asked_s = now_s
+                last_ones = slice(max(0, at + 1 - MEMORY), at + 1)
+                running = _begun(
+                    times_s[last_ones], repeats[last_ones], levels[last_ones], since_s, float(end_s[index]), limits
+                )
+        if running is not None:
+            found.append((index, running, _rate(times_s[: at + 1])))
         index += 1
-    evidence = Evidence(
-        kind="video.stutter",
-        scope="",
-        start_s=start_s,
-        end_s=near.end_s[first:last],
-        verdict=verdict,
-        value=np.asarray(share - usual, np.float32),
-        limit=limits.raise_excess,
-        unit="share",
-        confidence=_confidence(share, usual, limits),
-        details={
-            "repeated_share": np.round(share, 3),
-            "usual_share": np.round(usual, 3),
-            "shown_rate": np.round(rate * (1.0 - share), 2),
-        },
-        message="picture stutters for {duration_s:.1f} s: {repeated_share:.0%} of the pictures repeat the one before",
-    )
-    keep = np.searchsorted(times_s, times_s[-1] - _MEMORY_S) if len(times_s) else 0
-    keep = max(int(keep), len(times_s) - _MEMORY)
-    tail = max(0, len(near.pts_s) - 2 * _REACH)
-    return [evidence], StutterCarry(
+    keep = int(np.searchsorted(times_s, times_s[-1] - MEMORY_S)) if len(times_s) else 0
+    keep = max(keep, len(times_s) - MEMORY)
+    tail = max(0, len(near.pts_s) - 2 * REACH)
+    return [_evidence(start_s, end_s, found, limits)], StutterCarry(
         pts_s=near.pts_s[tail:],
         end_s=near.end_s[tail:],
         change=near.change[tail:].copy(),
@@ -200,21 +187,50 @@ def stutter(
         mean_luma=near.mean_luma,
         waiting=len(near.pts_s) - last,
         known_s=times_s[keep:],
-        known_still=stills[keep:],
+        known_repeat=repeats[keep:],
         known_level=levels[keep:],
+        period_s=period_s,
         since_s=since_s,
+        asked_s=asked_s,
         running=running,
+    )
+
+
+def _evidence(
+    start_s: np.ndarray, end_s: np.ndarray, found: Sequence[tuple[int, _Running, float]], limits: StutterLimits
+) -> Evidence:
+    """A step for each picture: in those found a stutter goes on; with the pictures per second there."""
+    steps = len(start_s)
+    verdict, value = np.full(steps, -1, np.int8), np.zeros(steps, np.float32)
+    share, usual, rate = np.zeros((3, steps))
+    confidence = np.zeros(steps, np.float32)
+    if found:
+        start_s = start_s.copy()
+    for index, running, per_s in found:
+        change = running.change
+        verdict[index] = 1 if running.last_s == end_s[index] else 0
+        start_s[index], value[index] = running.start_s, change.excess
+        share[index], usual[index] = round(change.share, 3), round(change.usual, 3)
+        rate[index] = round(per_s * (1.0 - change.share), 2)
+        confidence[index] = min(0.95, 0.6 + 1.6 * max(0.0, change.excess - limits.raise_excess))
+    return Evidence(
+        kind="video.stutter",
+        scope="",
+        start_s=start_s,
+        end_s=end_s,
+        verdict=verdict,
+        value=value,
+        limit=limits.raise_excess,
+        unit="share",
+        confidence=confidence,
+        details={"repeated_share": share, "usual_share": usual, "shown_rate": rate},
+        message="picture stutters for {duration_s:.1f} s: {repeated_share:.0%} of the pictures repeat the one before",
     )
 
 
 def _joined(series: VideoSeries, carry: StutterCarry | None) -> StutterCarry:
     """The pictures carried and those of the series as one; `waiting` counts the carried ones only."""
-    # What changes by the same amount everywhere is light, not motion: flashes, fades.
-    mean = series.luma.mean(axis=(1, 2), dtype=np.float64)
-    before = np.concatenate([mean[:1] if carry is None else [carry.mean_luma], mean[:-1]])
-    light = np.abs(mean - before).astype(np.float32)
-    change = np.maximum(_squares(series.coarse_change) - light[:, None], np.float32(0.0))
-    mean_luma = float(mean[-1])
+    change, mean_luma = motion_of_squares(series, None if carry is None else carry.mean_luma)
     if carry is None:
         nothing = np.zeros(0)
         return StutterCarry(
@@ -225,9 +241,11 @@ def _joined(series: VideoSeries, carry: StutterCarry | None) -> StutterCarry:
             waiting=0,
             mean_luma=mean_luma,
             known_s=nothing,
-            known_still=nothing.astype(np.float32),
+            known_repeat=nothing.astype(np.float32),
             known_level=nothing.astype(np.float32),
+            period_s=0.0,
             since_s=float(series.pts_s[0]),
+            asked_s=-math.inf,
         )
     return replace(
         carry,
@@ -239,59 +257,10 @@ def _joined(series: VideoSeries, carry: StutterCarry | None) -> StutterCarry:
     )
 
 
-def _squares(change: np.ndarray) -> np.ndarray:
-    """Means over squares of tiles, float32 [T, N]; tiles beyond the last whole square are left out."""
-    rows, columns = change.shape[1] // _POOL, change.shape[2] // _POOL
-    change = change[:, : rows * _POOL, : columns * _POOL]
-    lines = change[:, 0::_POOL] + change[:, 1::_POOL] + change[:, 2::_POOL]
-    squares = lines[:, :, 0::_POOL] + lines[:, :, 1::_POOL] + lines[:, :, 2::_POOL]
-    return np.asarray(squares.reshape(len(change), -1) / np.float32(_POOL * _POOL))
-
-
-def _stillness(near: StutterCarry, first: int, last: int, limits: StutterLimits) -> tuple[np.ndarray, np.ndarray]:
-    """How much of the movement around each of the pictures `first` to `last` is missing in it, and which are cuts.
-
-    Returns:
-        float32 [J], 0…1, NaN where too little moves to tell, and bool [J].
-    """
-    change, count = near.change, last - first
-    if not count:
-        return np.zeros(0, np.float32), np.zeros(0, bool)
-    before, after = np.zeros((2, count, change.shape[1]), np.float32)
-    joined_before, joined_after = near.comparable[first:last], np.ones(count, bool)
-    for step in range(1, _REACH + 1):
-        # Of the pictures before, the first ones of a stream have fewer.
-        short = min(count, max(0, step - first))
-        back = slice(max(0, first + short - step), max(0, last - step))
-        joined_before = joined_before & np.concatenate([np.zeros(short, bool), near.comparable[back]])
-        is_near = joined_before[short:] & (near.pts_s[first + short : last] - near.pts_s[back] <= _REACH_S)
-        _raise(before[short:], change[back], is_near)
-        ahead = slice(first + step, last + step)
-        joined_after = joined_after & near.comparable[ahead]
-        _raise(after, change[ahead], joined_after & (near.pts_s[ahead] - near.pts_s[first:last] <= _REACH_S))
-    moved = np.minimum(before, after)
-    weight = np.maximum(moved - np.float32(limits.motion), 0.0)
-    total = weight.sum(axis=1)
-    area = np.array([np.count_nonzero(row) for row in weight]) / change.shape[1]
-    weight *= np.minimum(change[first:last] / np.maximum(moved, np.float32(1e-9)), 1.0)
-    judged = near.comparable[first:last] & (area >= limits.moving_area)
-    still = np.where(judged, 1.0 - weight.sum(axis=1) / np.maximum(total, np.float32(1e-12)), np.nan)
-    jumped = (change[first:last] > _CUT_RATIO * np.maximum(before, after)) & (change[first:last] > _CUT)
-    is_cut = ~near.comparable[first:last] | (
-        np.array([np.count_nonzero(row) for row in jumped]) > _CUT_AREA * moved.shape[1]
-    )
-    return still.astype(np.float32), is_cut
-
-
-def _repeats(still: np.ndarray, limits: StutterLimits) -> np.ndarray:
+def _repeat(still: np.ndarray, limits: StutterLimits) -> np.ndarray:
     """How much each picture counts as a repeat, 0…1, NaN where nothing tells."""
     span = limits.raise_stillness - limits.clear_stillness
-    return np.asarray(np.clip((still - limits.clear_stillness) / span, 0.0, 1.0))
-
-
-def _raise(most: np.ndarray, change: np.ndarray, where: np.ndarray) -> None:
-    """Raise `most`, [J, N], to `change` in the rows that are true; masks are slow, and nearly always all are."""
-    np.maximum(most, change if where.all() else change * where[:, None], out=most)
+    return np.asarray(np.minimum(np.maximum((still - np.float32(limits.clear_stillness)) / np.float32(span), 0.0), 1.0))
 
 
 def _begun(
@@ -312,69 +281,83 @@ def _begun(
         end_s: End of the last one, in seconds.
         limits: What a stutter is.
     """
-    if not repeats[-1] > 0.5:
+    oldest = int(np.searchsorted(times_s, max(since_s, times_s[-1] - MEMORY_S)))
+    recent = repeats[oldest:]
+    if np.count_nonzero(recent > 0.5) < limits.least_repeats:
         return None
-    oldest = int(np.searchsorted(times_s, max(since_s, times_s[-1] - _MEMORY_S)))
-    shot = slice(max(oldest, len(times_s) - _MEMORY), None)
-    judged = ~np.isnan(repeats[shot])
-    moving_s, repeat = times_s[shot][judged], repeats[shot][judged].astype(np.float64)
-    level = levels[shot][judged].astype(np.float64)
-    at = np.flatnonzero(repeat > 0.5)
+    judged = ~np.isnan(recent)
+    moving_s, repeat = times_s[oldest:][judged], recent[judged].astype(np.float64)
+    is_repeat = repeat > 0.5
+    at = np.flatnonzero(is_repeat)
+    first = max(_USUAL, int(np.searchsorted(moving_s, moving_s[0] + _USUAL_S - 1e-9)))
+    last = int(np.searchsorted(moving_s, moving_s[-1] - _LEAST_S, side="right")) - 1
     # Each repeat may be the first one: the pictures from it on against those before.
-    onsets = at[(at >= _USUAL) & (moving_s[at] - moving_s[0] >= _USUAL_S)]
-    onsets = onsets[moving_s[onsets] <= moving_s[-1] - _LEAST_S]
+    onsets = at[(at >= first) & (at <= last)]
     if not len(onsets):
         return None
-    so_far = np.concatenate([[0.0], np.cumsum(repeat)])
-    before, count, total = so_far[onsets], len(repeat), so_far[-1]
-    after, pictures = total - before, count - onsets
-    shares, usuals = after / pictures, before / onsets
-    surprise = _likelihood(after, pictures) + _likelihood(before, onsets) - _likelihood(total, np.asarray(count))
-    surprise[shares - usuals < limits.raise_excess] = 0.0
-    if surprise.max() < limits.surprise:
+    level = levels[oldest:][judged].astype(np.float64)
+    bounds = {"raise_excess": limits.raise_excess, "surprise": limits.surprise, "nearly": _NEARLY}
+    change = share_change(repeat, onsets, **bounds)
+    if change is None:
+        change = run_change(is_repeat, first - 1, last - 1, **bounds)
+    if change is None:
+        change = regular_change(is_repeat, np.nan_to_num(level), first, surprise=limits.surprise)
+    if change is None or np.count_nonzero(np.diff(at[at >= change.at], prepend=-2) > 1) < limits.least_repeats:
         return None
-    best = int(np.flatnonzero(surprise >= surprise.max() - _NEARLY)[-1])
-    if np.count_nonzero(np.diff(at[at >= onsets[best]], prepend=-2) > 1) < limits.least_repeats:
+    near = slice(max(0, change.at - _LEVELS), change.at)
+    usual_level = np.median(level[near][~is_repeat[near]])
+    if not _gets_as_far(level[change.at :], repeat[change.at :], float(usual_level)):
         return None
-    first = int(onsets[best])
-    usual_level = np.median(level[max(0, first - _LEVELS) : first][repeat[max(0, first - _LEVELS) : first] < 0.5])
-    quiet = (level[first:] * repeat[first:]).sum() / repeat[first:].sum()
-    if quiet > _QUIET * usual_level or level[first:].mean() > _BUSY * usual_level:
-        return None
-    onset, share, usual = int(onsets[best]), float(shares[best]), float(usuals[best])
-    return _Running(float(moving_s[onset]), end_s, usual, share)
+    run = len(is_repeat) - int(np.flatnonzero(~is_repeat)[-1])
+    return _Running(float(moving_s[change.at]), end_s, change, run)
+
+
+def _gets_as_far(level: np.ndarray, repeat: np.ndarray, usual_level: float) -> bool:
+    """Whether the picture, with repeats, gets about as far in the same time as it usually did.
+
+    Args:
+        level: float64 [J]: how much each picture changed; NaN for what was due and never came.
+        repeat: float64 [J]: how much each counts as a repeat.
+        usual_level: How much pictures changed before.
+    """
+    missing = np.isnan(level)
+    level = np.where(missing, 0.0, level)
+    if (level * repeat).sum() / repeat.sum() > _QUIET * usual_level or level.mean() > _BUSY * usual_level:
+        return False
+    # Encoders leave out pictures where little moves, and scenes slow down: then nothing leaps behind a hole.
+    is_repeat = repeat > 0.5
+    if np.count_nonzero(missing) * 2 <= np.count_nonzero(is_repeat):
+        return True
+    behind = level[1:][missing[:-1] & ~is_repeat[1:]]
+    return bool(len(behind)) and bool(behind.mean() >= _LEAP * usual_level)
 
 
 def _went_on(running: _Running, repeat: float, end_s: float) -> _Running | None:
     """The stutter after one more picture; null where it has ended.
 
-    Each picture speaks for the stutter going on or for the usual cadence; it has ended when enough in a row did for the
-    latter (a cumulative sum test).
+    Each picture, or each run of pictures, speaks for the stutter going on or for the usual cadence; it has ended when
+    enough in a row did for the latter (a cumulative sum test).
     """
     if np.isnan(repeat):
         return running if end_s - running.last_s <= _PAUSE_S else None
-    usual, share = max(running.usual, _LEAST_SHARE), min(running.share, 1.0 - _LEAST_SHARE)
-    doubt = running.doubt + repeat * math.log(usual / share) + (1.0 - repeat) * math.log((1.0 - usual) / (1.0 - share))
-    if doubt <= 0.0:
-        return replace(running, last_s=end_s, doubt=0.0)
-    return replace(running, doubt=doubt) if doubt < _DOUBT else None
-
-
-def _likelihood(repeats: np.ndarray, pictures: np.ndarray) -> np.ndarray:
-    """Logarithm of how likely so many repeats among so many pictures are at the share that they have."""
-    share = np.clip(repeats / pictures, 1e-9, 1.0 - 1e-9)
-    return np.asarray(repeats * np.log(share) + (pictures - repeats) * np.log(1.0 - share))
+    change = running.change
+    if change.odds is None:
+        usual, share = max(change.usual, _LEAST_SHARE), min(change.share, 1.0 - _LEAST_SHARE)
+        speaks = repeat * math.log(usual / share) + (1.0 - repeat) * math.log((1.0 - usual) / (1.0 - share))
+        doubt = max(0.0, running.doubt + speaks)
+        return (
+            replace(running, last_s=end_s if doubt == 0.0 else running.last_s, doubt=doubt) if doubt < _DOUBT else None
+        )
+    if repeat > 0.5:
+        return replace(running, run=running.run + 1, last_s=end_s if running.doubt == 0.0 else running.last_s)
+    doubt = max(0.0, running.doubt + change.odds[min(running.run, LENGTHS) - 1])
+    return replace(running, run=1, doubt=doubt) if doubt < _DOUBT else None
 
 
 def _rate(times_s: np.ndarray) -> float:
     """Pictures per second, by the last ones."""
     recent = times_s[-25:]
     return float((len(recent) - 1) / max(recent[-1] - recent[0], 1e-6))
-
-
-def _confidence(share: np.ndarray, usual: np.ndarray, limits: StutterLimits) -> np.ndarray:
-    """float32 [T]: 0.6 at the limit, up to 0.95 where every third picture or more is repeated unusually."""
-    return np.asarray(np.clip(0.6 + 1.6 * (share - usual - limits.raise_excess), 0.0, 0.95), np.float32)
 
 
 STUTTER = Detector(
