@@ -69,6 +69,24 @@ class VideoFeatures:
         return [_series(shown, _rows([one.picture for one in shown]))]
 
 
+def largest_change(picture: MeasuredPicture) -> float | None:
+    """Largest coarse change of any tile against the picture before, as a fraction of full scale.
+
+    Null where the picture cannot be compared with it.
+    """
+    if not picture.comparable:
+        return None
+    form = picture.format
+    black, white = _codes(form)
+    fractions = _fractions(form.width, form.height, *picture.chroma_size, form.bit_depth, black, white)
+    sums = picture.stats.tiles[..., Feature.COARSE_CHANGE]
+    return float((sums * fractions.scale[..., Feature.COARSE_CHANGE]).max())
+
+
+def _codes(form: VideoFormat) -> tuple[float, float]:
+    return _FULL_RANGE if form.color_range == "full" else _LIMITED_RANGE
+
+
 def _rows(pictures: list[MeasuredPicture]) -> LumaStats:
     """The pictures' measures, arrays [T, …]: a part of their block where they lie in one, else copies."""
     first = pictures[0]
@@ -80,7 +98,7 @@ def _rows(pictures: list[MeasuredPicture]) -> LumaStats:
 def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
     """Means and fractions of what the kernel summed, arrays [T, …]."""
     form = shown[0].picture.format
-    black, white = _FULL_RANGE if form.color_range == "full" else _LIMITED_RANGE
+    black, white = _codes(form)
     fractions = _fractions(form.width, form.height, *shown[0].picture.chroma_size, form.bit_depth, black, white)
     means = tile_means(stats.tiles, fractions.scale, fractions.offset)
     if fractions.colorless is not None:
