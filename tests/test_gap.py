@@ -53,7 +53,7 @@ def test_rests_of_a_variable_frame_rate_are_for_information(shortest_s: float | 
     assert event.severity == severity
 
 
-@pytest.mark.parametrize(("change", "severity"), [(0.0, "info"), (0.018, "info"), (0.02, "warn"), (None, "warn")])
+@pytest.mark.parametrize(("change", "severity"), [(0.0, "info"), (0.006, "info"), (0.007, "warn"), (None, "warn")])
 def test_a_gap_over_which_the_picture_stays_the_same_is_for_information(change: float | None, severity: str) -> None:
     (event,) = events(fact("gap", 10.0, 11.2, usual_interval_s=0.04, change=change))
     assert event.severity == severity

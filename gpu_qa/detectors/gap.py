@@ -24,10 +24,10 @@ class GapLimits:
     variable_rate: float = 2.5
     """Where the longest of the last intervals is more than this many times the shortest, the rate varies: pictures
     come when something changes, and a gap is for information. Ours: a lost picture in a steady stream doubles one."""
-    same_picture: float = 0.018
-    """Where no tile of the picture after a gap differs from the one before by more than this, as a fraction of full
-    scale, nothing was missed: the recording left out pictures that were the same, and the gap is for information. As
-    `raise_drift` of the detector `freeze`."""
+    same_picture: float = 0.006
+    """Where all but 1 % of the tiles of the picture after a gap differ from the one before by at most this, as a
+    fraction of full scale, nothing was missed: the recording left out pictures that were the same, and the gap is for
+    information. As `noise_ceiling` of the detector `freeze`."""
     sound_until_s: float = 2.0
     """Gaps in the sound from this length on are left to the detector `missing`, which tells them while they last."""
 

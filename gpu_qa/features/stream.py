@@ -9,7 +9,7 @@ from gpu_qa.features.audio import AudioFeatures
 from gpu_qa.features.damage import DamageMarks
 from gpu_qa.features.spectrum import SpectrumFeatures
 from gpu_qa.features.timeline import Timeline, TimelineSettings
-from gpu_qa.features.video import VideoFeatures, largest_change
+from gpu_qa.features.video import VideoFeatures, lively_change
 from gpu_qa.media import SkippedFrame
 from gpu_qa.series import StreamFact, StreamSeries
 from gpu_qa.units import ticks_to_s
@@ -150,7 +150,7 @@ class StreamFeatures:
             return self._video.flush()
         damaged = self._damage.marks(frame)
         # What a decoder mends after a loss looks like what was there before it.
-        change = None if damaged or frame.is_corrupt or not facts else largest_change(frame)
+        change = None if damaged or frame.is_corrupt or not facts else lively_change(frame)
         self._facts += [
             replace(fact, details={**fact.details, "change": change}) if fact.kind == "gap" else fact for fact in facts
         ]

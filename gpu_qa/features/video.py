@@ -69,8 +69,8 @@ class VideoFeatures:
         return [_series(shown, _rows([one.picture for one in shown]))]
 
 
-def largest_change(picture: MeasuredPicture) -> float | None:
-    """Largest coarse change of any tile against the picture before, as a fraction of full scale.
+def lively_change(picture: MeasuredPicture) -> float | None:
+    """The coarse change against the picture before that one tile in a hundred exceeds, as a fraction of full scale.
 
     Null where the picture cannot be compared with it.
     """
@@ -80,7 +80,8 @@ def largest_change(picture: MeasuredPicture) -> float | None:
     black, white = _codes(form)
     fractions = _fractions(form.width, form.height, *picture.chroma_size, form.bit_depth, black, white)
     sums = picture.stats.tiles[..., Feature.COARSE_CHANGE]
-    return float((sums * fractions.scale[..., Feature.COARSE_CHANGE]).max())
+    changes = (sums * fractions.scale[..., Feature.COARSE_CHANGE]).ravel()
+    return float(np.sort(changes)[-1 - len(changes) // 100])
 
 
 def _codes(form: VideoFormat) -> tuple[float, float]:
