@@ -147,6 +147,15 @@ def test_a_cut_to_a_still_is_told_as_a_still() -> None:
     assert event.confidence < 0.7
 
 
+def test_what_an_encoder_leaves_of_noise_here_and_there_does_not_end_a_freeze() -> None:
+    series = series_of(frozen(300, 100, 250))
+    rng = np.random.default_rng(5)
+    for step in range(150, 250):
+        series.coarse_change[step].flat[rng.choice(1008, 6, replace=False)] = 0.004
+    (event,) = events_of(series)
+    assert (event.start_s, event.end_s) == (4.0, 10.0)
+
+
 @pytest.mark.parametrize("goes_on", [False, True], ids=["stops", "goes on"])
 def test_a_still_over_which_a_pointer_moved_is_told_as_a_still(goes_on: bool) -> None:
     luma = np.repeat(moving_luma(1), 250, axis=0)
