@@ -150,6 +150,8 @@ def blur(
                 index += int(later[0])
                 at = first + index
             blurred = _begun(near, total, at, limits)
+        elif _ended(near, total, at, limits):
+            blurred = None
         if blurred is not None:
             sharpness = _sharpness(near.gradient[at], near.luma_std[at])
             verdict[index], blurred = _went_on(blurred, sharpness, float(near.pts_s[at]), float(near.end_s[at]))
@@ -245,6 +247,18 @@ def _begun(near: BlurCarry, total: np.ndarray, at: int, limits: BlurLimits) -> _
     if was is None or is_ is None or was < limits.least_sharpness or is_ > share * was:
         return None
     return _Blurred(float(near.pts_s[at]), was, is_ * (was / is_) ** _WAY_BACK, area)
+
+
+def _ended(near: BlurCarry, total: np.ndarray, at: int, limits: BlurLimits) -> bool:
+    """Whether the picture `at` has its detail back in one step while the coarse picture goes on."""
+    if not near.comparable[at] or total[at - 1] > _SOFTER * total[at]:
+        return False
+    before, after = near.gradient[at - 1], near.gradient[at]
+    textured = after > 2.0 * _TEXTURE
+    count = np.count_nonzero(textured)
+    if count < _TEXTURED or np.count_nonzero(before[textured] < _SOFTER * after[textured]) < limits.raise_area * count:
+        return False
+    return bool(np.corrcoef(near.luma[at - 1], near.luma[at])[0, 1] >= _SAME)
 
 
 def _went_on(blurred: _Blurred, sharpness: float | None, pts_s: float, end_s: float) -> tuple[int, _Blurred | None]:
