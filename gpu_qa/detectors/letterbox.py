@@ -34,6 +34,8 @@ _SAME_LINES = 2
 """Edges within so many lines of the small picture are at the same place."""
 _SEEN_SHARE = 0.5
 """So much of the time until it is believed a new area must really be seen."""
+_PLAIN_AREA = 0.95
+"""Where so much of the frame is lit as its middle is, it is one colour from edge to edge and shows no area."""
 
 _UNKNOWN = -1
 _DOWN, _ACROSS = 0, 1
@@ -147,6 +149,8 @@ def _advanced(state: LetterboxCarry, i: int, tiles: tuple[int, int], steps: _Ste
         if tiles[axis] > 0:
             fine = fine or _fine_bars(series, i)
             exact = fine[axis]
+        elif _is_plain(series, i):
+            continue
         if exact == _UNKNOWN:
             continue
         if depth[axis] != _UNKNOWN and abs(exact - depth[axis]) <= _SAME_LINES:
@@ -172,6 +176,12 @@ def _is_believed(candidate: _Candidate, now_s: float, limits: LetterboxLimits) -
         now_s - candidate.since_s >= limits.believe_after_s - 0.001
         and candidate.seen_s >= _SEEN_SHARE * limits.believe_after_s
     )
+
+
+def _is_plain(series: VideoSeries, i: int) -> bool:
+    """Whether frame `i` is one colour, such as a decoder's green or a white flash, which fills bars as well."""
+    near = np.abs(series.luma[i] - series.median_luma[i]) < _LIT
+    return bool(np.count_nonzero(near) >= _PLAIN_AREA * near.size)
 
 
 def _fine_bars(series: VideoSeries, i: int) -> tuple[int, int]:
