@@ -147,13 +147,20 @@ def test_a_cut_to_a_still_is_told_as_a_still() -> None:
     assert event.confidence < 0.7
 
 
-def test_what_an_encoder_leaves_of_noise_here_and_there_does_not_end_a_freeze() -> None:
+@pytest.mark.parametrize("tiles", [6, 30])
+def test_noise_that_an_encoder_codes_here_and_there_is_no_motion(tiles: int) -> None:
     series = series_of(frozen(300, 100, 250))
     rng = np.random.default_rng(5)
-    for step in range(150, 250):
-        series.coarse_change[step].flat[rng.choice(1008, 6, replace=False)] = 0.004
+    for step in range(101, 250):
+        series.coarse_change[step].flat[rng.choice(1008, tiles, replace=False)] = 0.004
     (event,) = events_of(series)
     assert (event.start_s, event.end_s) == (4.0, 10.0)
+
+
+def test_a_small_thing_that_moves_is_no_noise() -> None:
+    series = series_of(frozen(300, 100, 250))
+    series.coarse_change[101:250, 11, 20:23] = 0.007
+    assert events_of(series) == []
 
 
 @pytest.mark.parametrize("goes_on", [False, True], ids=["stops", "goes on"])
