@@ -258,7 +258,9 @@ def _ended(near: BlurCarry, total: np.ndarray, at: int, limits: BlurLimits) -> b
     count = np.count_nonzero(textured)
     if count < _TEXTURED or np.count_nonzero(before[textured] < _SOFTER * after[textured]) < limits.raise_area * count:
         return False
-    return bool(np.corrcoef(near.luma[at - 1], near.luma[at])[0, 1] >= _SAME)
+    luma = near.luma[at - 1 : at + 1].astype(np.float64)
+    luma -= luma.mean(axis=1, keepdims=True)
+    return bool((luma[0] * luma[1]).sum() >= _SAME * np.sqrt((luma * luma).sum(axis=1)).prod())
 
 
 def _went_on(blurred: _Blurred, sharpness: float | None, pts_s: float, end_s: float) -> tuple[int, _Blurred | None]:
