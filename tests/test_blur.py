@@ -90,7 +90,8 @@ def test_a_blur_ends_as_it_began_after_a_cut_to_something_softer() -> None:
     before = picture(steps((0.4, 75), (0.15, 50)), 125)
     after = picture(steps((0.06, 50), (0.14, 75)), 125, seed=2, start_s=5.0, first=False)
     _, closed = events(joined(before, after))
-    assert (closed.start_s, closed.end_s) == (pytest.approx(3.0), pytest.approx(7.0))
+    assert closed.start_s == pytest.approx(3.0)
+    assert closed.end_s == pytest.approx(7.0)
 
 
 def test_a_camera_that_loses_focus_is_none() -> None:
