@@ -76,16 +76,9 @@ def lively_change(picture: MeasuredPicture) -> float | None:
     """
     if not picture.comparable:
         return None
-    form = picture.format
-    black, white = _codes(form)
-    fractions = _fractions(form.width, form.height, *picture.chroma_size, form.bit_depth, black, white)
-    sums = picture.stats.tiles[..., Feature.COARSE_CHANGE]
-    changes = (sums * fractions.scale[..., Feature.COARSE_CHANGE]).ravel()
-    return float(np.sort(changes)[-1 - len(changes) // 100])
-
-
-def _codes(form: VideoFormat) -> tuple[float, float]:
-    return _FULL_RANGE if form.color_range == "full" else _LIMITED_RANGE
+    series = _series([_Shown(picture, 0.0, 0.0, damaged=False)], _rows([picture]))
+    changes = np.sort(series.coarse_change, axis=None)
+    return float(changes[-1 - len(changes) // 100])
 
 
 def _rows(pictures: list[MeasuredPicture]) -> LumaStats:
@@ -99,7 +92,7 @@ def _rows(pictures: list[MeasuredPicture]) -> LumaStats:
 def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
     """Means and fractions of what the kernel summed, arrays [T, …]."""
     form = shown[0].picture.format
-    black, white = _codes(form)
+    black, white = _FULL_RANGE if form.color_range == "full" else _LIMITED_RANGE
     fractions = _fractions(form.width, form.height, *shown[0].picture.chroma_size, form.bit_depth, black, white)
     means = tile_means(stats.tiles, fractions.scale, fractions.offset)
     if fractions.colorless is not None:
