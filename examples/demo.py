@@ -40,13 +40,16 @@ class Fault:
 
 FREEZE = Fault("video.freeze", 6, 10, "the picture stands still")
 BLACK = Fault("video.black", 14, 17, "the picture is black")
+BLUR = Fault("video.blur", 11, 13.2, "the picture goes out of focus at once")
 SILENCE = Fault("audio.silence", 20, 24, "nobody is heard")
+STUTTER = Fault("video.stutter", 24.48, 26.96, "every second picture repeats the one before")
 TICKER_FREEZE = Fault("video.freeze", 30, 35, "the picture stands still under a running ticker")
+LOSS = Fault("audio.channel_loss", 36, 39, "the right loudspeaker is silent")
 GREEN = Fault("video.solid_color", 40, 43, "a decoder's green")
 MISSING = Fault("audio.missing", 45.5, 49, "no sound is sent at all")
 DAMAGE = Fault("stream.decode_error", 51, 51.6, "packets get lost on the way")
 GAP = Fault("stream.gap", 55, 56.5, "nothing is sent at all")
-FAULTS = (FREEZE, BLACK, SILENCE, TICKER_FREEZE, GREEN, MISSING, DAMAGE, GAP)
+FAULTS = (FREEZE, BLUR, BLACK, SILENCE, STUTTER, TICKER_FREEZE, LOSS, GREEN, MISSING, DAMAGE, GAP)
 TICKER_S = (27.0, 38.0)
 
 
@@ -89,9 +92,13 @@ def make_clip(path: Path) -> None:
             for freeze in (FREEZE, TICKER_FREEZE):
                 if freeze.at(t_s):
                     shown = round(freeze.start_s * FRAME_RATE)
+            if STUTTER.at(t_s):
+                shown -= (index - round(STUTTER.start_s * FRAME_RATE)) % 2
             picture = scenes[1 if 18 <= t_s < 40 else 0].picture(shown)
             if BLACK.at(t_s):
                 picture = flat(16, 128, 128)
+            elif BLUR.at(t_s):
+                picture[0] = blurred(picture[0], 6)
             elif GREEN.at(t_s):
                 picture = flat(145, 54, 34)
             if TICKER_S[0] <= t_s < TICKER_S[1]:
@@ -103,6 +110,8 @@ def make_clip(path: Path) -> None:
             while heard + 1024 <= (index + 1) * SAMPLE_RATE // FRAME_RATE:
                 heard_s = heard / SAMPLE_RATE
                 block = sound[:, heard : heard + 1024] * (0.0 if SILENCE.at(heard_s) else 1.0)
+                if LOSS.at(heard_s):
+                    block = block * [[1.0], [0.0]]
                 samples = av.AudioFrame.from_ndarray(np.ascontiguousarray(block, np.float32), "fltp", "stereo")
                 samples.sample_rate, samples.pts, samples.time_base = SAMPLE_RATE, heard, Fraction(1, SAMPLE_RATE)
                 packets = audio.encode(samples)
@@ -209,6 +218,17 @@ def flat(*levels: int) -> list[np.ndarray]:
 def packed(planes: list[np.ndarray]) -> np.ndarray:
     """The planes one below the other, as PyAV wants them."""
     return np.concatenate([plane.reshape(-1, WIDTH) for plane in planes])
+
+
+def blurred(plane: np.ndarray, radius: int) -> np.ndarray:
+    """The mean of the samples around each, down to `radius` away to all sides."""
+    width = 2 * radius + 1
+    for axis in (0, 1):
+        edges = [(radius + 1, radius) if side == axis else (0, 0) for side in (0, 1)]
+        sums = np.cumsum(np.pad(plane.astype(np.float64), edges, mode="edge"), axis=axis)
+        ahead, behind = (np.take(sums, range(at, at + plane.shape[axis]), axis) for at in (width, 0))
+        plane = (ahead - behind) / width
+    return plane.astype(np.uint8)
 
 
 def codes(planes: list[np.ndarray]) -> list[np.ndarray]:

@@ -69,6 +69,14 @@ def test_severity_follows_how_much_shows() -> None:
     assert [event.severity for event in events(strong)] == ["major"]
 
 
+def test_a_strip_of_squares_is_no_compression() -> None:
+    """A ticker of square letters over a picture of ordinary quality."""
+    seam = np.empty((1, 1, 3, 24, 42), np.float32)
+    seam[:] = np.array([0.0079, 0.0079, 0.004])[:, None, None]
+    seam[..., :2, 21:, :] = 0.05
+    assert events(video_series(200, seam=seam, gradient=0.02)) == []
+
+
 def test_a_scaled_grid_is_told_with_its_period() -> None:
     grid = np.full((75, 2, 2), np.nan, np.float32)
     grid[::22] = [[12.0, 0.008], [12.0, 0.007]]

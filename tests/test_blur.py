@@ -85,6 +85,15 @@ def test_loss_at_once_is_told_with_its_exact_ends(frame_rate: float, before: flo
     assert closed.details["softened_area"] == 1.0
 
 
+def test_a_blur_ends_as_it_began_after_a_cut_to_something_softer() -> None:
+    """Within the blur comes a shot that is, when it is sharp, as soft as the blurred one before."""
+    before = picture(steps((0.4, 75), (0.15, 50)), 125)
+    after = picture(steps((0.06, 50), (0.14, 75)), 125, seed=2, start_s=5.0, first=False)
+    _, closed = events(joined(before, after))
+    assert closed.start_s == pytest.approx(3.0)
+    assert closed.end_s == pytest.approx(7.0)
+
+
 def test_a_camera_that_loses_focus_is_none() -> None:
     """Detail goes within a second, and comes back within one."""
     focus = np.concatenate([np.full(75, 0.4), np.geomspace(0.4, 0.1, 25), np.full(50, 0.1), np.geomspace(0.1, 0.4, 25)])

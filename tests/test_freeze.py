@@ -147,6 +147,41 @@ def test_a_cut_to_a_still_is_told_as_a_still() -> None:
     assert event.confidence < 0.7
 
 
+@pytest.mark.parametrize("tiles", [6, 30])
+def test_noise_that_an_encoder_codes_here_and_there_is_no_motion(tiles: int) -> None:
+    series = series_of(frozen(300, 100, 250))
+    rng = np.random.default_rng(5)
+    for step in range(101, 250):
+        series.coarse_change[step].flat[rng.choice(1008, tiles, replace=False)] = 0.004
+    (event,) = events_of(series)
+    assert (event.start_s, event.end_s) == (4.0, 10.0)
+
+
+def test_a_small_thing_that_moves_is_no_noise() -> None:
+    series = series_of(frozen(300, 100, 250))
+    series.coarse_change[101:250, 11, 20:23] = 0.007
+    assert events_of(series) == []
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["stops", "goes on"])
+def test_a_still_over_which_a_pointer_moved_is_told_as_a_still(goes_on: bool) -> None:
+    luma = np.repeat(moving_luma(1), 250, axis=0)
+    luma[:, 22, 36:42] += np.random.default_rng(4).normal(0, 0.1, (250, 6)).astype(np.float32)
+    luma[:, 6, 6] += np.where(np.arange(250) < 100, np.arange(250) % 7 * 0.1, 0).astype(np.float32)
+    luma[100:130] = luma[100]
+    if not goes_on:
+        luma[130:] = luma[100]
+    for event in events_of(series_of(luma)):
+        assert (event.details["onset"], event.details["verdict"], event.severity) == ("rest", "still", "info")
+    assert goes_on or events_of(series_of(luma))
+
+
+def test_the_value_of_a_freeze_under_a_ticker_is_that_of_what_is_frozen() -> None:
+    (event,) = events_of(series_of(with_overlay(frozen(), slice(21, 24), slice(0, 42))))
+    assert event.value is not None
+    assert event.value < 1e-6
+
+
 def test_a_still_from_the_start_is_worth_a_warning_after_a_minute() -> None:
     luma = np.repeat(moving_luma(1), 70 * 25, axis=0)
     (event,) = events_of(series_of(luma))

@@ -32,6 +32,7 @@ def test_gap_has_its_ends_and_length() -> None:
         "what": "picture",
         "usual_interval_s": 0.04,
         "variable_rate": False,
+        "same_picture": False,
     }
     assert (event.message, event.severity) == ("no picture for 1.50 s", "warn")
 
@@ -50,6 +51,13 @@ def test_slides_come_rarely() -> None:
 def test_rests_of_a_variable_frame_rate_are_for_information(shortest_s: float | None, severity: str) -> None:
     (event,) = events(fact("gap", 10.0, 11.2, usual_interval_s=0.2, shortest_interval_s=shortest_s))
     assert event.severity == severity
+
+
+@pytest.mark.parametrize(("change", "severity"), [(0.0, "info"), (0.006, "info"), (0.007, "warn"), (None, "warn")])
+def test_a_gap_over_which_the_picture_stays_the_same_is_for_information(change: float | None, severity: str) -> None:
+    (event,) = events(fact("gap", 10.0, 11.2, usual_interval_s=0.04, change=change))
+    assert event.severity == severity
+    assert event.details["same_picture"] is (severity == "info")
 
 
 def test_sound_has_short_gaps_and_long_ones_are_missing_sound() -> None:

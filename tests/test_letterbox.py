@@ -105,6 +105,14 @@ def test_what_is_there_from_the_start_is_no_change() -> None:
     assert events(shown(top=24, duration_s=10.0)) == []
 
 
+@pytest.mark.parametrize("level", [0.3, 1.0], ids=["green", "white"])
+def test_one_colour_that_fills_the_bars_too_is_no_change(level: float) -> None:
+    """With a logo, as a decoder's green or a flash has it; the bars are there again afterwards."""
+    plain = np.full((LINES, ALONG), level)
+    plain[8:24, 300:328] = 0.9 - level / 2
+    assert events(shown(top=24), shown(plain, start_s=4.0), shown(top=24, start_s=8.0)) == []
+
+
 def test_a_moment_is_no_change() -> None:
     assert events(shown(), shown(top=24, duration_s=1.6, start_s=4.0), shown(start_s=5.6)) == []
 

@@ -37,6 +37,11 @@ def test_quantity(value: float | None, unit: str, text: str) -> None:
     assert phrases.quantity(value, unit) == text
 
 
+@pytest.mark.parametrize(("value", "unit", "text"), [(0.0, "s", ""), (2.0, "s", "2 s"), (0.0, "dbtp", "0 dBTP")])
+def test_a_limit_of_no_time_tells_nothing(value: float, unit: str, text: str) -> None:
+    assert phrases.limit(value, unit) == text
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

@@ -62,6 +62,17 @@ def test_a_hole_is_seen_where_it_is() -> None:
     assert filled[(at < 5.9) | (at > 6.6)].min() > 0.3
 
 
+def test_sound_that_does_not_come_is_dark() -> None:
+    recorder = SoundPictureRecorder()
+    recorder.add_audio(audio_series(6.0, rms_dbfs=-20.0, peak_dbfs=np.full((600, 2), -6.0)))
+    recorder.add_spectrum(spectrum(np.ones((60, 4)), 0.0))
+    assert recorder.capture(heard(kind="audio.missing", scope="1"))
+    filled = bright(decoded(recorder.pictures[event(start_s=6.0).id])).mean(axis=0)
+    # Shown from 4.5 s to 7.5 s; the last step of the spectrum lasts until 6.2 s.
+    assert filled[: WIDTH // 2 - 8].min() > 0.5
+    assert filled[WIDTH // 2 + 32 :].max() < 0.1
+
+
 def test_loud_bands_are_bright_and_low_ones_below() -> None:
     recorder = SoundPictureRecorder()
     recorder.add_audio(audio_series(4.0))

@@ -26,6 +26,9 @@ _MASK = 0.01
 of full scale. Ours: two and a half 8-bit codes."""
 _MOST = 2.0
 """The mean of the cells counts up to this many times what a third of them reach; ours."""
+_PEAK = 3.0
+"""A cell counts at most so many times what a third of the cells reach: a ticker of square letters is no compression.
+Ours: cells of coarsely coded pictures seldom have more."""
 _LOPSIDED = 0.25
 """A codec's grid is square: where one direction has less than this part of the other, that one is content."""
 _SAME = 0.5
@@ -174,8 +177,8 @@ def _own_looks(series: VideoSeries, due: list[int], limits: BlockinessLimits) ->
 def _everywhere(ratios: np.ndarray) -> list[float]:
     """Per direction the mean over the cells [2, r, k], as far as a third of them bear it out: text is no grid."""
     cells = ratios.reshape(len(ratios), -1)
-    means = cells.mean(axis=1, dtype=np.float64)
     third = np.sort(cells, axis=1)[:, -(cells.shape[1] // 3)]
+    means = np.minimum(cells, _PEAK * np.maximum(third, 0.0)[:, None]).mean(axis=1, dtype=np.float64)
     return [float(ratio) for ratio in np.minimum(means, _MOST * third.astype(np.float64))]
 
 

@@ -148,6 +148,8 @@ def blur(
                 index += int(later[0])
                 at = first + index
             blurred = _begun(near, at, limits)
+        elif _ended(near, at, limits):
+            blurred = None
         if blurred is not None:
             sharpness = _sharpness(near.tiles[0, at], near.tiles[2, at])
             verdict[index], blurred = _went_on(blurred, sharpness, float(near.pts_s[at]), float(near.end_s[at]))
@@ -264,6 +266,21 @@ def _begun(near: _Near, at: int, limits: BlurLimits) -> _Blurred | None:
     if was is None or is_ is None or was < limits.least_sharpness or is_ > share * was:
         return None
     return _Blurred(float(near.pts_s[at]), was, is_ * (was / is_) ** _WAY_BACK, area)
+
+
+def _ended(near: _Near, at: int, limits: BlurLimits) -> bool:
+    """Whether the picture `at` has its detail back in one step while the coarse picture goes on."""
+    if not near.comparable[at] or near.total[at - 1] > _SOFTER * near.total[at]:
+        return False
+    gradient, luma_of, _ = near.tiles
+    before, after = gradient[at - 1], gradient[at]
+    textured = after > 2.0 * _TEXTURE
+    count = np.count_nonzero(textured)
+    if count < _TEXTURED or np.count_nonzero(before[textured] < _SOFTER * after[textured]) < limits.raise_area * count:
+        return False
+    luma = luma_of[at - 1 : at + 1].astype(np.float64)
+    luma -= luma.mean(axis=1, keepdims=True)
+    return bool((luma[0] * luma[1]).sum() >= _SAME * np.sqrt((luma * luma).sum(axis=1)).prod())
 
 
 def _went_on(blurred: _Blurred, sharpness: float | None, pts_s: float, end_s: float) -> tuple[int, _Blurred | None]:

@@ -29,11 +29,19 @@ _SOON_S = 0.8
 """A freeze's onset is judged at this age at the latest: all that it is judged by is still remembered then."""
 _STEP_STILL = 0.002
 """Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
+_SPARSE = 0.04
+"""Where at most this share of the tiles exceeds the noise floor, it rises to its ceiling: encoders code what is left of
+noise in a picture that has stopped now here, now there. Ours: planted noise made 0.035 of the tiles exceed it."""
 _FLAT_STD, _FLAT_SPREAD, _FLAT_AREA = 0.012, 0.02, 0.95
 """A picture without content (black, one colour) cannot freeze: tile deviation, distance to the median luma, area."""
 
-_OPINION = {"start": "still", "cut": "still", "settled": "unclear", "motion": "dead"}
-_CONFIDENCE = {"start": 0.5, "cut": 0.6, "settled": 0.7, "motion": 0.95}
+_LIVELY, _LIVELY_SHARE = 0.01, 0.25
+"""A picture was alive before it stopped where more than this share of its tiles moved in this share of the steps: what
+less moves over is a pointer, a clock or a line of text, and the picture behind it was a still. Ours: screen recordings
+move up to 0.010 of their tiles."""
+
+_OPINION = {"start": "still", "cut": "still", "rest": "still", "settled": "unclear", "motion": "dead"}
+_CONFIDENCE = {"start": 0.5, "cut": 0.6, "rest": 0.5, "settled": 0.7, "motion": 0.95}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ class FreezeLimits:
     """Also tell a picture that is frozen under an overlay that moves on: a strip along the upper or lower edge, or a
     box in a corner."""
     still_warn_after_s: float = 60.0
-    """A still that looks intended (it began with a cut, or with the stream) is `info` up to this length."""
+    """A still that looks intended (it began with a cut or with the stream, or only a pointer or a line of text moved
+    over it) is `info` up to this length, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +107,8 @@ def freeze(
         carry: From the series before; null at the start of a stream.
 
     Returns:
-        Evidence with one step per frame, whose value is the mean coarse change as a fraction of full scale, and the
-        carry for the series that follows.
+        Evidence with one step per frame, whose value is the mean coarse change of what is frozen as a fraction of full
+        scale, and the carry for the series that follows.
     """
     count = len(series)
     if not count:
@@ -137,7 +146,7 @@ def freeze(
         start_s=start_s,
         end_s=series.end_s,
         verdict=verdict,
-        value=history.level[history.first :],
+        value=history.value,
         limit=limits.noise_floor,
         unit="full_scale",
         worst="min",
@@ -162,9 +171,9 @@ class _History:
         activity = _counts(is_moving) / coarse.shape[1]
         moving = np.packbits(is_moving, axis=1)
         level = coarse.mean(axis=1, dtype=np.float64).astype(np.float32)
+        self.coarse, self.value = coarse, level.copy()
         self.comparable = series.comparable.tolist()
         self.has_pulse = (coarse.max(axis=1) > limits.pulse).tolist()
-        self.coarse = coarse
         self.stepped, self.stepped_tiles = _beyond(self.luma[1:] - self.luma[:-1], limits.raise_drift)
         """Which tiles are further than `raise_drift` from the step before, and how many; without the first step."""
         self.is_fresh = False
@@ -308,7 +317,8 @@ class _History:
 
 
 def _floor(coarse: np.ndarray, limits: FreezeLimits) -> np.ndarray:
-    """The noise floor of each step, float32 [T]: 2.5 times what the quieter quarter of the tiles changes, limited.
+    """The noise floor of each step, float32 [T]: 2.5 times what the quieter quarter of the tiles changes, limited; the
+    ceiling where few tiles exceed the lower limit.
 
     Nearly always it is one of the limits, which counting tells sooner than sorting.
     """
@@ -322,6 +332,7 @@ def _floor(coarse: np.ndarray, limits: FreezeLimits) -> np.ndarray:
         # Sorting is faster than selecting: NumPy does it with the processor's vectors.
         quiet = np.sort(coarse[noisy], axis=1)[:, quarter]
         floor[noisy] = np.clip(2.5 * quiet, limits.noise_floor, limits.noise_ceiling)
+    floor[_counts(coarse > limits.noise_floor) <= round(_SPARSE * coarse.shape[1])] = limits.noise_ceiling
     return floor
 
 
@@ -360,6 +371,8 @@ def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str | No
         known = (known[0], _onset(history, i, known[0]))
     onset = known[1] if known is not None and since_s <= known[0] else _onset_under(history, i, since_s, rest, activity)
     verdict = _stillness(history, i, since_s, activity) if onset else -1
+    if verdict >= 0:
+        history.value[i] = history.coarse[i, rest].mean()
     return verdict, known or (since_s, onset) if onset and verdict >= 0 else None
 
 
@@ -376,7 +389,7 @@ def _onset_under(history: _History, i: int, since_s: float, rest: np.ndarray, ac
     onset = _onset(history, i, since_s)
     before = history.between(since_s - _BEFORE_S, since_s, i)
     ran_before = history.moving_in(~rest, before).any(axis=1)
-    if onset in ("start", "cut") or not ran_before.size:
+    if onset in ("start", "cut", "rest") or not ran_before.size:
         return None
     return onset if ran_before.mean() >= 0.5 and (activity[before] > 0.01).mean() >= 0.6 else None
 
@@ -426,7 +439,7 @@ def _overlay_area(live: np.ndarray) -> tuple[slice, slice] | None:
 
 
 def _onset(history: _History, i: int, since_s: float) -> str:
-    """How the stillness began: with the stream, with a cut, out of motion, or by settling."""
+    """How the stillness began: with the stream, with a cut, as the rest of a still, out of motion, or by settling."""
     before = history.between(since_s - _BEFORE_S, since_s, i)
     level = history.level[before]
     if since_s - history.begin_s < 0.2 or not len(level):
@@ -434,6 +447,8 @@ def _onset(history: _History, i: int, since_s: float) -> str:
     if level[-1] > 0.04 and level[-1] > 4.0 * np.median(level):
         return "cut"
     activity = history.activity[before]
+    if np.count_nonzero(activity > _LIVELY) < _LIVELY_SHARE * len(activity):
+        return "rest"
     last = history.activity[history.between(since_s - 0.3, since_s, i)]
     return "motion" if last.mean() >= 0.3 * activity.mean() else "settled"
 

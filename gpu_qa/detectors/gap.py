@@ -24,6 +24,10 @@ class GapLimits:
     variable_rate: float = 2.5
     """Where the longest of the last intervals is more than this many times the shortest, the rate varies: pictures
     come when something changes, and a gap is for information. Ours: a lost picture in a steady stream doubles one."""
+    same_picture: float = 0.006
+    """Where all but 1 % of the tiles of the picture after a gap differ from the one before by at most this, as a
+    fraction of full scale, nothing was missed: the recording left out pictures that were the same, and the gap is for
+    information. As `noise_ceiling` of the detector `freeze`."""
     sound_until_s: float = 2.0
     """Gaps in the sound from this length on are left to the detector `missing`, which tells them while they last."""
 
@@ -49,7 +53,7 @@ def gap(
         kind="stream.gap",
         limit=limits.gap_s,
         unit="s",
-        details=("what", "usual_interval_s", "variable_rate"),
+        details=("what", "usual_interval_s", "variable_rate", "same_picture"),
         message="no {what} for {value:.2f} s",
     )
 
@@ -64,12 +68,15 @@ def _is_defect(fact: StreamFact, limits: GapLimits) -> bool:
 def _judged(fact: StreamFact, limits: GapLimits) -> JudgedFact:
     usual_s, shortest_s = fact.details.get("usual_interval_s"), fact.details.get("shortest_interval_s")
     varies = fact.track == "video" and bool(usual_s and shortest_s and usual_s > limits.variable_rate * shortest_s)
+    change = fact.details.get("change")
+    rests = change is not None and change <= limits.same_picture
     details = {
         "what": "picture" if fact.track == "video" else "sound",
         "usual_interval_s": usual_s,
         "variable_rate": varies,
+        "same_picture": rests,
     }
-    return JudgedFact(fact, fact.end_s - fact.start_s, details, "info" if varies else "critical")
+    return JudgedFact(fact, fact.end_s - fact.start_s, details, "info" if varies or rests else "critical")
 
 
 GAP = Detector(

@@ -36,6 +36,8 @@ _SEEN_SHARE = 0.5
 """So much of the time until it is believed a new area must really be seen."""
 _OUTERMOST = ((np.s_[:, 0], np.s_[:, -1]), (np.s_[:, :, 0], np.s_[:, :, -1]))
 """The outermost lines of tiles: above and below, on the left and right."""
+_PLAIN_AREA = 0.95
+"""Where so much of the frame is lit as its middle is, it is one colour from edge to edge and shows no area."""
 
 _UNKNOWN = -1
 _DOWN, _ACROSS = 0, 1
@@ -178,6 +180,8 @@ def _advanced(state: LetterboxCarry, i: int, tiles: tuple[int, int], steps: _Ste
         if tiles[axis] > 0:
             fine = fine or _fine_bars(series, i)
             exact = fine[axis]
+        elif _is_plain(series, i):
+            continue
         if exact == _UNKNOWN:
             continue
         if depth[axis] != _UNKNOWN and abs(exact - depth[axis]) <= _SAME_LINES:
@@ -203,6 +207,12 @@ def _is_believed(candidate: _Candidate, now_s: float, limits: LetterboxLimits) -
         now_s - candidate.since_s >= limits.believe_after_s - 0.001
         and candidate.seen_s >= _SEEN_SHARE * limits.believe_after_s
     )
+
+
+def _is_plain(series: VideoSeries, i: int) -> bool:
+    """Whether frame `i` is one colour, such as a decoder's green or a white flash, which fills bars as well."""
+    near = np.abs(series.luma[i] - series.median_luma[i]) < _LIT
+    return bool(np.count_nonzero(near) >= _PLAIN_AREA * near.size)
 
 
 def _fine_bars(series: VideoSeries, i: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from gpu_qa.features.audio import AudioFeatures
 from gpu_qa.features.damage import DamageMarks
 from gpu_qa.features.spectrum import SpectrumFeatures
 from gpu_qa.features.timeline import Timeline, TimelineSettings
-from gpu_qa.features.video import VideoFeatures
+from gpu_qa.features.video import VideoFeatures, lively_change
 from gpu_qa.media import SkippedFrame
 from gpu_qa.series import StreamFact, StreamSeries
 from gpu_qa.units import ticks_to_s
@@ -145,10 +145,16 @@ class StreamFeatures:
         raw_s = None if frame.pts is None else ticks_to_s(frame.pts, frame.time_base)
         duration_s = ticks_to_s(frame.duration, frame.time_base) or self._frame_s()
         start_s, facts = self.timeline.place(self._video_track.index, "video", raw_s, duration_s)
-        self._facts += facts
         if isinstance(frame, SkippedFrame):
+            self._facts += facts
             return self._video.flush()
-        return self._video.add(frame, start_s, duration_s, damaged=self._damage.marks(frame))
+        damaged = self._damage.marks(frame)
+        # What a decoder mends after a loss looks like what was there before it.
+        change = None if damaged or frame.is_corrupt or not facts else lively_change(frame)
+        self._facts += [
+            replace(fact, details={**fact.details, "change": change}) if fact.kind == "gap" else fact for fact in facts
+        ]
+        return self._video.add(frame, start_s, duration_s, damaged=damaged)
 
     def _measure_sound(self, sound: AudioSamples) -> list[AudioSeries]:
         raw_s = None if sound.pts is None else ticks_to_s(sound.pts, sound.time_base)

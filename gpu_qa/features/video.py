@@ -65,6 +65,18 @@ class VideoFeatures:
         return [_series(shown, _rows([one.picture for one in shown]))]
 
 
+def lively_change(picture: MeasuredPicture) -> float | None:
+    """The coarse change against the picture before that one tile in a hundred exceeds, as a fraction of full scale.
+
+    Null where the picture cannot be compared with it.
+    """
+    if not picture.comparable:
+        return None
+    series = _series([_Shown(picture, 0.0, 0.0, damaged=False)], _rows([picture]))
+    changes = np.sort(series.coarse_change, axis=None)
+    return float(changes[-1 - len(changes) // 100])
+
+
 def _rows(pictures: list[MeasuredPicture]) -> LumaStats:
     """The pictures' measures, arrays [T, …]: a part of their block where they lie in one, else copies."""
     first = pictures[0]

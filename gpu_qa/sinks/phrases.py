@@ -112,6 +112,11 @@ def quantity(value: float | None, unit: str) -> str:
     return f"{_digits(value)} {printable(label)}".rstrip()
 
 
+def limit(value: float | None, unit: str) -> str:
+    """A limit with its unit; empty where it is no time at all, which tells nothing."""
+    return "" if unit == "s" and not value else quantity(value, unit)
+
+
 def duration(seconds: float) -> str:
     """A length of time as people say it: `0.480 s`, `12.4 s`, `3 min 05 s`, `2 h 03 min`."""
     tenths = round(seconds * 10)

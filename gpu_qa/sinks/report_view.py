@@ -299,7 +299,7 @@ def _event_view(event: Event, section: int, index: int, thumbnails: dict[str, by
         "open": not ended,
         "duration": phrases.duration(lasted) if lasted > 0 else "",
         "value": phrases.quantity(event.value, event.unit),
-        "limit": phrases.quantity(event.limit, event.unit),
+        "limit": phrases.limit(event.limit, event.unit),
         "message": phrases.printable(event.message),
         "details": rows({**event.details, "confidence": event.confidence, "id": event.id}),
         "thumbnail": None if jpeg is None else "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii"),

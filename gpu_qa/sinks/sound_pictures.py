@@ -89,6 +89,9 @@ class SoundPictureRecorder:
         if len(self.pictures) >= self._max_pictures:
             return False
         until_s = track.waves[-1][1]
+        if event.kind == "audio.missing":
+            # Nothing comes from there on; the picture shows that.
+            until_s = max(until_s, event.start_s + _BEFORE_S)
         from_s = max(track.waves[0][0], min(event.start_s - _BEFORE_S, until_s - 1.0))
         self.pictures[event.id] = _jpeg(_drawn(track, from_s, until_s, event.start_s))
         return True

@@ -98,7 +98,7 @@ def _wide(events: Sequence[Event]) -> Table:
             Text(phrases.printable(event.kind)),
             Text(event.severity, style=SEVERITY_STYLES[event.severity]),
             Text(phrases.quantity(event.value, event.unit)),
-            Text(phrases.quantity(event.limit, event.unit)),
+            Text(phrases.limit(event.limit, event.unit)),
             Text(phrases.printable(event.message)),
         )
     return table
@@ -120,7 +120,7 @@ def _narrow(events: Sequence[Event]) -> Table:
                 (event.severity, SEVERITY_STYLES[event.severity]),
                 f", {length}" if length else "",
             ),
-            Text(f"{phrases.quantity(event.value, event.unit)}\n{phrases.quantity(event.limit, event.unit)}"),
+            Text(f"{phrases.quantity(event.value, event.unit)}\n{phrases.limit(event.limit, event.unit)}"),
             Text(phrases.printable(event.message)),
         )
     return table
