@@ -242,8 +242,9 @@ def test_a_gap_of_a_clip_without_picture(tmp_path: Path) -> None:
 )
 def test_tracks_that_are_not_there(name: str, track: str, has_picture: bool, said: str, tmp_path: Path) -> None:
     one = cached_clip("one.mp4", seconds=1, **({"audio": None} if has_picture else {"codec": None}))
+    options: dict[str, Any] = {"track": track} if track else {}
     with pytest.raises(ConfigError, match=f"{name}: .* {said}"):
-        written(tmp_path / "a.ts", name, clip=one, settings=FAST, **({"track": track} if track else {}))
+        written(tmp_path / "a.ts", name, clip=one, settings=FAST, **options)
 
 
 def test_key_frames_are_spared(tmp_path: Path) -> None:
