@@ -203,7 +203,7 @@ def audio_failures() -> list[str]:
     tracks = [rng.normal(0, 0.4, (2, 96)).astype(np.float32), rng.normal(0, 2.0, (1, 88)).astype(np.float32)]
     tracks[0][0, 20:50] = 0.0
     tracks[0][1, 48:60] = -0.25
-    tracks[1][0, 3], tracks[1][0, 4], tracks[1][0, 5], tracks[1][0, 6] = np.nan, np.inf, 1.0, 9.0
+    tracks[1][0, 3:8] = np.nan, np.inf, 1.0, 9.0, 1e30
     edges = [np.array([0, 2, 24, 48, 96], np.int64), np.array([0, 44, 88], np.int64)]
     filters = [taps, taps[:1]]
     # Of the second track the samples before are known.

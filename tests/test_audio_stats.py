@@ -45,6 +45,19 @@ def assert_equal(one: AudioStats, other: AudioStats) -> None:
         np.testing.assert_array_equal(mine, theirs, err_msg=name)
 
 
+def test_samples_beyond_all_bounds_weigh_as_the_loudest() -> None:
+    """Float sound can hold any number; in single precision the square of this one would be none."""
+    filters, state = (k_weighting(48_000), true_peak_taps(48_000)), start_state(2)
+    wild = noise(2, 960)
+    wild[0, 100:110], wild[1, 400] = 1e30, -3e38
+    held = np.clip(wild, -4, 4)
+    for measure in (audio_stats, audio_stats_reference):
+        got, after = measure(wild, edges(0, 480, 960), *filters, state)
+        wanted, _ = measure(held, edges(0, 480, 960), *filters, state)
+        np.testing.assert_array_equal(got.k_energy, wanted.k_energy)
+        assert np.isfinite(after[:, :4]).all()
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 6])
 @pytest.mark.parametrize("rate", [44_100, 96_000, 192_000])
 def test_the_cpu_version_equals_the_definition(channels: int, rate: int) -> None:

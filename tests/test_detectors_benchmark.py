@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from benchmarks.detectors.plot import Chart, Line, sheet
 from benchmarks.detectors.schema import DetectionResult, SweepResult
 from benchmarks.detectors.sound import KINDS, RATE_HZ, programme
 from gpu_qa.config import known_detectors
+from gpu_qa.errors import SourceError
 from gpu_qa.inject import FAULTS
 from tests.clips import cached_clip, make_clip
 
@@ -37,6 +39,8 @@ def truth(kind: str = "video.freeze", start_s: float = 4.0, end_s: float = 8.0) 
         ([(6.1, 8.0)], False, False),
         ([(0.0, 20.0)], True, False),
         ([(4.0, 5.1), (7.0, 8.0)], True, False),
+        ([(4.0, 5.2), (4.0, 5.2)], False, False),
+        ([(4.0, 7.0), (4.5, 5.0), (6.5, 6.9)], True, False),
         ([(8.0, 12.0)], False, False),
         ([], False, False),
     ],
@@ -306,6 +310,27 @@ def test_a_small_sweep(clips: Path, tmp_path: Path) -> None:
     assert luma.points[0].found < luma.points[1].found == 4
     assert luma.points[1].by_fault == {"black": 4}
     assert luma.clean_hours == pytest.approx(9 / 3600, abs=1e-5)
+
+
+def test_a_row_that_fails_does_not_end_a_sweep(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    point = ("black", "luma", 0.1)
+
+    def counted(one: plan.Row, folder: Path, points: Any) -> dict[str, Any]:
+        if one.clip == "broken":
+            raise SourceError("broken.mp4: cannot be opened")
+        if one.clip == "short":
+            return {"row": dataclasses.asdict(one), "error": "the clip ends at 2.00 s"}
+        return {"row": dataclasses.asdict(one), "truth": truth("video.black"), "told": {point: []}}
+
+    monkeypatch.setattr(sweep, "counted", counted)
+    rows = [plan.Row(clip, f"{clip}.mp4", "black", 0, 4.0, 1, 12.0) for clip in ("broken", "short", "whole")]
+    pool: Any = ThreadPoolExecutor(1)
+    with pool:
+        (found,) = sweep.run([point], rows, pool, Path("work"), lambda *_: None)
+    assert [(one.value, one.clips, one.found) for one in found.points] == [(0.1, 1, 0)]
+    told = capsys.readouterr().err
+    assert "broken, black: SourceError: broken.mp4: cannot be opened" in told
+    assert "short, black: the clip ends at 2.00 s" in told
 
 
 def test_sweeps_that_are_asked_for() -> None:

@@ -144,6 +144,19 @@ def test_what_stands_still_says_nothing() -> None:
     assert event.message == "combing for 6.0 s: every other line of what moves shows another moment"
 
 
+def test_what_was_wrong_long_ago_does_not_count() -> None:
+    still: dict[str, Any] = {"change": 0.0, "gradient": 0.1, "comb": 0.005, "first": False}
+    series = joined(
+        video_series(4, **WOVEN, field_change=FIELDS),
+        video_series(2500, start_s=0.16, **still),
+        video_series(13, start_s=100.16, **WOVEN, field_change=FIELDS, first=False),
+        video_series(50, start_s=100.68, change=0.1, gradient=0.1, comb=0.005, first=False),
+    )
+    (event,) = events(series)
+    assert (event.start_s, event.end_s) == pytest.approx((100.16, 100.68))
+    assert event.severity == "warn"
+
+
 def test_a_moment_is_not_told() -> None:
     clean: dict[str, Any] = {"change": 0.1, "gradient": 0.1, "comb": 0.005, "first": False}
     woven = video_series(5, start_s=2.0, **WOVEN, field_change=FIELDS, first=False)

@@ -14,7 +14,7 @@ from gpu_qa.features.spectrum import LINES, SpectrumFeatures
 from gpu_qa.media import AudioSamples, Track
 from tests.sounds import RATE, noise, spectra_of, tone
 
-RATES = [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000]
+RATES = [5_512, 6_000, 8_000, 10_500, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000]
 
 
 @pytest.mark.parametrize("rate", RATES)

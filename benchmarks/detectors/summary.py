@@ -41,7 +41,11 @@ def judged(spans: Sequence[Span], truth: dict[str, Any]) -> tuple[bool, bool, Sp
     hits = [span for span in spans if overlap(span, start_s, end_s) > 0]
     if not hits:
         return False, False, None
-    covered = sum(overlap(span, start_s, end_s) for span in hits)
+    covered, until_s = 0.0, start_s
+    for span in sorted(hits):
+        # What several tell counts once.
+        covered += max(0.0, overlap(span, until_s, end_s))
+        until_s = max(until_s, span[1])
     if covered < _FOUND_SHARE * (end_s - start_s):
         return False, False, None
     exact = [span for span in hits if abs(span[0] - start_s) <= _EXACT_S and abs(span[1] - end_s) <= _EXACT_S]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -93,7 +94,7 @@ def _changed(detector: Detector, point: Point) -> Any:
 
 
 def told(path: Path, points: Sequence[Point]) -> dict[Point, list[dict[str, Any]]]:
-    """What detectors tell of a clip at each point."""
+    """What detectors tell of a clip at each point, each on its own: nothing is held back as following from another."""
     known = known_detectors()
     judges = {point: [known[point[0]], _changed(known[point[0]], point), None] for point in points}
     states = {point: TrackerState("row") for point in points}
@@ -171,7 +172,7 @@ def run(
     work: Path,
     progress: Callable[[int, int, float], None],
 ) -> tuple[Sweep, ...]:
-    """Sweep all limits over the rows of their detectors' kinds and over the clean copies."""
+    """Sweep all limits over the rows of their detectors' kinds and over the clean copies, but for rows that fail."""
     known = known_detectors()
     waiting: dict[Future[dict[str, Any]], Row] = {}
     for row in rows:
@@ -181,7 +182,7 @@ def run(
     found, pending, started_s = [], set(waiting), time.monotonic()
     while pending:
         done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        found += [future.result() for future in done]
+        found += [_result(future, waiting[future]) for future in done]
         progress(len(found), len(waiting), time.monotonic() - started_s)
     pairs: dict[tuple[str, str], list[float]] = defaultdict(list)
     for name, limit, value in points:
@@ -196,6 +197,17 @@ def run(
         )
         for (name, limit), values in pairs.items()
     )
+
+
+def _result(future: Future[dict[str, Any]], row: Row) -> dict[str, Any]:
+    """What came of a row; where nothing did, that is told and the others go on."""
+    try:
+        one = future.result()
+    except Exception as error:  # noqa: BLE001 - the others go on
+        one = {"error": f"{type(error).__name__}: {error}"}
+    if "error" in one:
+        print(f"\n{row.clip}, {row.fault or 'clean'}: {one['error']}", file=sys.stderr)
+    return one
 
 
 def _concerns(row: Row, detector: Detector) -> bool:

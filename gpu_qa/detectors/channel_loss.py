@@ -139,15 +139,45 @@ def channel_loss(
     if len(cells):
         power = cells.hops["power"].astype(np.float64)
         for pair in pairs:
+            left, right = power[..., 2 * pair], power[..., 2 * pair + 1]
+            flags = _pair_flags(left, right, limits)
             for own, other in ((2 * pair, 2 * pair + 1), (2 * pair + 1, 2 * pair)):
                 channel = channels.get(own, _Channel())
                 if cells.anew:
                     channel = replace(channel, loss=None)
                 levels = (power[..., own], power[..., other])
-                evidence, channels[own] = _weighed(series, cells, levels, (own, other), channel, limits)
+                evidence, channels[own] = _weighed(series, cells, levels, (own, other), flags[own % 2], channel, limits)
                 found.append(evidence)
     tracks[series.track] = _TrackCarry(kept, channels)
     return found, ChannelLossCarry(tracks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    """What each hop of a channel is, bool [N, `CELL_HOPS`], and per cell how many hops are, [N]."""
+
+    is_sound: np.ndarray
+    is_lost: np.ndarray
+    is_heard: np.ndarray
+    sound: np.ndarray
+    lost: np.ndarray
+    heard: np.ndarray
+    both: np.ndarray
+    """Hops in which both channels are heard."""
+
+
+def _pair_flags(left: np.ndarray, right: np.ndarray, limits: ChannelLossLimits) -> tuple[_Flags, _Flags]:
+    """Of the left and the right of a pair, of their hops' power, float64 [N, `CELL_HOPS`] each."""
+    lost_share, heard_share = 10.0 ** (-limits.raise_below_db / 10.0), 10.0 ** (-limits.heard_below_db / 10.0)
+    is_sound = np.maximum(left, right) > 10.0 ** (_QUIETEST_DBFS / 10.0)
+    lost = is_sound & (left <= right * lost_share), is_sound & (right <= left * lost_share)
+    heard = is_sound & (left > right * heard_share), is_sound & (right > left * heard_share)
+    sound, both = is_sound.sum(axis=1), (heard[0] & heard[1]).sum(axis=1)
+    one, other = (
+        _Flags(is_sound, is_lost, is_heard, sound, is_lost.sum(axis=1), is_heard.sum(axis=1), both)
+        for is_lost, is_heard in zip(lost, heard, strict=True)
+    )
+    return one, other
 
 
 def _weighed(
@@ -155,6 +185,7 @@ def _weighed(
     cells: HopCells,
     power: tuple[np.ndarray, np.ndarray],
     index: tuple[int, int],
+    flags: _Flags,
     channel: _Channel,
     limits: ChannelLossLimits,
 ) -> tuple[Evidence, _Channel]:
@@ -165,15 +196,13 @@ def _weighed(
         cells: Times of the cells.
         power: Per hop of the channel and of its partner, float64 [N, `CELL_HOPS`] each.
         index: Of the channel and of its partner.
+        flags: What the channel's hops are.
         channel: What was known before.
         limits: When a channel counts as lost.
     """
     own, other = power
-    is_sound = np.maximum(own, other) > 10.0 ** (_QUIETEST_DBFS / 10.0)
-    is_lost = is_sound & (own <= other * 10.0 ** (-limits.raise_below_db / 10.0))
-    is_heard = is_sound & (own > other * 10.0 ** (-limits.heard_below_db / 10.0))
-    is_both = is_heard & (other > own * 10.0 ** (-limits.heard_below_db / 10.0))
-    sound, lost, heard, both = (flags.sum(axis=1) for flags in (is_sound, is_lost, is_heard, is_both))
+    is_sound, is_lost, is_heard = flags.is_sound, flags.is_lost, flags.is_heard
+    sound, lost, heard, both = flags.sound, flags.lost, flags.heard, flags.both
     cells_heard = list(zip(sound.tolist(), heard.tolist(), both.tolist(), strict=True))
     steps = _Steps(
         start_s=cells.start_s.copy(),

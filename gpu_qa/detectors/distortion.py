@@ -122,13 +122,13 @@ def _wrap_evidence(
     """Evidence of the last `count` cells, from the leaps and times of these and of those before."""
     jumps, start_s, end_s = known
     first = len(jumps) - count
-    sums = np.concatenate([np.zeros((1, jumps.shape[1]), np.int64), np.cumsum(jumps, axis=0)])
-    ends = np.arange(first, len(jumps)) + 1
-    of_windows = sums[ends] - sums[np.maximum(ends - WINDOW_CELLS, 0)]
-    worst = of_windows.argmax(axis=1)
-    value = of_windows[np.arange(count), worst]
     from_s, until_s = start_s[first:].copy(), end_s[first:].copy()
     names = repeated([], count)
+    value, ends, of_windows = np.zeros(count, np.int64), np.arange(first, len(jumps)) + 1, jumps[first:]
+    if jumps.any():
+        sums = np.concatenate([np.zeros((1, jumps.shape[1]), np.int64), np.cumsum(jumps, axis=0)])
+        of_windows = sums[ends] - sums[np.maximum(ends - WINDOW_CELLS, 0)]
+        value = of_windows.max(axis=1)
     for step in np.flatnonzero(value >= limits.raise_jumps).tolist():
         window = slice(max(ends[step] - WINDOW_CELLS, 0), ends[step])
         leaping = np.flatnonzero(jumps[window].any(axis=1))

@@ -26,6 +26,13 @@ _OFF_SHARE = 0.004
 the error of reading a line beside others. The notes of an instrument tuned to 440 Hz lie farther away, but for one."""
 _SHARE = 0.8
 """In this share of the steps a line must be there: voices and beats hide it now and then."""
+_COVERED_SHARE = 0.5
+_LEAST_SHARE = 0.2
+_NEVER_DB = 4.0
+_NEVER_SHARE = 0.9
+"""Bass covers hum and takes nothing away: a line also counts that is there at its least level (which it stays below in
+a fifth of the steps) for half of them, and hardly ever lies 4 dB below that. Notes come and go. Ours: of 144 planted
+hums 114 are found with that and 107 without, and in 18 minutes of other sound, 6 of them bass lines, none is."""
 _SINGLE_SHARE = 0.9
 _SINGLE_ABOVE_DB = 15.0
 _SINGLE_MULTIPLES = 3
@@ -195,9 +202,10 @@ def _followed(
     steps: list[_Step] = []
     first = len(lines) - len(series)
     clear = (lines[:, 1] >= limits.above_db) & (lines[:, 2] > 0)
+    likely = _may_hum(clear, first, window)
     for step in range(len(series)):
         now = first + step + 1
-        found = _found(lines[max(now - window, 0) : now], clear[max(now - window, 0) : now], window, limits)
+        found = _found(lines[now - window : now], clear[now - window : now], limits) if likely[step] else None
         end_s = float(series.end_s[step])
         if told is None and found is not None:
             told, over = found, 0
@@ -217,13 +225,20 @@ def _followed(
 _NONE = _Hum(0, (), 0, (), (), -np.inf)
 
 
-def _found(lines: np.ndarray, clear: np.ndarray, window: int, limits: HumLimits) -> _Hum | None:
+def _may_hum(clear: np.ndarray, first: int, window: int) -> list[bool]:
+    """A first look at all steps from `first` on: whether lines are there in enough of the window that ends with it."""
+    counts = np.zeros((len(clear) + 1, *clear.shape[1:]), np.intp)
+    np.cumsum(clear, axis=0, out=counts[1:])
+    ends = np.arange(first, len(clear)) + 1
+    share = (counts[ends] - counts[np.maximum(ends - window, 0)]) / window
+    several = ((share >= _COVERED_SHARE).sum(axis=2) >= 2).any(axis=1)
+    alone = (share[..., :_SINGLE_MULTIPLES] >= _SINGLE_SHARE).any(axis=(1, 2))
+    likely: list[bool] = ((several | alone) & (ends >= window)).tolist()
+    return likely
+
+
+def _found(lines: np.ndarray, clear: np.ndarray, limits: HumLimits) -> _Hum | None:
     """Hum that fills a window of steps; null where none does."""
-    if len(lines) < window:
-        return None
-    share = clear.mean(axis=0)
-    if share.max() < _SHARE:
-        return None
     middle = np.median(lines[:, 0], axis=0)
     above = np.median(lines[:, 1], axis=0)
     apart = np.abs(lines[:, 0] - middle)
@@ -232,6 +247,12 @@ def _found(lines: np.ndarray, clear: np.ndarray, window: int, limits: HumLimits)
     alone = there & (above >= _SINGLE_ABOVE_DB)
     alone &= (clear & (apart <= limits.steady_db / 2)).mean(axis=0) >= _SINGLE_SHARE
     alone[:, _SINGLE_MULTIPLES:] = False
+    least = np.sort(lines[:, 0], axis=0)[int(_LEAST_SHARE * len(lines))]
+    covered = (least >= limits.raise_dbfs) & ((lines[:, 0] >= least - _NEVER_DB).mean(axis=0) >= _NEVER_SHARE)
+    covered &= (clear & (np.abs(lines[:, 0] - least) <= limits.steady_db)).mean(axis=0) >= _COVERED_SHARE
+    covered |= there
+    # A line that is covered says nothing alone.
+    there = np.where(covered.sum(axis=1, keepdims=True) >= 2, covered, there)
     count = there.sum(axis=1)
     mains = int(np.argmax(count + alone.any(axis=1)))
     if count[mains] < 2 and not alone[mains].any():

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _RECENT, _ALIKE = 6, 4
 """Of so many frames in which something moves so many must be wrong the same way: screen text is wrong now and then."""
+_RECENT_S = 2.0
+"""Older ones count no more: a still may lie between. Ours: six frames that move last as long at three a second."""
 _SURE_S = 1.0
 """For so long after they were, one frame is enough."""
 _ROUGHLY = 0.999
@@ -181,7 +183,8 @@ def _advanced(state: InterlacingCarry, now_s: float, way: int) -> tuple[Interlac
     Returns:
         The state; null where the frame is not wrong, or might be by chance.
     """
-    state = replace(state, recent=(*state.recent, (now_s, way))[-_RECENT:])
+    recent = [(at_s, other) for at_s, other in state.recent if now_s - at_s <= _RECENT_S]
+    state = replace(state, recent=(*recent, (now_s, way))[-_RECENT:])
     alike = [since_s for since_s, other in state.recent if other == way]
     if not way:
         return state, None

@@ -9,6 +9,7 @@ another order, what moves periodically comes back only roughly.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy as np
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpu_qa.series import VideoSeries
 
 _POOL = 3
@@ -24,7 +27,11 @@ _UNIT = 16384
 """Full scale in the integers that they are kept in."""
 _MEMORY = 640
 """At most this many pictures are remembered: ten seconds at 60 a second."""
-_EVERY = 4
+_FIRST_AWAY = 3.5
+"""A first look, at the sums of columns of squares, asks for no more than this where the second asks for `_AWAY`. Ours:
+of 1072 pictures of real clips 58 % did not pass it, and none of the 232 that pass the second."""
+_QUARTERS = np.arange(1, 4)
+_EVERY = 8
 """Every so many pictures the past is searched; what is found is followed at every picture."""
 _AWAY = 5.0
 """Back is a picture that is so many times nearer to a former one than some picture in between."""
@@ -97,6 +104,8 @@ class LoopCarry:
     """float64 [H]: the pictures remembered, oldest first."""
     squares: np.ndarray
     """int16 [H, N]: their squares' mean luma, in 1 / 16 384 of full scale."""
+    columns: np.ndarray
+    """float32 [H, K]: the sums of columns of squares; integers."""
     count: int
     """Pictures since the stream or the format began."""
     looping: _Looping | None = None
@@ -120,38 +129,55 @@ def loop(
     count = len(series)
     if not count:
         return [], carry
-    squares = _squares(series.luma)
+    squares, columns = _squares(series.luma)
     pts_s, counted, looping = series.pts_s, 0, None
     first = 0
     if carry is not None:
         first, counted, looping = len(carry.pts_s), carry.count, carry.looping
-        pts_s, squares = np.concatenate([carry.pts_s, pts_s]), np.concatenate([carry.squares, squares])
-    verdict = np.full(count, -1, np.int8)
-    start_s, value = series.pts_s.copy(), np.zeros(count, np.float32)
-    confidence = np.ones(count, np.float32)
-    cap = np.full(count, len(SEVERITIES) - 1, np.int8)
-    period_s, frames, area = np.zeros(count), np.zeros(count, np.int64), np.zeros(count)
-    opinion = np.full(count, "", object)
+        pts_s = np.concatenate([carry.pts_s, pts_s])
+        squares = np.concatenate([carry.squares, squares])
+        columns = np.concatenate([carry.columns, columns])
+    found: list[tuple[int, _Looping]] = []
     begin = 0
     for index in range(count):
-        at, end_s = first + index, float(series.end_s[index])
+        at = first + index
         if not series.comparable[index]:
             begin, counted, looping = at, 0, None
         counted += 1
         if looping is not None:
-            looping = _went_on(looping, squares, at, begin, end_s, limits)
+            looping = _went_on(looping, squares, at, begin, float(series.end_s[index]), limits)
         if looping is None and counted % _EVERY == 0:
             oldest = max(begin, at - _MEMORY + 1, int(np.searchsorted(pts_s, pts_s[at] - limits.longest_s * 2.0)))
-            looping = _begun(squares[oldest : at + 1], pts_s[oldest : at + 1], end_s, limits)
+            past = slice(oldest, at + 1)
+            looping = _begun(squares[past], columns[past], pts_s[past], float(series.end_s[index]), limits)
         if looping is not None:
-            verdict[index] = 1 if looping.last_s == end_s else 0
-            start_s[index], value[index] = looping.start_s, looping.passes
-            period_s[index], frames[index], area[index] = looping.period_s, looping.period, looping.area
-            opinion[index] = "stuck" if looping.jumps else "seamless"
-            confidence[index] = _confidence(looping)
-            if not looping.jumps:
-                cap[index] = SEVERITIES.index("info")
-    evidence = Evidence(
+            found.append((index, looping))
+    keep = max(begin, len(pts_s) - _MEMORY, int(np.searchsorted(pts_s, pts_s[-1] - limits.longest_s * 2.0)))
+    return [_evidence(series, found, limits)], LoopCarry(
+        pts_s[keep:].copy(), squares[keep:].copy(), columns[keep:].copy(), counted, looping
+    )
+
+
+def _evidence(series: VideoSeries, found: Sequence[tuple[int, _Looping]], limits: LoopLimits) -> Evidence:
+    """A step for each picture: in those found a loop goes on."""
+    count = len(series)
+    start_s, verdict, value = series.pts_s, np.full(count, -1, np.int8), np.zeros(count, np.float32)
+    confidence = np.ones(count, np.float32)
+    cap = np.full(count, len(SEVERITIES) - 1, np.int8)
+    period_s, frames, area = np.zeros(count), np.zeros(count, np.int64), np.zeros(count)
+    opinion = np.full(count, "", object)
+    if found:
+        start_s = start_s.copy()
+    for index, looping in found:
+        verdict[index] = 1 if looping.last_s == series.end_s[index] else 0
+        start_s[index], value[index] = looping.start_s, looping.passes
+        period_s[index], frames[index] = round(looping.period_s, 3), looping.period
+        area[index] = round(looping.area, 3)
+        opinion[index] = "stuck" if looping.jumps else "seamless"
+        confidence[index] = _confidence(looping)
+        if not looping.jumps:
+            cap[index] = SEVERITIES.index("info")
+    return Evidence(
         kind="video.loop",
         scope="",
         start_s=start_s,
@@ -161,33 +187,34 @@ def loop(
         limit=limits.raise_repeats,
         unit="repeats",
         confidence=confidence,
-        details={
-            "period_s": np.round(period_s, 3),
-            "period_frames": frames,
-            "moving_area": np.round(area, 3),
-            "verdict": opinion,
-        },
+        details={"period_s": period_s, "period_frames": frames, "moving_area": area, "verdict": opinion},
         severity_cap=cap,
         message="picture loops: {period_frames} pictures ({period_s:.2f} s) are shown again and again ({verdict})",
     )
-    keep = max(begin, len(pts_s) - _MEMORY, int(np.searchsorted(pts_s, pts_s[-1] - limits.longest_s * 2.0)))
-    return [evidence], LoopCarry(pts_s[keep:].copy(), squares[keep:].copy(), counted, looping)
 
 
-def _squares(luma: np.ndarray) -> np.ndarray:
-    """Means over squares of tiles in integers, int16 [T, N]; tiles beyond the last whole square are left out."""
-    rows, columns = luma.shape[1] // _POOL * _POOL, luma.shape[2] // _POOL * _POOL
-    luma = luma[:, :rows, :columns]
+def _squares(luma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means over squares of tiles in integers, int16 [T, N], and their sums down the columns, float32 [T, K].
+
+    Tiles beyond the last whole square are left out. The sums stay below 2²⁴, so that they are exact.
+    """
+    rows, columns = luma.shape[1] // _POOL, luma.shape[2] // _POOL
+    luma = luma[:, : rows * _POOL, : columns * _POOL]
     lines = luma[:, 0::_POOL] + luma[:, 1::_POOL] + luma[:, 2::_POOL]
     squares = lines[:, :, 0::_POOL] + lines[:, :, 1::_POOL] + lines[:, :, 2::_POOL]
-    return np.asarray(np.rint(squares.reshape(len(luma), -1) * np.float32(_UNIT / _POOL**2)), np.int16)
+    squares = np.rint(squares * np.float32(_UNIT / _POOL**2))
+    sums = np.add.reduce(squares, axis=1)
+    return squares.reshape(len(luma), -1).astype(np.int16), np.asarray(sums)
 
 
-def _begun(squares: np.ndarray, pts_s: np.ndarray, end_s: float, limits: LoopLimits) -> _Looping | None:
+def _begun(
+    squares: np.ndarray, columns: np.ndarray, pts_s: np.ndarray, end_s: float, limits: LoopLimits
+) -> _Looping | None:
     """The loop that the last picture makes certain; null without one.
 
     Args:
         squares: int16 [H, N]: the pictures of one stretch, oldest first.
+        columns: float32 [H, K]: the sums of columns of squares.
         pts_s: float64 [H].
         end_s: End of the last one, in seconds.
         limits: What a loop is.
@@ -196,21 +223,37 @@ def _begun(squares: np.ndarray, pts_s: np.ndarray, end_s: float, limits: LoopLim
     longest = last - int(np.searchsorted(pts_s, pts_s[last] - limits.longest_s - 1e-6))
     if longest < 2:
         return None
-    # Distances to the pictures before, the nearest in time first; integers, so that no order of adding matters.
-    distance = _distances(squares[last - longest : last], squares[last])[::-1]
-    farthest = np.maximum.accumulate(distance)
-    floor = limits.moving_area * limits.motion * _UNIT * squares.shape[1]
-    back = np.flatnonzero((distance[1:] * _AWAY < farthest[:-1]) & (farthest[:-1] > floor)) + 1
+    # Distances to the pictures before, the nearest in time first; integers, so that no order of adding matters. Sums
+    # are never farther apart than what they are of, so that they say which of the pictures can have come back.
+    apart = np.abs(columns[last - longest : last] - columns[last])
+    nearer = (apart @ np.ones(apart.shape[1], np.float32))[::-1]
+    so_far = np.maximum.accumulate(nearer)
+    back = np.flatnonzero(nearer[1:] * np.float32(_FIRST_AWAY) < so_far[:-1]) + 1
     if not len(back):
         return None
-    regions = np.split(back, np.flatnonzero(np.diff(back) > 1) + 1)[:_CANDIDATES]
-    for region in regions:
-        period = int(region[distance[region].argmin()]) + 1
+    # The farthest in between is where the sums are.
+    peaks = np.flatnonzero(nearer[: back[-1]] == so_far[: back[-1]])
+    asked = np.concatenate([back, peaks])
+    distance = _distances(squares[last - 1 - asked], squares[last])
+    farthest = np.maximum.accumulate(distance[len(back) :])[np.searchsorted(peaks, back) - 1]
+    floor = limits.moving_area * limits.motion * _UNIT * squares.shape[1]
+    distance = distance[: len(back)]
+    is_back = (distance * _AWAY < farthest) & (farthest > floor)
+    back, distance, farthest = back[is_back], distance[is_back], farthest[is_back]
+    if not len(back):
+        return None
+    edges = [0, *(np.flatnonzero(back[1:] - back[:-1] > 1) + 1).tolist(), len(back)]
+    for low, high in pairwise(edges[: _CANDIDATES + 1]):
+        nearest = low + int(distance[low:high].argmin())
+        period = int(back[nearest]) + 1
         if 2 * period > last + 1:
             continue
-        # A look at three pictures of the period before all of them.
-        some = last - np.arange(1, 4) * period // 4
-        if (_distances(squares[some], squares[some - period]) * _AWAY / 2.0 > farthest[period - 1]).any():
+        # A look at three pictures of the period before all of them, at their sums first.
+        some = last - _QUARTERS * period // 4
+        most = float(farthest[nearest]) / _AWAY * 2.0
+        if np.abs(columns[some] - columns[some - period]).sum(axis=1).max() > most:
+            continue
+        if _distances(squares[some], squares[some - period]).max() > most:
             continue
         found = _looping(squares, pts_s, period, end_s, limits)
         if found is not None:
@@ -313,7 +356,8 @@ def _most(squares: np.ndarray, limits: LoopLimits) -> float:
 
 def _distances(newer: np.ndarray, older: np.ndarray) -> np.ndarray:
     """Sums of absolute differences of pictures, float32 [T]: of integers below 2²⁴, so exact in any order."""
-    return np.asarray(np.abs(newer - older).astype(np.float32) @ np.ones(newer.shape[1], np.float32))
+    apart = newer - older
+    return np.asarray(np.abs(apart, out=apart).astype(np.float32) @ np.ones(newer.shape[1], np.float32))
 
 
 def _differences(newer: np.ndarray, older: np.ndarray) -> np.ndarray:

@@ -227,12 +227,14 @@ def _may_repeat(levels_db: np.ndarray, ends: range) -> list[bool]:
     groups = np.array(ends[early:], np.intp) * _QUARTERS
     if not len(groups):
         return [False] * early
-    last = levels_db[groups[:, None] + np.arange(-_GLANCE, 0)]
-    differences_db = levels_db[groups[:, None, None] - _GLANCE + _earlier(_GLANCE)]
+    looks = np.lib.stride_tricks.sliding_window_view(levels_db.astype(np.float32), _GLANCE)
+    last = looks[groups - _GLANCE]
+    differences_db = looks[groups[:, None] - _GLANCE - np.arange(_PERIODS[0], _PERIODS[1] + 1)]
     differences_db -= last[:, None]
     least_db = np.abs(differences_db, out=differences_db).mean(axis=2).min(axis=1)
     spread_db = last.std(axis=1).clip(_LEAST_SPREAD_DB, _MOST_SPREAD_DB)
-    return [False] * early + (least_db <= _GLANCE_SLACK * (_DIFFERENCE[0] + _DIFFERENCE[1] * spread_db)).tolist()
+    likely: list[bool] = (least_db <= _GLANCE_SLACK * (_DIFFERENCE[0] + _DIFFERENCE[1] * spread_db)).tolist()
+    return [False] * early + likely
 
 
 def _differences_db(levels_db: np.ndarray, cells: int) -> np.ndarray:

@@ -67,7 +67,8 @@ class _Plan:
 @lru_cache(maxsize=32)
 def _plan(rate: int) -> _Plan:
     steps = range(max(rate // _THIN_HZ[0], 1), rate // _THIN_HZ[1], -1)
-    step = next((one for one in steps if rate % (2 * one) == 0), steps[0])
+    # Of some low rates no number of samples leaves one of `_THIN_HZ`.
+    step = next((one for one in steps if rate % (2 * one) == 0), max(rate // _THIN_HZ[0], 1))
     thin = rate / step
     length = max(round(thin * LINE_WINDOW_S), 2)
     frame = _smooth_length(rate // (STEPS_PER_S * PARTS))

@@ -68,7 +68,7 @@ class AudioStats(NamedTuple):
     cross: np.ndarray
     """int64 [T, C // 2]: Σ q · q' of the channels 2i and 2i + 1."""
     k_energy: np.ndarray
-    """float64 [T, C]: Σ of squares behind the filter."""
+    """float64 [T, C]: Σ of squares behind the filter, of samples held within `MAX_LEVEL`."""
     zero_run: np.ndarray
     """int32 [T, C]: longest run of exactly zero samples that lies within the hop."""
     same_run: np.ndarray

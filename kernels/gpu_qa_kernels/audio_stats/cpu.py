@@ -114,6 +114,9 @@ def _measure(
                 bends = scratch_bits[: max(count + known - 2, 0)]
                 bend_peak[t, c] = _bend(codes[k, 2 - known : 2 + count], bends)
                 bend_energy[t, c] = _product_of(bends, bends)
+            for k in range(pair):
+                _remember(state[first + k], lines[k], count)
+                _hold(lines[k], count)
             one, other = lines[0, _BEFORE : _BEFORE + count], lines[1, _BEFORE : _BEFORE + count]
             if pair == 2:
                 cross[t, first // 2] = _product_of(codes[0, 2 : 2 + count], codes[1, 2 : 2 + count])
@@ -122,8 +125,6 @@ def _measure(
             else:
                 k_energy[t, first] = _weigh_two(one, other, coefficients, state[first], spare)[0]
             for k in range(pair):
-                _remember(state[first + k], lines[k], count)
-                _hold(lines[k], count)
                 for p in range(phases):
                     _between(lines[k], taps[p], scratch[p * count : (p + 1) * count])
                 found[0] = _largest_of(scratch_bits[: phases * count])

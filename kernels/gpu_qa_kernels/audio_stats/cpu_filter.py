@@ -26,7 +26,8 @@ def _flushed(value: float) -> float:
 def weigh_two(one: Any, other: Any, coefficients: Any, first: Any, second: Any) -> Any:
     """Energies of two channels' samples behind both biquads; their states `first` and `second` are updated.
 
-    Each sum waits for the one before it, so two channels together take no longer than one alone.
+    The samples are held within `MAX_LEVEL`. Each sum waits for the one before it, so two channels together take no
+    longer than one alone.
     """
     b0, a1, a2 = coefficients[0, 0], coefficients[0, 3], coefficients[0, 4]
     d0, c1, c2 = coefficients[1, 0], coefficients[1, 3], coefficients[1, 4]

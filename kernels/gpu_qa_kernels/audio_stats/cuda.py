@@ -145,7 +145,7 @@ def audio_stats_kernel(  # type: ignore[no-untyped-def]
                         known = min(max(line[max(j, oldest)], -_MOST), _MOST)
                         value = _add_single(value, _mul_single(taps[tap + p * _TAPS + _BEFORE - j], known))
                     between = max(between, abs(value))
-                v = float(x)
+                v = min(max(float(x), -_MAX_LEVEL), _MAX_LEVEL)
                 y = _add(_mul(b0, v), s0)
                 s0, s1 = _add(_add(_mul(b1, v), s1), -_mul(a1, s0)), _add(_mul(b2, v), -_mul(a2, s0))
                 z = _add(_mul(d0, y), s2)

@@ -95,7 +95,7 @@ def _filtered_energy(hop: np.ndarray, coefficients: np.ndarray, state: np.ndarra
     (b0, b1, b2, a1, a2), (d0, d1, d2, c1, c2) = coefficients.tolist()
     b1, b2, d1, d2 = b1 - a1 * b0, b2 - a2 * b0, d1 - c1 * d0, d2 - c2 * d0
     energy = 0.0
-    for x in hop.tolist():
+    for x in np.clip(hop, -MAX_LEVEL, MAX_LEVEL).tolist():
         y = b0 * x + s[0]
         s[0], s[1] = (b1 * x + s[1]) - a1 * s[0], b2 * x - a2 * s[0]
         z = d0 * y + s[2]

@@ -2,8 +2,7 @@
 
 A word holds four samples of one byte, or two of two bytes. A thread takes a column of words and walks down the rows of
 a cell of the small picture: the word above is in a register already. Each column leaves its samples' sums behind, from
-which the cells' means follow, so that no sample is read twice. Pictures that do not lie on words are read sample by
-sample.
+which the cells' means follow. Pictures that do not lie on words are read sample by sample.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ _load, _pairs, _second, _put_pairs, _zero_pairs = (
     lanes.load, lanes.pairs, lanes.second, lanes.put_pairs, lanes.zero_pairs
 )  # fmt: skip
 _total, _LANES_8, _LANES_16 = lanes.total, lanes.LANES_8, lanes.LANES_16
+_ROOM = max(lanes.LANES_8, lanes.TOTAL)
+"""What the last vector that is written, or the only one that is summed, may take behind a row's sums."""
 
 _inline = numba.njit(nogil=True, boundscheck=False)
 
@@ -60,7 +62,7 @@ def _measure_profile(
     limit = 65535 // mask
     # What does not fill a vector is measured sample by sample.
     last = width - 1 - step
-    sums = np.empty(width + _LANES_8, np.uint16)
+    sums = np.empty(width + _ROOM, np.uint16)
     rows = min(limit, _ROWS)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
