@@ -317,10 +317,10 @@ class _History:
 
 
 def _floor(coarse: np.ndarray, limits: FreezeLimits) -> np.ndarray:
-    """The noise floor of each step, float32 [T]: 2.5 times what the quieter quarter of the tiles changes, limited; the
-    ceiling where few tiles exceed the lower limit.
+    """The noise floor of each step, float32 [T]: 2.5 times what the quieter quarter of the tiles changes, limited.
 
-    Nearly always it is one of the limits, which counting tells sooner than sorting.
+    It is the ceiling where few tiles exceed the lower limit. Nearly always it is one of the limits, which counting
+    tells sooner than sorting.
     """
     quarter = coarse.shape[1] // 4
     floor = np.full(len(coarse), limits.noise_floor, np.float32)
