@@ -49,8 +49,8 @@ _SHARPEST = 20
 _BACK_S = 0.2
 """Detail is back when it has been for this long, in seconds."""
 _COMBED = 0.3
-"""A tile is combed when combs make up more than this part of its gradient down; ours: woven synthesised pictures had 0.38 to
-0.74 of it, others 0.1."""
+"""A tile is combed when combs make up more than this part of its gradient down; ours: woven synthesised pictures had
+0.38 to 0.74 of it, others 0.1."""
 _FLAT_S = 2.0
 """After this long without texture nothing is known any more, in seconds."""
 
