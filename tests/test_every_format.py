@@ -38,8 +38,6 @@ CASES = (
 """Format, encoder, faults. The larger the picture, the less of it: a second of 2160p costs as much as 15 of 576p."""
 _NEAR_S = 0.25
 """Ends of an event and of its fault are so near to each other."""
-_TOO = {"coarse": {"video.blur"}}
-"""What is rightly told of a fault besides."""
 
 
 def _is_of(event: Event, fault: Fault) -> bool:
@@ -59,8 +57,8 @@ def test_every_fault_is_told_and_nothing_else(form: Form, codec: str, names: tup
     assert [event for event in report.events if not any(_is_of(event, fault) for fault in faults)] == []
     for fault in faults:
         told = [event for event in report.events if _is_of(event, fault)]
-        assert {event.kind for event in told} - _TOO.get(fault.name, set()) == {fault.kind}, (fault, told)
-        (event,) = (event for event in told if event.kind == fault.kind)
+        assert [event.kind for event in told] == [fault.kind], (fault, told)
+        (event,) = told
         assert event.start_s == pytest.approx(fault.start_s, abs=_NEAR_S), fault
         if fault.kind != "stream.format_change":
             assert event.end_s == pytest.approx(fault.end_s, abs=_NEAR_S), fault

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gpu_qa.inject.fault import Planting, Stage
 
-_LEVEL_FAULTS = ("clipping", "wrap")
+_LEVEL_FAULTS = ("clipping", "wrap", "stuck")
 """Those that need to know how loud the stretch is before they change it."""
 
 
