@@ -57,7 +57,6 @@ class Dropout:
 
     def __init__(self, planting: Planting, form: SoundForm, level: SoundLevel) -> None:
         self._length = max(1, round(planting.strength / 1000 * form.sample_rate))
-        self._least = self._LEAST * level.peak if self._length == 1 else 0.0
         self._rate = form.sample_rate
         self._every = form.sample_rate / planting.number("rate")
         self._repeats = planting.word("fill") == "repeat"
