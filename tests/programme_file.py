@@ -51,9 +51,11 @@ LENGTH_S = {
 FIRST_S, BETWEEN_S = 1.6, 1.2
 """Before the first fault, and after each."""
 _OPTIONS = {
-    "libx264": {"preset": "ultrafast", "crf": "16"},
-    "libx265": {"preset": "ultrafast", "crf": "16", "x265-params": "log-level=none:pools=1:frame-threads=1"},
+    "libx264": {"preset": "ultrafast"},
+    "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:pools=1:frame-threads=1"},
 }
+_CRF, _LARGE, _CRF_LARGE = 16, 720, 23
+"""Quality, and that of pictures of more rows, of which the noise would cost most of the bits and of the time."""
 _TICKS = 90_000
 _FULL, _LIMITED, _BT709 = 2, 1, 1
 """libavutil's numbers."""
@@ -79,7 +81,8 @@ def written(programme: Programme, path: Path, codec: str = "libx264") -> Path:
     form = programme.form
     pixels = "yuv420p" if form.bit_depth == 8 else "yuv420p10le"
     with av.open(str(path), "w") as out:
-        track: Any = out.add_stream(codec, rate=form.rate, options=_OPTIONS[codec])
+        quality = str(_CRF if form.height <= _LARGE else _CRF_LARGE)
+        track: Any = out.add_stream(codec, rate=form.rate, options={**_OPTIONS[codec], "crf": quality})
         track.width, track.height, track.pix_fmt = form.width, form.height, pixels
         context = track.codec_context
         context.thread_count = 1
