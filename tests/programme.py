@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from gpu_qa.series import Event, EventTiming, Evidence
 
 
+_COARSE = 8.0
+"""What has fewer cycles per height of the picture is its layout, all else its detail."""
+
+
 @dataclass(frozen=True)
 class Form:
     """How the programme is shown."""
@@ -63,7 +67,7 @@ class Programme:
     def __init__(self, form: Form, faults: Sequence[Fault], length_s: float) -> None:
         self.form, self.faults, self.length_s = form, faults, length_s
         self._scene = _scene(form)
-        noise = np.random.default_rng(3).normal(0, 0.006 * _span(form), (3, form.height + 16, form.width + 16))
+        noise = np.random.default_rng(3).normal(0, 0.003 * _span(form), (3, form.height + 16, form.width + 16))
         self._noise = noise.round().astype(np.int16)
         self._kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -94,8 +98,8 @@ class Programme:
         )
         luma = far[y : y + height, x : x + width].copy()
         side_y, side_x = near.shape
-        top = int((0.25 + 0.2 * np.sin(2.1 * at_s)) * height)
-        left = int((0.3 + 0.25 * np.sin(1.3 * at_s + 1)) * width)
+        top = _bounce(int(0.11 * width * at_s), height - side_y)
+        left = _bounce(int(0.29 * width * at_s), width - side_x)
         luma[top : top + side_y, left : left + side_x] = near
         self._put_logo(luma)
         shift_y, shift_x = index * 5 % 16, index * 11 % 16
@@ -187,17 +191,25 @@ def _scene(form: Form) -> _Scene:
 
 
 def _texture(height: int, width: int, seed: int) -> np.ndarray:
-    """Noise with as much contrast at every scale as natural pictures have (1/f), 0…1, float32 [H, W]."""
+    """Contrast at every scale as in natural pictures (1/f), calm in places as skies and walls are, 0…1, float32 [H, W].
+
+    The same picture at any size: its scales are fractions of it, not numbers of samples.
+    """
     rng = np.random.default_rng(seed)
     y, x = np.fft.fftfreq(height)[:, None] * height, np.fft.rfftfreq(width)[None, :] * width
-    # The same picture at any size: its scales are fractions of it, not numbers of samples.
-    amplitude = 1.0 / np.maximum(np.hypot(y, x * height / width), 1.0) ** 1.15
+    # Cycles per height of the picture.
+    frequency = np.maximum(np.hypot(y, x * height / width), 1.0)
     rows, cols = min(height, 1024), min(width // 2 + 1, 1024)
-    spectrum = np.zeros(amplitude.shape, np.complex64)
+    spectrum = np.zeros(frequency.shape, np.complex64)
     phases = np.exp(2j * np.pi * rng.random((rows, cols)))
     half = rows // 2
     spectrum[:half, :cols], spectrum[-half:, :cols] = phases[:half], phases[-half:]
-    drawn = np.fft.irfft2(spectrum * amplitude, (height, width))
+    spectrum *= 1.0 / frequency**1.4
+    drawn = np.fft.irfft2(spectrum, (height, width))
+    coarse = np.fft.irfft2(np.where(frequency < _COARSE, spectrum, 0), (height, width))
+    # Where the coarse picture is bright it is calm.
+    detail = 1 / (1 + np.exp(4.0 * coarse / coarse.std()))
+    drawn = coarse + (drawn - coarse) * (0.1 + 1.2 * detail)
     drawn = (drawn - drawn.mean()) / drawn.std()
     return np.asarray((0.45 + 0.2 * drawn).clip(0, 1).astype(np.float32))
 
@@ -244,8 +256,9 @@ def _stutter(programme: Programme, index: int, at_s: float, fault: Fault) -> tup
 
 
 def _loop(programme: Programme, index: int, at_s: float, fault: Fault) -> tuple[np.ndarray, np.ndarray]:
-    """The second from where it began, over and over."""
-    within_s = (at_s - fault.start_s) % 0.5
+    """The half second from where it began, over and over: the same pictures, also where they last differently long."""
+    rate = float(programme.form.rate)
+    within_s = (at_s - fault.start_s) % (2.0 * round(0.25 * rate) / rate)
     return programme.clean(index, fault.start_s + within_s)
 
 
@@ -282,14 +295,42 @@ def _flash(programme: Programme, index: int, at_s: float, fault: Fault) -> tuple
 
 
 def _combed(programme: Programme, index: int, at_s: float, fault: Fault) -> tuple[np.ndarray, np.ndarray]:
+    """Every second line shows what was there a picture ago."""
     luma, chroma = programme.clean(index, at_s)
-    luma[1::2] = programme.clean(index, at_s + 0.5 / float(programme.form.rate))[0][1::2]
+    luma[1::2] = programme.clean(index, at_s - 1.0 / float(programme.form.rate))[0][1::2]
     return luma, chroma
 
 
 def _grey(programme: Programme, index: int, at_s: float, fault: Fault) -> tuple[np.ndarray, np.ndarray]:
     luma, chroma = programme.clean(index, at_s)
     return luma, np.full_like(chroma, 128 << (programme.form.bit_depth - 8))
+
+
+def _bars(programme: Programme, index: int, at_s: float, fault: Fault) -> tuple[np.ndarray, np.ndarray]:
+    """Colour bars of 75 %: white, yellow, cyan, green, magenta, red, blue, black."""
+    luma, chroma = _flat(programme, 0.0)
+    width, grey = programme.form.width, 128 << (programme.form.bit_depth - 8)
+    for bar in range(8):
+        red, green, blue = 0.75 * (bar & 2 == 0), 0.75 * (bar & 4 == 0), 0.75 * (bar & 1 == 0)
+        y = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        left, right = bar * width // 8, (bar + 1) * width // 8
+        luma[:, left:right] = _luma(programme.form, y)
+        for plane, color in zip(chroma, ((blue - y) / 1.8556, (red - y) / 1.5748), strict=True):
+            plane[:, left // 2 : right // 2] = grey + round(color * _span(programme.form))
+    return luma, chroma
+
+
+def _letterbox(programme: Programme, index: int, at_s: float, fault: Fault) -> tuple[np.ndarray, np.ndarray]:
+    """Black bars of an eighth of the picture above and below."""
+    luma, chroma = programme.clean(index, at_s)
+    dark, grey = _flat(programme, 0.0)
+    rows = programme.form.height // 16 * 2
+    chroma = chroma.copy()
+    for side in (slice(0, rows), slice(-rows, None)):
+        luma[side] = dark[side]
+    for side in (slice(0, rows // 2), slice(-(rows // 2), None)):
+        chroma[:, side] = grey[:, side]
+    return luma, chroma
 
 
 FAULTS: dict[str, Callable[[Programme, int, float, Fault], tuple[np.ndarray, np.ndarray]]] = {
@@ -304,6 +345,8 @@ FAULTS: dict[str, Callable[[Programme, int, float, Fault], tuple[np.ndarray, np.
     "flash": _flash,
     "combed": _combed,
     "grey": _grey,
+    "bars": _bars,
+    "letterbox": _letterbox,
 }
 
 

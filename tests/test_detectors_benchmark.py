@@ -248,6 +248,11 @@ def test_rows_of_a_clip() -> None:
     assert "hum" in mono
     assert "channel_loss" not in mono
     assert {one.fault for one in plan.rows([a_base()], kinds, ("hum",), quick=True)} == {"", "hum"}
+    # What takes minutes is planted in every second clip, and only what has rows is swept.
+    both = plan.rows([a_base(), a_base(name="b")], kinds, ("hum", "loudness"), quick=True)
+    assert {(one.clip, one.fault) for one in both if one.fault} == {("a", "hum"), ("a", "loudness"), ("b", "hum")}
+    swept = sweep.of_rows([("hum", "above_db", 6.0), ("stalled", "stalled_s", 10.0)], both)
+    assert swept == [("hum", "above_db", 6.0)]
 
 
 # --- the whole --------------------------------------------------------------------------------------------------------
@@ -370,6 +375,39 @@ def test_charts_are_svg() -> None:
     # By the logarithm: as far from 0.1 to 1 as from 1 to 10; and upwards.
     assert places[1][0] - places[0][0] == pytest.approx(places[2][0] - places[1][0], abs=0.2)
     assert places[0][1] > places[1][1] > places[2][1]
+
+
+def test_charts_have_steps_from_weak_to_strong() -> None:
+    line = Line("found", ((0, 0.0), (1, 0.5), (2, 1.0)))
+    text = sheet([Chart("loop", "length, s", (line,), steps=("2", "1", "0.4"))])
+    root = ET.fromstring(text)  # noqa: S314 - our own
+    name = "{http://www.w3.org/2000/svg}"
+    (drawn,) = root.findall(f".//{name}polyline")
+    across = [float(pair.split(",")[0]) for pair in drawn.attrib["points"].split()]
+    assert across[1] - across[0] == pytest.approx(across[2] - across[1])
+    labels = [one.text for one in root.iter(f"{name}text")]
+    assert [label for label in labels if label in ("2", "1", "0.4")] == ["2", "1", "0.4"]
+
+
+def test_a_page_of_part_of_the_results() -> None:
+    """One clip, faults of one strength or two, nothing asked of FFmpeg, no sweeps."""
+    rows = [
+        {"row": row("a", fault, case=case), "truth": truth(FAULTS[fault].kind), "peer": {}, "events": events}
+        for fault, case, events in (
+            ("freeze", 0, [told(4.0, 8.0, 6.1)]),
+            ("blur", 0, []),
+            ("blur", 1, [told(4.1, 8.1, 5.0, kind="video.blur")]),
+        )
+    ]
+    document = benchmark._document(rows, (), {"b": "no picture"}, 0.5, 60.0)
+    document = dataclasses.replace(
+        document, clips=(benchmark._clip_row(a_base()),), software=result.software(), machine=result.machine(0.5)
+    )
+    text = page.filled(page.PAGE.read_text(encoding="utf-8"), document, None)
+    assert "| [freeze](detectors/freeze.md) | freeze | 1 | all 1 | all 1 | 1 | 2.1 |  | 0 |" in text
+    assert "| [blur](detectors/blur.md) | blur | 2 | 1 of 2 (50 %) | all 1 | 1 | 1.0 |  | 0 |" in text
+    assert "Not measured." in text
+    assert page.charts(document).count("<polyline") == 2
 
 
 def test_the_page_is_made_from_the_committed_results() -> None:

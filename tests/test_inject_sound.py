@@ -166,8 +166,11 @@ def test_click(tmp_path: Path) -> None:
 def test_stuck(tmp_path: Path) -> None:
     own = clean().sound
     held, _ = planted(tmp_path, "stuck", 0.0)
+    # The last one that is not near zero.
+    high = np.abs(own[:, :48_000]).max(axis=0) >= 0.25 * np.abs(own[:, STRETCH]).max()
+    last = int(np.flatnonzero(high)[-1])
     for channel in (0, 1):
-        assert set(held.sound[channel, STRETCH]) == {own[channel, 47_999]}
+        assert set(held.sound[channel, STRETCH]) == {own[channel, last]}
     loop, _ = planted(tmp_path, "stuck", 20.0)
     inside = loop.sound[:, STRETCH]
     np.testing.assert_array_equal(inside[:, :960], own[:, 47_040:48_000])

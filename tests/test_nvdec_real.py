@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -15,10 +16,13 @@ from gpu_qa.errors import DeviceError
 from gpu_qa.media import Packet, Plane, VideoFrame
 from tests.clips import cached_clip
 from tests.decode_harness import decode_all, opened, reference, same_pictures
+from tests.programme import Form, Programme
+from tests.programme_file import KINDS, laid_out, written
 from tests.test_decode import B_FRAMES, CLIPS, clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from gpu_qa.media import Track
 
@@ -181,3 +185,24 @@ def test_an_analysis_on_the_card_tells_what_one_on_the_cpu_does() -> None:
     expected = told("cpu")
     assert {"video.freeze", "video.black", "audio.silence"} <= {kind for kind, *_ in expected}
     assert told("cuda") == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "codec"),
+    [
+        (Form(640, 360, Fraction(25), 8, "limited"), "libx264"),
+        (Form(854, 480, Fraction(30), 10, "full", irregular=True), "libx265"),
+    ],
+    ids=str,
+)
+def test_every_fault_is_told_on_the_card_as_on_the_cpu(form: Form, codec: str, tmp_path: Path) -> None:
+    faults, length_s = laid_out(tuple(KINDS))
+    path = written(Programme(form, faults, length_s), tmp_path / "programme.mkv", codec)
+    reports = [
+        gpu_qa.analyze(path, gpu_qa.Settings(decode=DecodeSettings(device="cpu"))),
+        gpu_qa.analyze(path, gpu_qa.Settings(decode=DecodeSettings(device="cuda"))),
+    ]
+    assert [report.error for report in reports] == [None, None]
+    assert reports[1].measurements["decoders"][0].startswith("nvdec")
+    assert len(reports[0].events) >= len(faults)
+    assert reports[1].events == reports[0].events

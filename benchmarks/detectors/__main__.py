@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         rows = plan.rows(bases, _kinds(), faults, quick=chosen.quick)
         if chosen.sweep:
             try:
-                wishes = sweep.wishes(chosen.sweep)
+                wishes = sweep.of_rows(sweep.wishes(chosen.sweep), rows)
             except ValueError as error:
                 print(f"detectors: {error}", file=sys.stderr)
                 return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,12 @@ from benchmarks import result
 from benchmarks.detectors.plot import Chart, Line, sheet
 from benchmarks.detectors.schema import CaseResult, DetectionResult, Quartiles, Sweep, SweepPoint, SweepResult
 from benchmarks.page import replaced
+from gpu_qa.config import known_detectors
+from gpu_qa.inject import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 DOCS = result.ROOT / "docs"
 RESULTS = result.ROOT / "benchmarks" / "results"
@@ -43,9 +47,11 @@ def filled(page: str, document: DetectionResult, sweeps: SweepResult | None) -> 
     """
     places = {
         "summary": _summary(document),
+        "detectors": "\n".join(_detector_table(document)),
+        "charts": _picture(charts(document), "Share of clips in which a fault is found, over its strength", CHARTS),
         "cases": "\n".join(_case_table(document.cases)),
         "quiet": _quiet(document),
-        "sweeps": "\n".join(_sweep_table(sweeps.sweeps)) if sweeps is not None else "Not measured.",
+        "sweeps": _sweeps(sweeps),
         "where": _where(document),
     }
     for name, words in places.items():
@@ -54,16 +60,31 @@ def filled(page: str, document: DetectionResult, sweeps: SweepResult | None) -> 
 
 
 def charts(document: DetectionResult) -> str:
-    """Share of clips in which a fault is found, over its strength."""
+    """Share of clips in which a fault is found, over its strength, from weak to strong."""
     found = []
     for (fault, options), cases in _series(document.cases).items():
-        lines = [Line("gpu-qa", tuple((case.strength or 0.0, case.ours.found / case.clips) for case in cases))]
+        lines = [
+            Line("found", tuple((at, case.ours.found / case.clips) for at, case in enumerate(cases))),
+            Line(
+                "both ends within 0.5 s",
+                tuple((at, case.ours.exact / case.clips) for at, case in enumerate(cases)),
+                color=1,
+            ),
+        ]
         if all(case.theirs is not None for case in cases):
-            points = tuple((case.strength or 0.0, case.theirs.found / case.clips) for case in cases if case.theirs)
-            lines.append(Line("FFmpeg's filter", points))
-        title = f"{fault} {options}".strip()
-        found.append(Chart(title, cases[0].unit, tuple(lines)))
+            points = tuple((at, case.theirs.found / case.clips) for at, case in enumerate(cases) if case.theirs)
+            lines.append(Line("found by FFmpeg's filter", points, color=2))
+        steps = tuple(f"{case.strength:g}" for case in cases)
+        title = f"{fault} ({options})" if options else fault
+        found.append(Chart(title, _across(cases[0]), tuple(lines), steps=steps))
     return sheet(found)
+
+
+def _across(case: CaseResult) -> str:
+    """What a fault's strength says, with its unit."""
+    allowed = FAULTS[case.fault].strength if case.fault in FAULTS else None
+    what = allowed.what.partition(",")[0] if allowed is not None else ""
+    return ", ".join(part for part in (what, case.unit if case.unit != "1" else "") if part)
 
 
 def sweep_charts(sweeps: SweepResult) -> str:
@@ -81,11 +102,12 @@ def sweep_charts(sweeps: SweepResult) -> str:
         lines = (
             Line("found", tuple((point.value, point.found / clips) for point in sweep.points)),
             Line(
-                "events on clean clips (of the most at any value)",
+                "events on clean clips, as a part of the most",
                 tuple((point.value, point.alarms / most) for point in sweep.points),
+                color=2,
             ),
         )
-        across = f"{sweep.limit}, at most {max(point.alarms for point in sweep.points)} events on clean clips"
+        across = f"{sweep.limit}; events: at most {max(point.alarms for point in sweep.points)}"
         found.append(Chart(sweep.detector, across, lines, mark=sweep.default))
     return sheet(found)
 
@@ -111,6 +133,54 @@ def text(document: DetectionResult) -> str:
         for alarm in (*quiet.alarms, *quiet.strays)
     ]
     return "\n".join(lines)
+
+
+def _picture(svg: str, words: str, path: Path) -> str:
+    """The reference to a chart; nothing where it is empty."""
+    return f"![{words}](images/{path.name})" if "<polyline" in svg else "Nothing was planted at two strengths."
+
+
+def _sweeps(sweeps: SweepResult | None) -> str:
+    if sweeps is None or not sweeps.sweeps:
+        return "Not measured."
+    lines = ["![Found, and events on clean clips, over a limit of each detector](images/sweeps.svg)", ""]
+    return "\n".join([*lines, *_sweep_table(sweeps.sweeps)])
+
+
+def _detector_table(document: DetectionResult) -> list[str]:
+    """A line for each detector: all of its faults at all strengths."""
+    lines = [
+        (
+            "| detector | faults | planted | found | at the strongest | exact | told after, s | FFmpeg found "
+            "| where nothing was |"
+        ),
+        "|---|---|---:|---:|---:|---:|---:|---|---:|",
+    ]
+    told = [*document.quiet.alarms, *document.quiet.strays]
+    for detector in known_detectors().values():
+        cases = [case for case in document.cases if case.detector == detector.name]
+        if not cases:
+            continue
+        strongest = list({case.fault: case for case in cases}.values())
+        delays = [case.ours.told_s.median for case in cases if case.ours.told_s is not None]
+        asked = [case for case in cases if case.theirs is not None]
+        peer = ""
+        if asked:
+            theirs, of = sum(case.theirs.found for case in asked if case.theirs), sum(case.clips for case in asked)
+            peer = f"{theirs} of {of} ({asked[0].peer})"
+        where = sum(alarm.kind in detector.kinds for alarm in told)
+        lines.append(
+            f"| [{detector.name}](detectors/{detector.name}.md) | {', '.join(case.fault for case in strongest)} | "
+            f"{sum(case.clips for case in cases)} | {_part(cases)} | {_part(strongest)} | "
+            f"{sum(case.ours.exact for case in cases)} | {f'{statistics.median(delays):.1f}' if delays else ''} | "
+            f"{peer} | {where} |"
+        )
+    return lines
+
+
+def _part(cases: Sequence[CaseResult]) -> str:
+    found, clips = sum(case.ours.found for case in cases), sum(case.clips for case in cases)
+    return f"{found} of {clips} ({_share(found, clips)})" if found < clips else f"all {clips}"
 
 
 def _series(cases: Sequence[CaseResult]) -> dict[tuple[str, str], list[CaseResult]]:

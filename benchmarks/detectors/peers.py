@@ -70,7 +70,8 @@ PEERS: dict[str, Peer] = {
     ),
     "ebur128": Peer(("audio.true_peak",), "ebur128=peak=true:metadata=1", True, "lavfi.r128.true_peak", numbers=True),
 }  # fmt: skip
-"""By the name under which they are shown. FFmpeg has nothing for the other kinds."""
+"""By the name under which they are shown. For the other kinds FFmpeg has nothing, or numbers without an order of better
+and worse (`cropdetect`, `signalstats`)."""
 
 
 def available() -> bool:
@@ -117,7 +118,7 @@ def read(peer: Peer, lines: Iterable[str]) -> dict[str, Any]:
             continue
         key, _, value = line.partition("=")
         if peer.numbers or peer.words:
-            if key == peer.key or (key.startswith(peer.key) and peer.key.endswith("true_peak")):
+            if key == peer.key:
                 number = float(value in peer.words) if peer.words else _number(value)
                 seconds.setdefault(int(at_s - (zero_s or 0.0)), []).append(number)
             continue

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WIDTH, _HEIGHT = 230, 150
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 10, 30, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 12, 30, 34
 _COLUMNS = 4
-_COLORS = ("#1f77b4", "#d95f02", "#7a7a7a")
+_COLORS = ("#1f77b4", "#9ecae1", "#d95f02")
+"""Blue, light blue, orange."""
+_DIGIT = 5.6
+"""Width of a character of the smaller text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Line:
     name: str
     points: tuple[tuple[float, float], ...]
     """Place, value."""
+    color: int = 0
+    """Blue, light blue, orange: 0, 1, 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +43,16 @@ class Chart:
     percent: bool = True
     mark: float | None = None
     """A place that is marked by a line from top to bottom."""
+    steps: tuple[str, ...] = ()
+    """Where places are the numbers 0, 1, 2, … of steps, what these are called; the steps are as far apart as each
+    other. Empty where places are quantities."""
 
 
 def sheet(charts: Sequence[Chart]) -> str:
     """All charts as one SVG document."""
     columns = min(_COLUMNS, max(1, len(charts)))
     rows = max(1, -(-len(charts) // columns))
-    names = list(dict.fromkeys(line.name for chart in charts for line in chart.lines))
+    names = list(dict.fromkeys((line.name, line.color) for chart in charts for line in chart.lines))
     width, height = columns * _WIDTH, rows * _HEIGHT + 22
     parts = [
         (
@@ -53,24 +61,21 @@ def sheet(charts: Sequence[Chart]) -> str:
         ),
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
-    for number, name in enumerate(names):
-        x = 10 + number * 150
-        parts.append(f'<rect x="{x}" y="8" width="14" height="4" fill="{_color(names, name)}"/>')
+    for number, (name, color) in enumerate(names):
+        x = 10 + number * 220
+        parts.append(f'<rect x="{x}" y="8" width="14" height="4" fill="{_COLORS[color]}"/>')
         parts.append(f'<text x="{x + 19}" y="14">{escape(name)}</text>')
     for number, chart in enumerate(charts):
         x, y = number % columns * _WIDTH, number // columns * _HEIGHT + 22
-        parts += [f'<g transform="translate({x},{y})">', *_drawn(chart, names), "</g>"]
+        parts += [f'<g transform="translate({x},{y})">', *_drawn(chart), "</g>"]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _color(names: Sequence[str], name: str) -> str:
-    return _COLORS[names.index(name) % len(_COLORS)]
-
-
-def _drawn(chart: Chart, names: Sequence[str]) -> list[str]:
+def _drawn(chart: Chart) -> list[str]:
     places = sorted({place for line in chart.lines for place, _ in line.points})
     bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
-    at = _scale(places, _LEFT + 6, right - 6)
+    low, high = _LEFT + 8, right - 8
+    at = _stairs(places, low, high) if chart.steps else _scale(places, low, high)
 
     def height(value: float) -> float:
         return bottom - (bottom - _TOP) * min(1.0, max(0.0, value / chart.top if chart.top else 0.0))
@@ -83,24 +88,33 @@ def _drawn(chart: Chart, names: Sequence[str]) -> list[str]:
         f'<text x="{_LEFT - 4}" y="{_TOP + 4}" text-anchor="end">{label}</text>',
         f'<text x="{_LEFT - 4}" y="{bottom + 3}" text-anchor="end">0</text>',
         (
-            f'<text x="{(_LEFT + right) / 2:.0f}" y="{_HEIGHT - 6}" text-anchor="middle" fill="#444">'
+            f'<text x="{_WIDTH / 2:.0f}" y="{_HEIGHT - 6}" text-anchor="middle" fill="#444" font-size="9">'
             f"{escape(chart.across)}</text>"
         ),
     ]
     if chart.mark is not None and chart.mark in at:
         parts.append(f'<path d="M{at[chart.mark]:.1f} {_TOP}V{bottom}" stroke="#999" stroke-dasharray="3 3"/>')
-    last = -99.0
-    for place in places:
-        if at[place] - last > 24:
-            last = at[place]
-            parts.append(f'<text x="{last:.1f}" y="{bottom + 12}" text-anchor="middle">{place:g}</text>')
+    taken: list[tuple[float, float]] = []
+    # A marked place is named first, others where there is room.
+    for place in sorted(places, key=lambda one: (one != chart.mark, one)):
+        words = (chart.steps[int(place)] if chart.steps else f"{place:.3g}").replace("-", "−")
+        half = _DIGIT * len(words) / 2 + 2
+        if all(abs(at[place] - x) >= half + other for x, other in taken):
+            taken.append((at[place], half))
+            parts.append(f'<text x="{at[place]:.1f}" y="{bottom + 12}" text-anchor="middle">{escape(words)}</text>')
     for line in chart.lines:
-        color = _color(names, line.name)
+        color = _COLORS[line.color]
         points = [(at[place], height(value)) for place, value in sorted(line.points)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{color}"/>' for x, y in points]
     return parts
+
+
+def _stairs(places: Sequence[float], low: float, high: float) -> dict[float, float]:
+    """Where each step lies: as far from the next one as all others."""
+    most = max(1.0, *places) if places else 1.0
+    return {place: low + (high - low) * (place / most) for place in places}
 
 
 def _scale(places: Sequence[float], low: float, high: float) -> dict[float, float]:

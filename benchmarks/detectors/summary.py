@@ -108,6 +108,7 @@ def cases(measured: Sequence[dict[str, Any]], peer_limits: dict[str, float]) -> 
                     event["kind"]
                     for event in one["events"]
                     if event["kind"] != fault.kind
+                    and (event["kind"].startswith("audio.") or not one["row"]["sound_only"])
                     and overlap((event["start_s"], event["end_s"]), one["truth"]["start_s"], one["truth"]["end_s"]) > 0
                 }
             )

@@ -69,6 +69,12 @@ def wishes(text: str) -> list[Point]:
     return found
 
 
+def of_rows(points: Sequence[Point], rows: Sequence[Row]) -> list[Point]:
+    """The points of detectors for which a fault is planted in some row."""
+    known, planted = known_detectors(), {FAULTS[row.fault].kind for row in rows if row.fault}
+    return [point for point in points if planted & set(known[point[0]].kinds)]
+
+
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 

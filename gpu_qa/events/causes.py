@@ -29,7 +29,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "video.color_loss": (*_NO_PICTURE, "video.flash"),
     "video.block_corruption": (*_NO_PICTURE, "video.flash"),
     "video.blockiness": (*_NO_PICTURE, "video.block_corruption", "video.flash"),
-    "video.blur": (*_NO_PICTURE, "video.freeze", "video.block_corruption", "video.flash"),
+    "video.blur": (*_NO_PICTURE, "video.freeze", "video.block_corruption", "video.blockiness", "video.flash"),
     "video.stutter": (
         *_NO_PICTURE,
         "video.freeze",

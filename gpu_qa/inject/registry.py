@@ -301,9 +301,10 @@ _SOUND_FAULTS = (
         name="stuck",
         kind="audio.stuck",
         stage="sound",
-        summary="a buffer plays again and again, or the last sample stays",
+        summary="a buffer plays again and again, or the last sample of some height stays",
         make=soiled.Stuck,
         strength=Strength("length of the buffer, 0 is one sample", "ms", 0.0, 1000.0, 20.0),
+        needs_level=True,
         cases=_levels(200.0, 20.0, 0.0),
     ),
     Fault(

@@ -137,10 +137,14 @@ class Click:
 
 
 class Stuck:
-    """A buffer is played again and again; of no length: the last sample stays."""
+    """A buffer is played again and again; of no length: the last sample of some height stays."""
+
+    _LEAST = 0.25
+    """What stays is at least this part of the loudest sample in one channel: near zero it would be silence."""
 
     def __init__(self, planting: Planting, form: SoundForm, level: SoundLevel) -> None:
         self._length = max(1, round(planting.strength / 1000 * form.sample_rate))
+        self._least = self._LEAST * level.peak if self._length == 1 else 0.0
         self._buffer = np.zeros((form.channels, self._length), np.float32)
         self._start: int | None = None
 
@@ -148,7 +152,8 @@ class Stuck:
         """See `SoundFault`."""
         if not inside:
             self._start = None
-            self._buffer = np.concatenate([self._buffer, samples], axis=1)[:, -self._length :]
+            high = np.abs(samples).max(axis=0, initial=0.0) >= self._least
+            self._buffer = np.concatenate([self._buffer, samples[:, high]], axis=1)[:, -self._length :]
             return samples
         if self._start is None:
             self._start = first
