@@ -209,7 +209,7 @@ def _followed(
         end_s = float(series.end_s[step])
         if told is None and found is not None:
             told, over = found, 0
-            begun = _begun(lines[:now, 0, told.mains, told.lead], now - window, told.lead_dbfs)
+            begun = _begun(lines[:now, 0, told.mains][:, list(told.multiples)], now - window, told)
             steps.append(_Step(float(start_s[begun]), end_s, 1, told))
             continue
         if told is not None:
@@ -269,11 +269,14 @@ def _found(lines: np.ndarray, clear: np.ndarray, limits: HumLimits) -> _Hum | No
     )
 
 
-def _begun(level: np.ndarray, window_start: int, told_dbfs: float) -> int:
-    """The step with which a line came: before the window's start, or within it where it was there for most of it."""
+def _begun(levels_dbfs: np.ndarray, window_start: int, told: _Hum) -> int:
+    """The step with which all lines came: before the window's start, or within it where they were there for most of it.
+
+    Bass may stand in for one of them.
+    """
     step = window_start
-    there = level >= told_dbfs - _GONE_DB
-    while not there[step]:
+    there: np.ndarray = (levels_dbfs >= np.array(told.levels_dbfs) - _GONE_DB).all(axis=1)
+    while step < len(there) - 1 and not there[step]:
         step += 1
     while step > max(window_start - _BACK, 0) and there[step - 1]:
         step -= 1
