@@ -1,9 +1,10 @@
-"""Stutter: pictures are repeated, or repeated and skipped, where the same shot ran smoothly before.
+"""Stutter: pictures are repeated, or do not come, where the same shot ran smoothly before.
 
 A repeated picture lies between two movements and shows none itself. Encoders make repeats nearly, not exactly alike, so
 that a picture's change is compared with what moved just before and just after, block by block: its stillness is the
-share of that movement that is missing. Film in 60 Hz, 25 pictures in 50, animation on twos, slow motion and screen
-recordings repeat pictures too, but they do so from the start of a shot; a defect begins in the middle of one.
+share of that movement that is missing. A picture that does not come leaves the one before it on the screen, by its time
+stamps, which is as good as a repeat. Film in 60 Hz, 25 pictures in 50, animation on twos, slow motion and screen
+recordings repeat pictures too, but evenly and from the start of a shot; a defect begins in the middle of one.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _ASK_S = 0.2
 _LEAP = 1.2
 """Where pictures are missing those that come change by so many times as much as usual; ours: 1.5 to 2.7 where every
 second one was left out, 1.0 where a scene slows."""
+_TRIES = 3
+"""Where pictures do not get as far from an onset on, so many later ones are tried: motion may have begun after it."""
 _PAUSE_S = 1.5
 """A stutter has also ended when nothing moved by which to tell for this long, in seconds."""
 
@@ -54,7 +57,8 @@ class StutterLimits:
 
     raise_excess: float = 0.12
     """A stutter when the share of repeated pictures is this much above what is usual in the shot: with every fifth
-    picture repeated it is 0.2 above, with every second 0.5. Ours."""
+    picture repeated it is 0.2 above, with every second 0.5. In a cadence that has repeats, when so much more of the
+    pictures are shown for an uneven time. Ours."""
     raise_stillness: float = 0.85
     """A picture is surely repeated when this share of the movement around it is missing in it. Ours."""
     clear_stillness: float = 0.6
@@ -68,8 +72,8 @@ class StutterLimits:
     least_repeats: int = 5
     """A stutter has at least this many repeats; a picture that is shown three times running is one."""
     surprise: float = 7.0
-    """So much likelier, as a natural logarithm, must it be that the share of repeats has changed than that it has been
-    the same all along."""
+    """So much likelier, as a natural logarithm, must it be that the repeats have changed than that they have been the
+    same all along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,25 +295,27 @@ def _begun(
     at = np.flatnonzero(is_repeat)
     first = max(_USUAL, int(np.searchsorted(moving_s, moving_s[0] + _USUAL_S - 1e-9)))
     last = int(np.searchsorted(moving_s, moving_s[-1] - _LEAST_S, side="right")) - 1
-    # Each repeat may be the first one: the pictures from it on against those before.
-    onsets = at[(at >= first) & (at <= last)]
-    if not len(onsets):
-        return None
     level = levels[oldest:][judged].astype(np.float64)
     bounds = {"raise_excess": limits.raise_excess, "surprise": limits.surprise, "nearly": _NEARLY}
-    change = share_change(repeat, onsets, **bounds)
-    if change is None:
-        change = run_change(is_repeat, first - 1, last - 1, **bounds)
-    if change is None:
-        change = regular_change(is_repeat, np.nan_to_num(level), first, surprise=limits.surprise)
-    if change is None or np.count_nonzero(np.diff(at[at >= change.at], prepend=-2) > 1) < limits.least_repeats:
-        return None
-    near = slice(max(0, change.at - _LEVELS), change.at)
-    usual_level = np.median(level[near][~is_repeat[near]])
-    if not _gets_as_far(level[change.at :], repeat[change.at :], float(usual_level)):
-        return None
-    run = len(is_repeat) - int(np.flatnonzero(~is_repeat)[-1])
-    return _Running(float(moving_s[change.at]), end_s, change, run)
+    for _ in range(_TRIES):
+        # Each repeat may be the first one: the pictures from it on against those before.
+        onsets = at[(at >= first) & (at <= last)]
+        if not len(onsets):
+            return None
+        change = share_change(repeat, onsets, **bounds)
+        if change is None:
+            change = run_change(is_repeat, first - 1, last - 1, **bounds)
+        if change is None:
+            change = regular_change(is_repeat, np.nan_to_num(level), first, surprise=limits.surprise)
+        if change is None or np.count_nonzero(np.diff(at[at >= change.at], prepend=-2) > 1) < limits.least_repeats:
+            return None
+        near = slice(max(0, change.at - _LEVELS), change.at)
+        usual_level = np.median(level[near][~is_repeat[near]])
+        if _gets_as_far(level[change.at :], repeat[change.at :], float(usual_level)):
+            run = len(is_repeat) - int(np.flatnonzero(~is_repeat)[-1])
+            return _Running(float(moving_s[change.at]), end_s, change, run)
+        first = change.at + 1
+    return None
 
 
 def _gets_as_far(level: np.ndarray, repeat: np.ndarray, usual_level: float) -> bool:
@@ -367,6 +373,6 @@ STUTTER = Detector(
     weigh=stutter,
     limits=StutterLimits(),
     timing=EventTiming(raise_after_s=0.6, clear_after_s=0.0, major_after_s=5.0, critical_after_s=15.0),
-    summary="Pictures are repeated or skipped where motion ran smoothly before.",
+    summary="Pictures are repeated, or do not come, where motion ran smoothly before.",
     source="our own measurement on planted repeats, against the cadence of the shot",
 )
