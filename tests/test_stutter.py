@@ -237,6 +237,17 @@ def test_a_stutter_goes_on_through_a_cut() -> None:
     assert (closed.start_s, closed.end_s) == (pytest.approx(3.0, abs=0.25), pytest.approx(8.0, abs=0.25))  # type: ignore[comparison-overlap]
 
 
+@pytest.mark.parametrize("pictures", [6, 8, 10])
+def test_it_may_begin_just_before_a_cut(pictures: int) -> None:
+    """And not with the shot that follows, in which all pictures are on twos."""
+    shot = np.concatenate([np.ones(60), np.resize([2, 0], pictures), np.full(1, 20.0), np.resize([0, 2], 59)])
+    (_, closed) = events(moving(np.concatenate([shot, np.ones(60)])))
+    assert closed.start_s == pytest.approx(60 / 25, abs=0.12)
+    assert closed.end_s == pytest.approx((120 + pictures) / 25, abs=0.3)
+    film = np.concatenate([np.ones(60 + pictures), np.full(1, 20.0), np.resize([0, 2], 59), np.ones(60)])
+    assert events(moving(film)) == []
+
+
 def test_nothing_is_judged_across_a_discontinuity() -> None:
     smooth, film = moving(np.ones(100)), moving(np.resize([1, 0], 100), start_s=4.0, first=True)
     assert events(joined(smooth, film)) == []

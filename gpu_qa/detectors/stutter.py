@@ -1,9 +1,10 @@
-"""Stutter: pictures are repeated, or repeated and skipped, where the same shot ran smoothly before.
+"""Stutter: pictures are repeated, or do not come, where the same shot ran smoothly before.
 
 A repeated picture lies between two movements and shows none itself. Encoders make repeats nearly, not exactly alike, so
 that a picture's change is compared with what moved just before and just after, block by block: its stillness is the
-share of that movement that is missing. Film in 60 Hz, 25 pictures in 50, animation on twos, slow motion and screen
-recordings repeat pictures too, but they do so from the start of a shot; a defect begins in the middle of one.
+share of that movement that is missing. A picture that does not come leaves the one before it on the screen, by its time
+stamps, which is as good as a repeat. Film in 60 Hz, 25 pictures in 50, animation on twos, slow motion and screen
+recordings repeat pictures too, but evenly and from the start of a shot; a defect begins in the middle of one.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ _ASK_S = 0.2
 _LEAP = 1.2
 """Where pictures are missing those that come change by so many times as much as usual; ours: 1.5 to 2.7 where every
 second one was left out, 1.0 where a scene slows."""
+_NEW_S, _CLEARLY = 2.0, 2
+"""A shot is new for the first, in seconds: a stutter may have begun in the one before, with so many repeats or more."""
+_TRIES = 3
+"""Where pictures do not get as far from an onset on, so many later ones are tried: motion may have begun after it."""
 _PAUSE_S = 1.5
 """A stutter has also ended when nothing moved by which to tell for this long, in seconds."""
 
@@ -54,7 +59,8 @@ class StutterLimits:
 
     raise_excess: float = 0.12
     """A stutter when the share of repeated pictures is this much above what is usual in the shot: with every fifth
-    picture repeated it is 0.2 above, with every second 0.5. Ours."""
+    picture repeated it is 0.2 above, with every second 0.5. In a cadence that has repeats, when so much more of the
+    pictures are shown for an uneven time. Ours."""
     raise_stillness: float = 0.85
     """A picture is surely repeated when this share of the movement around it is missing in it. Ours."""
     clear_stillness: float = 0.6
@@ -68,8 +74,8 @@ class StutterLimits:
     least_repeats: int = 5
     """A stutter has at least this many repeats; a picture that is shown three times running is one."""
     surprise: float = 7.0
-    """So much likelier, as a natural logarithm, must it be that the share of repeats has changed than that it has been
-    the same all along."""
+    """So much likelier, as a natural logarithm, must it be that the repeats have changed than that they have been the
+    same all along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,8 @@ class StutterCarry:
     """Usual time from one picture to the next, in seconds; 0 before it is known."""
     since_s: float
     """From when on pictures tell what is usual: the start of the shot, or the end of the last stutter."""
+    before_s: float
+    """The same of the shot before, where one came before and has not been long ago."""
     asked_s: float
     """When it was last asked whether a stutter has begun."""
     running: _Running | None = None
@@ -152,7 +160,7 @@ def stutter(
     levels = np.concatenate([near.known_level, level])
     is_repeat = repeat > 0.5
     telling = is_cut | is_repeat
-    since_s, asked_s, running = near.since_s, near.asked_s, near.running
+    since_s, before_s, asked_s, running = near.since_s, near.before_s, near.asked_s, near.running
     found: list[tuple[int, _Running, float]] = []
     index = 0
     while index < steps:
@@ -164,15 +172,18 @@ def stutter(
         at, now_s = known + index, float(times_s[known + index])
         if running is not None:
             running = _went_on(running, float(repeats[at]), float(end_s[index]))
-            since_s = since_s if running is not None else now_s
+            if running is None:
+                since_s = before_s = now_s
         else:
-            since_s = now_s if is_cut[index] else since_s
+            if is_cut[index]:
+                since_s, before_s = now_s, since_s
             if is_repeat[index] and now_s - asked_s >= _ASK_S:
                 asked_s = now_s
                 last_ones = slice(max(0, at + 1 - MEMORY), at + 1)
-                running = _begun(
-                    times_s[last_ones], repeats[last_ones], levels[last_ones], since_s, float(end_s[index]), limits
-                )
+                known_ones = times_s[last_ones], repeats[last_ones], levels[last_ones]
+                running = _begun(*known_ones, since_s, since_s, float(end_s[index]), limits)
+                if running is None and before_s < since_s and now_s - since_s <= _NEW_S:
+                    running = _begun(*known_ones, before_s, since_s, float(end_s[index]), limits)
         if running is not None:
             found.append((index, running, _rate(times_s[: at + 1])))
         index += 1
@@ -191,6 +202,7 @@ def stutter(
         known_level=levels[keep:],
         period_s=period_s,
         since_s=since_s,
+        before_s=before_s,
         asked_s=asked_s,
         running=running,
     )
@@ -245,6 +257,7 @@ def _joined(series: VideoSeries, carry: StutterCarry | None) -> StutterCarry:
             known_level=nothing.astype(np.float32),
             period_s=0.0,
             since_s=float(series.pts_s[0]),
+            before_s=float(series.pts_s[0]),
             asked_s=-math.inf,
         )
     return replace(
@@ -268,6 +281,7 @@ def _begun(
     repeats: np.ndarray,
     levels: np.ndarray,
     since_s: float,
+    cut_s: float,
     end_s: float,
     limits: StutterLimits,
 ) -> _Running | None:
@@ -278,6 +292,7 @@ def _begun(
         repeats: float32 [J]: how much each counts as a repeat.
         levels: float32 [J]: how much each changed.
         since_s: From when on they belong together, in seconds.
+        cut_s: Start of the shot, in seconds; where it is later, the stutter must have begun clearly before it.
         end_s: End of the last one, in seconds.
         limits: What a stutter is.
     """
@@ -291,25 +306,36 @@ def _begun(
     at = np.flatnonzero(is_repeat)
     first = max(_USUAL, int(np.searchsorted(moving_s, moving_s[0] + _USUAL_S - 1e-9)))
     last = int(np.searchsorted(moving_s, moving_s[-1] - _LEAST_S, side="right")) - 1
-    # Each repeat may be the first one: the pictures from it on against those before.
-    onsets = at[(at >= first) & (at <= last)]
-    if not len(onsets):
+    cut = int(np.searchsorted(moving_s, cut_s))
+    if cut_s > since_s and np.count_nonzero(is_repeat[:cut]) < _CLEARLY:
         return None
     level = levels[oldest:][judged].astype(np.float64)
     bounds = {"raise_excess": limits.raise_excess, "surprise": limits.surprise, "nearly": _NEARLY}
-    change = share_change(repeat, onsets, **bounds)
-    if change is None:
-        change = run_change(is_repeat, first - 1, last - 1, **bounds)
-    if change is None:
-        change = regular_change(is_repeat, np.nan_to_num(level), first, surprise=limits.surprise)
-    if change is None or np.count_nonzero(np.diff(at[at >= change.at], prepend=-2) > 1) < limits.least_repeats:
-        return None
-    near = slice(max(0, change.at - _LEVELS), change.at)
-    usual_level = np.median(level[near][~is_repeat[near]])
-    if not _gets_as_far(level[change.at :], repeat[change.at :], float(usual_level)):
-        return None
-    run = len(is_repeat) - int(np.flatnonzero(~is_repeat)[-1])
-    return _Running(float(moving_s[change.at]), end_s, change, run)
+    for _ in range(_TRIES):
+        # Each repeat may be the first one: the pictures from it on against those before.
+        onsets = at[(at >= first) & (at <= last)]
+        if not len(onsets):
+            return None
+        change = share_change(repeat, onsets, **bounds)
+        if change is None:
+            change = run_change(is_repeat, first - 1, last - 1, **bounds)
+        if change is None:
+            change = regular_change(is_repeat, np.nan_to_num(level), first, surprise=limits.surprise)
+        if change is None or np.count_nonzero(np.diff(at[at >= change.at], prepend=-2) > 1) < limits.least_repeats:
+            return None
+        near, far = slice(max(0, change.at - _LEVELS), change.at), change.at
+        if cut_s > since_s:
+            begun_before = np.count_nonzero(is_repeat[change.at : cut]) >= _CLEARLY
+            if not begun_before or change.usual >= change.share or is_repeat[cut:].all():
+                return None
+            # Another shot moves otherwise: its repeats are compared with its own pictures.
+            near, far = slice(cut, None), cut
+        usual_level = np.median(level[near][~is_repeat[near]])
+        if _gets_as_far(level[far:], repeat[far:], float(usual_level)):
+            run = len(is_repeat) - int(np.flatnonzero(~is_repeat)[-1])
+            return _Running(float(moving_s[change.at]), end_s, change, run)
+        first = change.at + 1
+    return None
 
 
 def _gets_as_far(level: np.ndarray, repeat: np.ndarray, usual_level: float) -> bool:
@@ -367,6 +393,6 @@ STUTTER = Detector(
     weigh=stutter,
     limits=StutterLimits(),
     timing=EventTiming(raise_after_s=0.6, clear_after_s=0.0, major_after_s=5.0, critical_after_s=15.0),
-    summary="Pictures are repeated or skipped where motion ran smoothly before.",
+    summary="Pictures are repeated, or do not come, where motion ran smoothly before.",
     source="our own measurement on planted repeats, against the cadence of the shot",
 )
