@@ -20,6 +20,7 @@ from tests.picture_series import measured, scene
 from tests.series_builder import assert_same_evidence, cut, joined, weighed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from gpu_qa.series import Event, VideoSeries
@@ -247,15 +248,75 @@ def test_a_damaged_file_is_told_through_all_stages(tmp_path: Path) -> None:
     assert {event.details["cause"] for event in told()} & {"decode", "transport"}
 
 
+# --- what is concealed, and heals with a key frame ------------------------------------------------------------------
+
+
+def concealed(pictures: list[np.ndarray], first: int, healed: int, by: float = 40.0) -> list[np.ndarray]:
+    """From `first` to `healed` a soft stain lies on the picture, without any seam."""
+    height, width = pictures[0].shape
+    y, x = np.mgrid[:height, :width]
+    stain = by * np.exp(-(((y - height / 2) / 40.0) ** 2) - ((x - width / 2) / 60.0) ** 2)
+    out = list(pictures)
+    for n in range(first, healed):
+        out[n] = np.clip(pictures[n] + stain, 0, 255).astype(np.uint8)
+    return out
+
+
+def test_what_a_key_frame_heals_was_damaged_since_it_leapt_away() -> None:
+    series = measured(concealed(scene(125, speed=0.3), 40, 75), keys=(0, 75))
+    (event,) = events(series)
+    assert (event.start_s, event.end_s) == (1.6, 3.0)
+    assert event.details["cause"] == "upstream"
+    assert event.details["evidence"] == ["healing"]
+    assert event.details["picture_s"] == 2.96
+    assert event.details["tile_map"][6][10] == "#"
+    assert event.details["tile_map"][0] == "." * 21
+    assert event.severity == "warn"
+    assert 0.6 < event.confidence <= 0.9
+
+
+@pytest.mark.parametrize(
+    ("pictures", "keys"),
+    [
+        (concealed(scene(125, speed=0.3), 40, 75), (0, 50, 100)),
+        (concealed(scene(125, speed=0.3), 40, 75), ()),
+        (concealed(scene(125, speed=0.3), 75, 125), (0, 75)),
+        ([*scene(75, speed=0.3), *scene(50, seed=9)], (0, 75)),
+        ([*scene(40, speed=0.3), *scene(35, seed=9), *scene(50, speed=0.3)], (0, 75)),
+        (scene(125, speed=0.3), range(0, 125, 5)),
+    ],
+    ids=["other key frames", "no key frame", "it comes with one", "a cut", "a cut and back", "many key frames"],
+)
+def test_what_leaps_otherwise_is_not_taken_for_healing(pictures: list[np.ndarray], keys: Collection[int]) -> None:
+    assert events(measured(pictures, keys=keys)) == []
+
+
+def test_what_was_reported_is_not_told_twice() -> None:
+    pictures = concealed(broken(scene(125, speed=0.3), 40, 75), 40, 75)
+    (event,) = events(measured(pictures, keys=(0, 75), corrupt=(40,)))
+    assert (event.start_s, event.end_s) == (1.6, 3.0)
+    assert event.details["evidence"] == ["decoder", "grid"]
+
+
+def test_damage_that_comes_and_goes_with_the_pictures_is_told() -> None:
+    pictures = scene(150)
+    hit = broken(pictures, 30, 110, share=0.3)
+    flickering = [hit[n] if n % 4 < 2 else pictures[n] for n in range(150)]
+    (event,) = events(measured(flickering))
+    assert event.start_s == pytest.approx(1.2, abs=0.5)
+    assert event.end_s == pytest.approx(4.4, abs=0.5)
+
+
 # --- streams in pieces ----------------------------------------------------------------------------------------------
 
 _LONG = joined(
     measured(broken(scene(120), 30, 60), keys=(0, 80, 100), corrupt=(70, 71, 90)),
+    measured(concealed(scene(100, speed=0.3), 40, 75), keys=(0, 75)),
 )
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(0, 120), max_size=6))
+@given(st.lists(st.integers(0, 220), max_size=9))
 def test_any_cut_gives_the_same_evidence(at: list[int]) -> None:
     assert_same_evidence(weighed(BLOCK_CORRUPTION, cut(_LONG, at)), weighed(BLOCK_CORRUPTION, [_LONG]))
 
@@ -268,3 +329,4 @@ def test_what_is_carried_is_bounded() -> None:
         _, carry = BLOCK_CORRUPTION.weigh(series, BLOCK_CORRUPTION.limits, carry)
         sizes.append(len(carry.flats))
     assert max(sizes) <= 16
+    assert len(carry.healing.tail.times_s) <= 2

@@ -1,25 +1,28 @@
 """Block corruption: after packets were lost, blocks are displaced, smeared, grey or green.
 
-Two witnesses. The picture: steps of luma stand on the macroblock grid, and on no other line, where the tile had none a
-moment ago. The decoder and the transport: they have complained, and no key frame has made the picture whole since.
-Either is enough, the picture alone where a decoder conceals silently or the damage was encoded upstream; what only the
-decoder has noticed is told as information.
+Witnesses. The picture: steps of luma stand on the macroblock grid, and on no other line, where the tile had none a
+moment ago; or part of the picture jumps back, at once, to what it had jumped away from. The decoder and the transport:
+they have complained, and no key frame has made the picture whole since. Either is enough, the picture alone where a
+decoder conceals silently or the damage was encoded upstream; what only the decoder has noticed is told as information.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpu_qa.detectors.damage_report import Report, followed, smeared_tiles
+from gpu_qa.detectors.damage_steps import DamageSteps, Worst, worst_of
+from gpu_qa.detectors.healing import Healed, HealingCarry, healings
 from gpu_qa.detectors.pixelation import Flats, pixelated
 from gpu_qa.detectors.seam_grid import excess, standing_out
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming
 
 if TYPE_CHECKING:
-    from gpu_qa.series import VideoSeries
+    from gpu_qa.series import Evidence, VideoSeries
 
 _FORGET_S = 2.0
 """What stood out at a cell is its custom for about this long; ours."""
@@ -31,6 +34,8 @@ _SETTLE_S = 0.3
 """After a cut encoders sharpen a picture for about this long: what stands out then is taken for its custom."""
 _LEVEL_S, _LEVEL = 6.0, 1.5
 """How long the picture's own largest excess counts, and times how much of it the excess must be."""
+_MOST_LEVEL = 0.03
+"""A burst that went away again counts for no more than this: damage comes and goes with the pictures that it hits."""
 _COARSE = 0.5
 """Where coarse compression makes the grid stand out without any damage, this part of it counts for its restlessness."""
 _MOST = 0.04
@@ -41,13 +46,12 @@ _END, _PEAK_S = 0.1, 2.0
 """Damage that was going on shows no more where the excess is below this part of its peak, which fades so fast; ours."""
 _QUIET_S = 0.6
 """Damage that the picture alone has shown is over when it has not for this long; ours."""
-_HEAL_S = 3.0
-"""Damage is over this long after its last report even without a key frame: streams without any refresh within it."""
-_SMEAR_STEP, _SMEAR_TEXTURE = 0.0015, 0.004
-"""A tile is smeared when its rows differ by less than the first but its columns by more than the second, as fractions
-of full scale: what concealment makes of the last row that it has."""
-_SMEAR_AREA = 0.04
-"""Share of the tiles that must be smeared more than before the damage; ours."""
+_CONFIRMED, _UNCONFIRMED = 0.8, 0.5
+"""Confidence in a report that the picture bears out, and in one that it does not; ours."""
+_SMEAR_CONFIDENCE = 0.6
+"""Confidence in a smear by itself."""
+_RECENT_S = 0.3
+"""What healed is told unless damage was told until at most so long before; ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +75,6 @@ class BlockCorruptionLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class _Report:
-    """Damage that was reported and that no key frame has healed since."""
-
-    since_s: float
-    last_s: float
-    """Start of the last picture that it was reported of."""
-    pictures: int
-    is_decoder: bool
-    """The decoder has complained, not the transport alone."""
-    is_seen: bool
-    """The picture has shown it."""
-    smeared_before: float
-    """Share of smeared tiles before it, 0…1."""
-    before_first_key: bool
-    """Whoever tunes in in mid-GOP sees it; no fault of the stream."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Sight:
     """Damage as the picture alone shows it."""
 
@@ -106,36 +92,30 @@ class _Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class _Worst:
-    """The picture of the damage that is going on that shows most of it."""
-
-    area: float
-    picture_s: float
-    tile_map: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class BlockCorruptionCarry:
     """What the judgement of a picture needs of those before it."""
 
     custom: np.ndarray
     """float32 [3, 12, 21]: how far each cell's seams stood out lately, per phase."""
     level: float
-    """The largest excess lately, fading."""
+    """How restless the picture is by itself: the largest excess lately, fading."""
     last_s: float
     """Start of the last picture."""
     standing_s: float
     """For how long something has stood out."""
     keyed: bool
     """There was a key frame."""
-    settled_s: float
-    """Time since the last cut."""
-    smeared: float
-    """Share of smeared tiles in the last picture."""
+    cut_s: float
+    """Start of the last picture after a cut."""
+    gradient: np.ndarray
+    """float32 [2, 24, 42]: of the last picture, as in `VideoSeries`."""
     sight: _Sight
+    healing: HealingCarry
     flats: Flats = ()
-    report: _Report | None = None
-    worst: _Worst | None = None
+    report: Report | None = None
+    worst: Worst | None = None
+    told_s: float = -math.inf
+    """Until when damage was told."""
 
 
 def block_corruption(
@@ -153,27 +133,11 @@ def block_corruption(
     Returns:
         Evidence with one step per frame, whose value is the share of the picture that shows damage, and the carry.
     """
-    count = len(series)
-    if not count:
+    if not len(series):
         return [], carry
     watch = _Watch(series, limits, carry)
-    for i in range(count):
-        watch.advance(i)
-    evidence = Evidence(
-        kind="video.block_corruption",
-        scope="",
-        start_s=watch.start_s,
-        end_s=series.end_s,
-        verdict=watch.verdict,
-        value=watch.area,
-        limit=limits.raise_area,
-        unit="share",
-        confidence=watch.confidence,
-        details=watch.details,
-        severity_cap=watch.cap,
-        message="damaged blocks for {duration_s:.1f} s, at worst over {corrupted_area:.0%} of the picture ({cause})",
-    )
-    return [evidence], watch.carry()
+    watch.judge()
+    return [watch.steps.as_evidence(limits.raise_area)], watch.carry()
 
 
 class _Watch:
@@ -183,111 +147,114 @@ class _Watch:
         count = len(series)
         self.limits, self.series = limits, series
         self.over = standing_out(series.seam)
-        # What does not even stand out on the grid needs no closer look; in nearly all pictures nothing does.
-        cells = self.over[0, 0].size
-        self.busy = [np.count_nonzero(over[0] > limits.seam) >= limits.clear_area * cells for over in self.over]
+        # In nearly all pictures nothing stands out on the grid.
+        least = limits.clear_area * self.over[0, 0].size
+        self.stands: list[bool] = ((self.over[:, 0] > limits.seam).reshape(count, -1).sum(axis=1) >= least).tolist()
+        self.is_cut, changed = ~series.comparable, series.coarse_change > _CUT_CHANGE
+        if np.count_nonzero(changed) >= _CUT_AREA * changed[0].size:
+            self.is_cut |= changed.reshape(count, -1).sum(axis=1) >= _CUT_AREA * changed[0].size
+        self.healed, healing = healings(series, self.is_cut, None if carry is None else carry.healing)
         self.times_s: list[float] = series.pts_s.tolist()
         self.ends_s: list[float] = series.end_s.tolist()
         self.comparable: list[bool] = series.comparable.tolist()
         self.is_key: list[bool] = series.is_key.tolist()
         self.damaged: list[bool] = (series.damaged | series.is_corrupt).tolist()
         self.corrupt: list[bool] = series.is_corrupt.tolist()
-        self.verdict = np.full(count, -1, np.int8)
-        self.start_s = series.pts_s.copy()
-        self.area = np.zeros(count, np.float32)
-        self.confidence = np.ones(count, np.float32)
-        self.cap = np.full(count, len(SEVERITIES) - 1, np.int8)
-        self.details = {
-            "cause": np.full(count, "", object),
-            "corrupted_area": np.zeros(count),
-            "picture_s": np.zeros(count),
-            "reported_pictures": np.zeros(count, np.int64),
-            "tile_map": np.full(count, None, object),
-        }
+        self.steps = DamageSteps(series)
         if carry is None:
             carry = BlockCorruptionCarry(
-                custom=np.maximum(self.over[0], 0),
+                custom=np.maximum(standing_out(series.seam[:1])[0], 0),
                 level=0.0,
                 last_s=self.times_s[0],
                 standing_s=0.0,
                 keyed=False,
-                settled_s=0.0,
-                smeared=0.0,
+                cut_s=self.times_s[0],
+                gradient=series.gradient[0],
                 sight=_Sight(),
+                healing=healing,
             )
-        self.custom = carry.custom.copy()
-        self.level, self.last_s, self.standing_s = carry.level, carry.last_s, carry.standing_s
-        self.keyed, self.settled_s, self.smeared = carry.keyed, carry.settled_s, carry.smeared
+        self.carried = replace(carry, healing=healing)
+        self.custom = carry.custom
+        self.level = carry.level
+        self.standing_s, self.keyed, self.cut_s, self.told_s = carry.standing_s, carry.keyed, carry.cut_s, carry.told_s
         self.sight, self.flats, self.report, self.worst = carry.sight, carry.flats, carry.report, carry.worst
 
     def carry(self) -> BlockCorruptionCarry:
         """What the next series needs."""
         return BlockCorruptionCarry(
-            self.custom,
-            self.level,
-            self.last_s,
-            self.standing_s,
-            self.keyed,
-            self.settled_s,
-            float(self._smeared(-1).mean()),
-            self.sight,
-            self.flats,
-            self.report,
-            self.worst,
+            custom=self.custom,
+            level=self.level,
+            last_s=self.times_s[-1],
+            standing_s=self.standing_s,
+            keyed=self.keyed,
+            cut_s=self.cut_s,
+            gradient=self.series.gradient[-1].copy(),
+            sight=self.sight,
+            healing=self.carried.healing,
+            flats=self.flats,
+            report=self.report,
+            worst=self.worst,
+            told_s=self.told_s,
         )
 
-    def advance(self, i: int) -> None:
-        """Judge picture `i` of the series."""
-        step_s = min(max(self.times_s[i] - self.last_s, 0.0), 1.0)
-        self.last_s = self.times_s[i]
+    def judge(self) -> None:
+        """Judge all pictures of the series."""
+        series = self.series
+        steps_s = np.diff(series.pts_s, prepend=self.carried.last_s).clip(0.0, 1.0)
+        forgets, fades = np.exp(steps_s / -_FORGET_S).astype(np.float32), np.exp(steps_s / -_LEVEL_S).tolist()
+        for i, step_s in enumerate(steps_s.tolist()):
+            if (
+                self.stands[i]
+                or self.damaged[i]
+                or not self.comparable[i]
+                or self.report is not None
+                or self.sight.charge
+                or i in self.healed
+            ):
+                self._advance(i, step_s, forgets[i], fades[i])
+                continue
+            # An ordinary picture: nothing to tell, only to learn from.
+            self.worst, self.standing_s = None, 0.0
+            self.level *= fades[i]
+            self.custom = self.custom * forgets[i]
+            np.maximum(self.custom, self.over[i], out=self.custom)
+            self.keyed = self.keyed or self.is_key[i]
+
+    def _advance(self, i: int, step_s: float, forget: np.float32, fade: float) -> None:
+        """Judge a picture that may show something."""
+        over, seam, stands = self.over[i], self.limits.seam, self.stands[i]
         heals = self.is_key[i] and not self.damaged[i] and self.report is not None
         if heals:
             self.report, self.sight = None, _Sight()
         is_quiet = self.report is None and not self.sight.charge
-        if heals or not self.comparable[i] or (is_quiet and self.busy[i] and self._is_cut(i)):
-            np.maximum(self.over[i], 0, out=self.custom)
-            self.settled_s = 0.0
-        fresh = area = excess(self.over[i] - self.custom, self.limits.seam) if self.busy[i] else 0.0
+        if heals or not self.comparable[i] or (is_quiet and stands and self.is_cut[i]):
+            self.custom = np.maximum(over, 0)
+            self.cut_s = self.times_s[i]
+        fresh = area = excess(over - self.custom, seam) if stands else 0.0
         if area >= self.limits.clear_area and self.report is None:
-            cells = self.over[i, 0] - self.custom[0] > self.limits.seam
-            share, self.flats = pixelated(self.series, i, cells, self.flats)
+            share, self.flats = pixelated(self.series, i, over[0] - self.custom[0] > seam, self.flats)
             area -= share
         self._follow_report(i, area)
         self._follow_sight(i, area, step_s)
-        self._learn(i, fresh, step_s)
+        self._learn(i, fresh, step_s, forget, fade)
         self._tell(i, area)
-
-    def _is_cut(self, i: int) -> bool:
-        change = self.series.coarse_change[i]
-        return bool(np.count_nonzero(change > _CUT_CHANGE) >= _CUT_AREA * change.size)
-
-    def _smeared(self, i: int) -> np.ndarray:
-        """Tiles of picture `i` that look as if concealment had drawn them out downwards, bool [R, K]."""
-        across, down = self.series.gradient[i]
-        return np.asarray((down < _SMEAR_STEP) & (across > _SMEAR_TEXTURE))
 
     def _follow_report(self, i: int, area: float) -> None:
         """Keep track of damage that decoder or transport have reported."""
-        now_s, report = self.times_s[i], self.report
         self.keyed = self.keyed or self.is_key[i]
-        if self.damaged[i]:
-            if report is None:
-                before = float(self._smeared(i - 1).mean()) if i else self.smeared
-                report = _Report(now_s, now_s, 0, False, False, before, not self.keyed)
-            report = replace(
-                report,
-                last_s=now_s,
-                pictures=report.pictures + 1,
-                is_decoder=report.is_decoder or self.corrupt[i],
-            )
-        if report is not None:
-            if not report.is_seen:
-                smeared = float(self._smeared(i).mean())
-                is_seen = area >= self.limits.clear_area or smeared > report.smeared_before + _SMEAR_AREA
-                report = replace(report, is_seen=is_seen)
-            if now_s - report.last_s > _HEAL_S and area < self.limits.clear_area:
-                report = None
-        self.report = report
+        if self.report is None and not self.damaged[i]:
+            return
+        before = self.series.gradient[i - 1] if i else self.carried.gradient
+        self.report = followed(
+            self.report,
+            now_s=self.times_s[i],
+            is_damaged=self.damaged[i],
+            is_decoder=self.corrupt[i],
+            is_seen=area >= self.limits.clear_area,
+            smeared=float(smeared_tiles(self.series.gradient[i]).mean()),
+            smeared_before=float(smeared_tiles(before).mean()) if self.report is None else 0.0,
+            before_first_key=not self.keyed,
+        )
 
     def _follow_sight(self, i: int, area: float, step_s: float) -> None:
         """Keep track of damage that the picture shows."""
@@ -313,70 +280,93 @@ class _Watch:
                 sight = replace(sight, charge=charge)
             else:
                 # Whatever it was, it has gone by itself: so restless is this picture.
-                self.level = max(self.level, sight.peak)
+                self.level = max(self.level, min(sight.peak, _MOST_LEVEL))
                 sight = _Sight()
         self.sight = sight
 
-    def _learn(self, i: int, fresh: float, step_s: float) -> None:
+    def _learn(self, i: int, fresh: float, step_s: float, forget: np.float32, fade: float) -> None:
         """Take what stands out for the cells' custom, where nothing is wrong or nothing has happened to it for long."""
-        self.settled_s += step_s
-        if self.settled_s > _SETTLE_S and (
+        over = self.over[i]
+        if self.times_s[i] - self.cut_s > _SETTLE_S and (
             self.sight.is_open or self.report is not None or fresh >= self.limits.clear_area
         ):
             self.standing_s += step_s
             if self.standing_s > _ADOPT_S:
-                np.maximum(self.over[i], 0, out=self.custom)
+                self.custom = np.maximum(over, 0)
                 self.standing_s = 0.0
             return
         self.standing_s = 0.0
-        self.custom *= np.float32(math.exp(-step_s / _FORGET_S))
-        np.maximum(self.custom, self.over[i], out=self.custom)
-        self.level *= math.exp(-step_s / _LEVEL_S)
-        if self.busy[i]:
-            self.level = max(self.level, _COARSE * excess(self.over[i], self.limits.seam))
+        self.custom = np.maximum(self.custom * forget, over)
+        self.level *= fade
+        if self.stands[i]:
+            self.level = max(self.level, _COARSE * excess(over, self.limits.seam))
 
     def _tell(self, i: int, area: float) -> None:
         """Write the step of picture `i`."""
         report, sight, limits = self.report, self.sight, self.limits
-        lasts = report is not None and (
-            report.pictures >= limits.reports and self.ends_s[i] - report.since_s >= limits.report_s
-        )
-        if report is not None and (report.is_seen or lasts):
-            self.verdict[i] = 1
-            self.start_s[i] = min(report.since_s, sight.since_s) if sight.is_open else report.since_s
-            self.confidence[i] = 0.95 if report.is_seen else 0.5
-            if not report.is_seen or report.before_first_key:
-                self.cap[i] = SEVERITIES.index("info")
-            self.details["cause"][i] = "decode" if report.is_decoder else "transport"
-        elif sight.is_open:
-            self.verdict[i] = 1 if sight.last_s == self.ends_s[i] else -1
-            self.start_s[i] = sight.since_s
-            self.confidence[i] = min(0.6 + 2.0 * area, 0.9)
-            self.details["cause"][i] = "upstream"
-        else:
-            self.verdict[i] = 0 if report is not None or sight.charge else -1
         if report is None and not sight.charge:
             self.worst = None
+            if i in self.healed:
+                self._tell_healed(i, self.healed[i])
             return
         self._remember(i)
-        if self.worst is not None:
-            self.area[i] = max(area, 0.0)
-            self.details["corrupted_area"][i] = round(self.worst.area, 4)
-            self.details["picture_s"][i] = round(self.worst.picture_s, 3)
-            self.details["tile_map"][i] = list(self.worst.tile_map)
-        self.details["reported_pictures"][i] = report.pictures if report is not None else 0
+        own_s, end_s, grid = self.times_s[i], self.ends_s[i], 0.0
+        if area >= limits.clear_area:
+            grid = min(0.6 + 2.0 * area, 0.9)
+        shown: dict[str, Any] = {"area": max(area, 0.0), "worst": self.worst}
+        if report is not None:
+            shown["reported"] = report.pictures
+        lasts = report is not None and report.pictures >= limits.reports and end_s - report.since_s >= limits.report_s
+        if report is not None and (report.is_seen or lasts):
+            verdict, source = 1, "decoder" if report.is_decoder else "transport"
+            seen = [name for name, speaks in (("grid", report.on_grid), ("smear", report.is_smeared)) if speaks]
+            grid, smear = max(grid, 0.6 * report.on_grid), _SMEAR_CONFIDENCE * report.is_smeared
+            shown |= {
+                "start_s": min(report.since_s, sight.since_s) if sight.is_open else report.since_s,
+                "confidence": 1.0 - (1.0 - _CONFIRMED) * (1.0 - grid) * (1.0 - smear) if seen else _UNCONFIRMED,
+                "is_info": not seen or report.before_first_key,
+                "cause": "decode" if report.is_decoder else "transport",
+                "evidence": [source, *seen],
+            }
+        elif sight.is_open:
+            verdict = 1 if sight.last_s == end_s else -1
+            shown |= {"start_s": sight.since_s, "confidence": max(grid, 0.6), "cause": "upstream", "evidence": ["grid"]}
+        else:
+            verdict = 0
+        if verdict <= 0 and i in self.healed and self._tell_healed(i, self.healed[i]):
+            return
+        self.steps.write(i, verdict, **shown)
+        if verdict > 0:
+            self.told_s = max(own_s, end_s)
+
+    def _tell_healed(self, i: int, healed: Healed) -> bool:
+        """Write what was seen to heal, unless it was told while it lasted; whether it was written."""
+        if self.told_s >= healed.end_s - _RECENT_S:
+            return False
+        worst = worst_of(healed.cells, healed.picture_s)
+        self.steps.write(
+            i,
+            1,
+            start_s=max(healed.start_s, self.told_s),
+            end_s=healed.end_s,
+            area=worst.area,
+            confidence=min(0.6 + 0.02 * healed.returns, 0.9),
+            cause="upstream",
+            evidence=["healing"],
+            worst=worst,
+        )
+        self.told_s = healed.end_s
+        return True
 
     def _remember(self, i: int) -> None:
         """Keep the map of the picture that shows most."""
         cells = self.over[i, 0] - self.custom[0] > self.limits.seam
         if self.report is not None:
-            tiles = self._smeared(i)
+            tiles = smeared_tiles(self.series.gradient[i])
             smears = tiles[0::2] & tiles[1::2]
             cells |= smears[:, 0::2] & smears[:, 1::2]
-        shown = float(cells.mean())
-        if self.worst is None or shown > self.worst.area:
-            rows = tuple("".join(".#"[cell] for cell in row) for row in cells.tolist())
-            self.worst = _Worst(shown, self.times_s[i], rows)
+        if self.worst is None or cells.mean() > self.worst.area:
+            self.worst = worst_of(cells, self.times_s[i])
 
 
 BLOCK_CORRUPTION = Detector(
