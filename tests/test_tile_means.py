@@ -34,7 +34,7 @@ def test_the_cpu_version_equals_the_definition(count: int) -> None:
 
 
 def test_they_are_written_where_they_are_wanted() -> None:
-    out = np.empty((5, len(Feature), 24, 42), np.float32)
+    out = np.zeros((5, len(Feature), 24, 42), np.float32)
     got = tile_means(sums(3), scale(), offset(), out=out[1:4])
     assert np.shares_memory(got, out)
     np.testing.assert_array_equal(out[1:4], tile_means_reference(sums(3), scale(), offset()))

@@ -263,11 +263,13 @@ class _Steps:
 
     def may_be_harmful(self, fields: dict[int, int], before: Changes) -> bool:
         """Whether more than the harmful area changes together at all; how many fields change, by frame."""
-        pts_s = self.series.pts_s
+        pts_s, least = self.series.pts_s, self.limits.area * len(before.way)
+        earlier = np.count_nonzero(before.changed_s >= pts_s[0] - _TOGETHER_S)
+        if sum(fields.values()) + earlier <= least:
+            return False
         so_far = np.cumsum([0, *(fields.get(i, 0) for i in range(len(pts_s)))])
         together = so_far[1:] - so_far[np.searchsorted(pts_s, pts_s - _TOGETHER_S)]
-        earlier = np.count_nonzero(before.changed_s >= pts_s[0] - _TOGETHER_S)
-        return bool(together.max() + earlier > self.limits.area * len(before.way))
+        return bool(together.max() + earlier > least)
 
     def note(self, i: int, now: _Moving, kind: str) -> None:
         """Judge frame `i`, in which fields changed; `kind` is `general` or `red`."""

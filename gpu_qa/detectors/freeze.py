@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.detectors.overlay import overlay_box
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def freeze(
     cap = constant(count, len(SEVERITIES) - 1, np.int8)
     confidence, area = constant(count, 1.0, np.float32), constant(count, 0.0, np.float32)
     onset = opinion = constant(count, "", object)
-    for i in range(0 if not history.moves_on() else count, count):
+    for i in range(count):
         history.advance(i)
         if history.is_moving(i):
             history.frozen_since = None
@@ -224,30 +225,11 @@ class _History:
         np.putmask(self.since_s, moved, now_s)
         if np.count_nonzero(moved[self.middle]) or np.count_nonzero(moved[self.edge]) not in (0, tiles):
             self.inner_s = now_s
-        elif _overlay_area(moved.reshape(self.rows, self.columns)) is not None:
+        elif overlay_box(moved.reshape(self.rows, self.columns)) is not None:
             self._drop_anchor(np.where(moved, luma, self.anchor))
             self.is_fresh = False
             return
         self._drop_anchor(luma)
-
-    def moves_on(self) -> bool:
-        """The first look: whether more than an overlay moves in every step, as nearly always; takes them all then."""
-        count = len(self.comparable)
-        moved, _ = self._moved(0)
-        if not (all(self.comparable) and np.count_nonzero(moved[self.middle])):
-            return False
-        if not (count == 1 or np.logical_or.reduce(self.stepped[:, self.middle], axis=1).all()):
-            return False
-        steps = [moved, *self.stepped]
-        if any(self.has_pulse):
-            steps = list(self.stepped | (self.coarse[1:] > self.limits.pulse))
-            steps.insert(0, moved | (self.coarse[0] > self.limits.pulse))
-        for moved, now_s in zip(steps, self.times_s[self.first :], strict=True):
-            np.putmask(self.since_s, moved, now_s)
-        self.moved_s = self.inner_s = self.times_s[-1]
-        self.frozen_since = None
-        self._drop_anchor(self.luma[-1])
-        return True
 
     def _drop_anchor(self, luma: np.ndarray) -> None:
         self.anchor, self.is_fresh, self.left = luma, True, None
@@ -411,31 +393,12 @@ def _overlay(history: _History, i: int) -> np.ndarray | None:
     if history.inner_s > from_s or history.moved_s <= from_s:
         return None
     live = history.since_s > from_s
-    area = _overlay_area(live.reshape(history.rows, history.columns))
+    area = overlay_box(live.reshape(history.rows, history.columns))
     if area is None:
         return None
     overlay = np.zeros((history.rows, history.columns), bool)
     overlay[area] = True
     return overlay.ravel()
-
-
-def _is_at_edge(top: int, bottom: int, rows: int) -> bool:
-    """Whether the tile rows `top` to `bottom` (exclusive) lie in the upper or in the lower quarter of the picture."""
-    return bottom <= rows // 4 or top >= rows - rows // 4
-
-
-def _overlay_area(live: np.ndarray) -> tuple[slice, slice] | None:
-    """Box around the live tiles [R, K] where it is shaped like an overlay (strip at an edge, box in a corner)."""
-    rows, columns = live.shape
-    y, x = np.flatnonzero(live.any(axis=1)), np.flatnonzero(live.any(axis=0))
-    if not y.size:
-        return None
-    top, bottom, left, right = int(y[0]), int(y[-1]) + 1, int(x[0]), int(x[-1]) + 1
-    in_corner = right <= columns // 3 or left >= columns - columns // 3
-    is_strip = right - left >= columns // 2
-    if not (_is_at_edge(top, bottom, rows) and (is_strip or in_corner)):
-        return None
-    return slice(max(0, top - 1), bottom + 1), slice(max(0, left - 1), right + 1)
 
 
 def _onset(history: _History, i: int, since_s: float) -> str:

@@ -55,3 +55,25 @@ def dark_area(histogram: np.ndarray, limit_code: float) -> np.ndarray:
         float64 [T], 0…1.
     """
     return np.asarray(histogram[:, : int(limit_code) + 1].sum(axis=1, dtype=np.float64))
+
+
+def _is_at_edge(top: int, bottom: int, rows: int) -> bool:
+    """Whether the tile rows `top` to `bottom` (exclusive) lie in the upper or in the lower quarter of the picture."""
+    return bottom <= rows // 4 or top >= rows - rows // 4
+
+
+def overlay_box(live: np.ndarray) -> tuple[slice, slice] | None:
+    """Box around the live tiles, bool [R, K], with a margin of one, where it is shaped like an overlay; null elsewhere.
+
+    Overlays that move are strips along the upper or lower edge, and boxes in a corner.
+    """
+    rows, columns = live.shape
+    y, x = np.flatnonzero(live.any(axis=1)), np.flatnonzero(live.any(axis=0))
+    if not y.size:
+        return None
+    top, bottom, left, right = int(y[0]), int(y[-1]) + 1, int(x[0]), int(x[-1]) + 1
+    in_corner = right <= columns // 3 or left >= columns - columns // 3
+    is_strip = right - left >= columns // 2
+    if not (_is_at_edge(top, bottom, rows) and (is_strip or in_corner)):
+        return None
+    return slice(max(0, top - 1), bottom + 1), slice(max(0, left - 1), right + 1)
