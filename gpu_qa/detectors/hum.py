@@ -275,7 +275,7 @@ def _begun(levels_dbfs: np.ndarray, window_start: int, told: _Hum) -> int:
     Bass may stand in for one of them.
     """
     step = window_start
-    there: np.ndarray = (levels_dbfs >= np.array(told.levels_dbfs) - _GONE_DB).all(axis=1)
+    there = np.asarray((levels_dbfs >= np.array(told.levels_dbfs) - _GONE_DB).all(axis=1))
     while step < len(there) - 1 and not there[step]:
         step += 1
     while step > max(window_start - _BACK, 0) and there[step - 1]:
