@@ -42,6 +42,8 @@ _MOST = 0.04
 """Excess counts up to this much per picture, so that one picture alone is never enough."""
 _PICTURES = 4
 """At least so many must show it: screens that are recorded at a few pictures a second change as a whole; ours."""
+_MOVING = 0.05
+"""In a picture that counts at least this share of the tiles changes at all: in a recorded screen only a clock does."""
 _END, _PEAK_S = 0.1, 2.0
 """Damage that was going on shows no more where the excess is below this part of its peak, which fades so fast; ours."""
 _QUIET_S = 0.6
@@ -169,7 +171,7 @@ class _Watch:
                 standing_s=0.0,
                 keyed=False,
                 cut_s=self.times_s[0],
-                gradient=series.gradient[0],
+                gradient=np.zeros_like(series.gradient[0]),
                 sight=_Sight(),
                 healing=healing,
             )
@@ -267,7 +269,8 @@ class _Watch:
         if area > reference:
             charge = sight.charge + (min(area - reference, _MOST) * (end_s - now_s) if not sight.is_open else 0.0)
             since_s = sight.since_s if sight.charge else now_s
-            pictures = sight.pictures + 1
+            change = self.series.change[i]
+            pictures = sight.pictures + bool(np.count_nonzero(change) >= _MOVING * change.size)
             is_open = sight.is_open or (charge >= full and pictures >= _PICTURES)
             sight = _Sight(charge, since_s, end_s, max(peak, area), pictures, is_open)
         elif sight.is_open:

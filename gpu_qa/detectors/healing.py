@@ -52,7 +52,7 @@ class Healed:
     """Part of a picture that has returned."""
 
     start_s: float
-    """When it had leapt away, in seconds: the first quartile of its cells."""
+    """When it had leapt away, in seconds: the median of its cells."""
     end_s: float
     """When it returned: start of the picture that is whole again."""
     picture_s: float
@@ -198,10 +198,10 @@ class _State:
             return None
         away = np.abs(self.luma_now[i - 1] - self.luma_now[i])
         returned = back & known & (np.abs(self.luma - self.luma_now[i]) < _CLOSER * away) & (away > _LEAST_BACK)
-        returns = np.count_nonzero(returned)
+        returns = int(np.count_nonzero(returned))
         if returns < max(_RETURNS, _RETURNED_SHARE * np.count_nonzero(back)):
             return None
-        start_s = float(np.quantile(self.leapt_s[returned], 0.25, method="lower"))
+        start_s = float(np.quantile(self.leapt_s[returned], 0.5, method="lower"))
         self.leapt_s[returned] = _NEVER
         return Healed(start_s, now_s, self.times_s[i - 1], back, returns)
 
