@@ -62,7 +62,7 @@ def tone(channels: int = 2, frequency_hz: float = 440.0, amplitude: float = 0.25
     def sound(t_s: np.ndarray) -> np.ndarray:
         swell = amplitude * (0.75 + 0.25 * np.sin(2 * np.pi * 2.0 * t_s))
         # Noise from the clock, so that any split into blocks gives the same samples.
-        noise = 0.01 * np.sin(1e4 * np.sin(1e5 * t_s + seed))
+        noise = 0.002 * np.sin(1e4 * np.sin(1e5 * t_s + seed))
         rows = [swell * np.sin(2 * np.pi * frequency_hz * 2**c * t_s) + noise for c in range(channels)]
         return np.stack(rows).astype(np.float32)
 

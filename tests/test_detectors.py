@@ -22,7 +22,7 @@ from gpu_qa.errors import ConfigError
 from gpu_qa.events import TrackerState, track
 from gpu_qa.series import AudioSeries, Detector, Evidence
 from tests.series_builder import audio_series, fact, spectrum_series, stream_series, video_series
-from tests.sounds import audio_of, noise, spectra_of, tone
+from tests.sounds import audio_of, noise, spectra_of, tone, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def test_evidence_is_well_formed(detector: Detector) -> None:
         "audio": [audio_series(5.0, rms_dbfs=-np.inf), _broken_sound(5.0)],
         "spectrum": [
             spectrum_series(8.0, lines_dbfs={50.0: -30.0, 100.0: -36.0, 150.0: -40.0}),
-            spectra_of(noise(8.0, level_dbfs=-45.0), start_s=20.0),
+            spectra_of(voice(8.0) + noise(8.0, level_dbfs=-45.0), start_s=20.0),
         ],
         "stream": [
             stream_series(

@@ -86,10 +86,22 @@ def surf(duration_s: float) -> np.ndarray:
         surf(12.0),
         drums(12.0),
         noise(12.0),
+        noise(12.0, level_dbfs=-40.0),
         tone(6.0, 1000.0),
         np.zeros((2, 6 * RATE), np.float32),
     ],
-    ids=["voice", "too weak", "too short", "room", "surf", "drums", "noise alone", "tone", "nothing"],
+    ids=[
+        "voice",
+        "too weak",
+        "too short",
+        "room",
+        "surf",
+        "drums",
+        "noise alone",
+        "weak noise alone",
+        "tone",
+        "nothing",
+    ],
 )
 def test_other_sound_is_left_alone(sound: np.ndarray) -> None:
     assert events(HISS, spectra_of(sound)) == []

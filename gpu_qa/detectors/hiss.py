@@ -42,8 +42,9 @@ _SUDDEN_DB = 6.0
 """Hiss that begins lies this far above what its bands held just before."""
 _LONG = 50
 """Steps without a sight of its beginning after which steady noise is told."""
-_LOUDEST_DBFS = -30.0
-"""Such noise is the programme itself when it is louder: a test signal."""
+_LOUDEST_DBFS, _PROGRAMME_DB = -30.0, 10.0
+"""Such noise is the programme itself where it is louder, or where the mean level of all sound is not that far above it:
+a test signal, or rain alone."""
 _KEPT = 80
 _FORGET = 50
 """Steps without a bare one after which it is no longer told."""
@@ -250,7 +251,9 @@ def _begun(
     if len(levels_db) - first < _LONG or found.level_dbfs > _LOUDEST_DBFS:
         return found, None
     throughout = _found(levels_db[-_LONG:], *bands, limits)
-    return found, first if throughout is not None and throughout.onset == "steady" else None
+    if throughout is None or throughout.onset is None:
+        return found, None
+    return found, first if throughout.programme_dbfs >= throughout.level_dbfs + _PROGRAMME_DB else None
 
 
 def _seen(told: _Hiss, found: _Hiss | None, levels_db: np.ndarray) -> tuple[_Hiss, int]:
