@@ -198,7 +198,8 @@ class Stages:
                         state, events = self.timed("events", track, state, evidence, detector.timing)
                         weighed.append((evidence, detector.timing))
                         told += events
-            causes, told = self.timed("causes", explain, causes, weighed, told, features.timeline.until_s)
+            until_s = features.timeline.until_s
+            causes, state, told = self.timed("causes", explain, causes, state, weighed, told, until_s)
             for event in told:
                 self.timed("thumbnails taken", thumbnails.capture, event)
 
