@@ -28,6 +28,9 @@ _FORGET_S = 2.0
 """What stood out at a cell is its custom for about this long; ours."""
 _CUT_CHANGE, _CUT_AREA = 0.04, 0.6
 """A picture follows on a cut when this share of its tiles has changed by more than this share of full scale; ours."""
+_HEAVY, _CALM_S = 0.12, 0.5
+"""A picture with at least this excess, so soon after another that changed as much, is no new shot: damage changes most
+of the picture again and again, cuts seldom. In 170 clips without damage 0.083 was the most after a cut; ours."""
 _ADOPT_S = 6.0
 """What has stood out for this long without interruption becomes a cell's custom: blocks of a loss change or heal."""
 _SETTLE_S = 0.3
@@ -109,6 +112,8 @@ class BlockCorruptionCarry:
     """There was a key frame."""
     cut_s: float
     """Start of the last picture after a cut."""
+    changed_s: float
+    """Start of the last picture that changed as much as after a cut."""
     gradient: np.ndarray
     """float32 [2, 24, 42]: of the last picture, as in `VideoSeries`."""
     sight: _Sight
@@ -171,6 +176,7 @@ class _Watch:
                 standing_s=0.0,
                 keyed=False,
                 cut_s=self.times_s[0],
+                changed_s=-math.inf,
                 gradient=np.zeros_like(series.gradient[0]),
                 sight=_Sight(),
                 healing=healing,
@@ -190,6 +196,7 @@ class _Watch:
             standing_s=self.standing_s,
             keyed=self.keyed,
             cut_s=self.cut_s,
+            changed_s=self._changed_s(len(self.times_s)),
             gradient=self.series.gradient[-1].copy(),
             sight=self.sight,
             healing=self.carried.healing,
@@ -229,9 +236,14 @@ class _Watch:
         if heals:
             self.report, self.sight = None, _Sight()
         is_quiet = self.report is None and not self.sight.charge
-        if heals or not self.comparable[i] or (is_quiet and stands and self.is_cut[i]):
+        is_cut = is_quiet and stands and self.is_cut[i]
+        if heals or not self.comparable[i] or (is_cut and not self._is_heavy(i)):
             self.custom = np.maximum(over, 0)
             self.cut_s = self.times_s[i]
+        elif is_cut:
+            # Nor was the one before a new shot: only what stands out in both is custom.
+            self.custom = np.minimum(self.custom, np.maximum(over, 0))
+            self.level, self.cut_s = min(self.level, _MOST_LEVEL), -math.inf
         fresh = area = excess(over - self.custom, seam) if stands else 0.0
         if area >= self.limits.clear_area and self.report is None:
             share, self.flats = pixelated(self.series, i, over[0] - self.custom[0] > seam, self.flats)
@@ -240,6 +252,16 @@ class _Watch:
         self._follow_sight(i, area, step_s)
         self._learn(i, fresh, step_s, forget, fade)
         self._tell(i, area)
+
+    def _is_heavy(self, i: int) -> bool:
+        """Picture `i`, which changes as after a cut, is damaged rather."""
+        is_soon = self.times_s[i] - self._changed_s(i) <= _CALM_S
+        return is_soon and excess(self.over[i], self.limits.seam) >= _HEAVY
+
+    def _changed_s(self, i: int) -> float:
+        """Start of the last picture before `i` that changed as after a cut."""
+        changed = np.flatnonzero(self.is_cut[:i] & self.series.comparable[:i])
+        return self.times_s[changed[-1]] if len(changed) else self.carried.changed_s
 
     def _follow_report(self, i: int, area: float) -> None:
         """Keep track of damage that decoder or transport have reported."""
