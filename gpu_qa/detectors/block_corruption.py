@@ -153,10 +153,10 @@ def block_corruption(
 def _reaching(marks: np.ndarray, area: float) -> list[bool]:
     """Whether at least this share of a picture is marked, for T pictures of bool [T, ...]."""
     least = area * marks[0].size
-    # In most series there are too few marks for any one picture.
+    # In most series there are too few for any one picture.
     if np.count_nonzero(marks) < least:
         return [False] * len(marks)
-    return [np.count_nonzero(own) >= least for own in marks]
+    return [own >= least for own in marks.reshape(len(marks), -1).sum(axis=1).tolist()]
 
 
 class _Watch:

@@ -158,9 +158,8 @@ class _State:
         limits += np.float32(_LEAP)
         leaps = self.change > limits
         is_key: list[bool] = self.series.is_key.tolist()
-        marks = leaps.reshape(len(leaps), -1)
-        for i, cuts in enumerate(self.is_cut.tolist()):
-            count = np.count_nonzero(marks[i])
+        counts, is_cut = leaps.reshape(len(leaps), -1).sum(axis=1).tolist(), self.is_cut.tolist()
+        for i, (count, cuts) in enumerate(zip(counts, is_cut, strict=True)):
             if self.candidate is not None:
                 healed = self._settled(self.candidate, self.change[i])
                 self.candidate = None
