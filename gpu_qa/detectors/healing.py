@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.detectors.fading import weights
 from gpu_qa.detectors.seam_grid import cell_means
 
 if TYPE_CHECKING:
@@ -42,8 +44,6 @@ _LOOK_BACK_S = 8.0
 """For how long a leap is remembered."""
 _SETTLE_S = 0.3
 """Leaps so soon after a cut are not remembered: encoders sharpen the picture; as in `block_corruption`."""
-_KEPT = 2
-"""Pictures that are kept: the last one, which is judged with the next, and the one before."""
 _NEVER = -math.inf
 
 
@@ -64,29 +64,30 @@ class Healed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tail:
-    """The last pictures of a series: the one that is not judged yet and the one before."""
+class _Candidate:
+    """A key frame with which enough has returned, if only the next picture shows that it stays."""
 
-    times_s: np.ndarray
-    """float64 [t], t up to 2."""
+    healed: Healed
     change: np.ndarray
-    """float32 [t, 12, 21]."""
+    """float32 [n]: how far the n cells that leapt back did."""
+    returned: np.ndarray
+    """bool [12, 21]."""
+    leaps: np.ndarray | None
+    """bool [12, 21]: the cells to be remembered as having leapt away with it; null is none."""
     luma: np.ndarray
-    """float32 [t, 12, 21]."""
-    is_key: np.ndarray
-    """bool [t]."""
-    is_cut: np.ndarray
-    """bool [t]."""
+    """float32 [24, 42]: of the picture before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealingCarry:
     """What the judgement of a picture needs of those before it."""
 
-    tail: _Tail | None
-    """Null before the first."""
+    last_luma: np.ndarray
+    """float32 [24, 42]: of the last picture."""
+    last_s: float
+    """Its start."""
     lately: np.ndarray
-    """float32 [12, 21]: how much each cell changed lately, up to the last picture that was judged."""
+    """float32 [12, 21]: how much each cell changed lately, scaled as in `fading`."""
     leapt_s: np.ndarray
     """float64 [12, 21]: when a cell leapt and has not returned since; −inf else."""
     luma: np.ndarray
@@ -95,96 +96,114 @@ class HealingCarry:
     """The last key frame."""
     cut_s: float
     """The last cut."""
+    candidate: _Candidate | None = None
+    """The last picture, if it is one."""
 
 
 def healings(
-    series: VideoSeries, is_cut: np.ndarray, carry: HealingCarry | None
+    series: VideoSeries, is_cut: np.ndarray, clock_s: np.ndarray, carry: HealingCarry | None
 ) -> tuple[dict[int, Healed], HealingCarry]:
     """Where parts of the picture have returned.
 
     Args:
         series: Consecutive frames of one format; one at least.
         is_cut: bool [T]: the picture follows on a cut.
+        clock_s: float64 [T + 1], as from `fading.clock`.
         carry: From the series before; null at the start of a stream.
 
     Returns:
         What has healed, by the number of the picture with which it is known, and the carry.
     """
-    change, luma = cell_means(series.coarse_change), cell_means(series.luma)
-    if carry is None:
-        never = np.full(change[0].shape, _NEVER)
-        carry = HealingCarry(None, change[0], never, luma[0], _NEVER, float(series.pts_s[0]))
-    tail = carry.tail
-    now = _Tail(series.pts_s, change, luma, series.is_key, is_cut)
-    state = _State(tail, now, carry)
-    before = state.before
-    found = state.judge(max(0, before - 1), before + len(series) - 1)
-    return {i + 1 - before: healed for i, healed in found.items()}, state.carry()
-
-
-def _joined(before: np.ndarray, now: np.ndarray) -> np.ndarray:
-    return np.concatenate([before, now])
+    state = _State(series, is_cut, clock_s, carry)
+    return state.judge(), state.carry()
 
 
 class _State:
     """The judgement, picture by picture."""
 
-    def __init__(self, tail: _Tail | None, now: _Tail, carry: HealingCarry) -> None:
-        self.before = 0 if tail is None else len(tail.times_s)
-        if tail is None:
-            self.times, self.change, self.luma_now = now.times_s, now.change, now.luma
-            self.is_key, self.is_cut = now.is_key.tolist(), now.is_cut.tolist()
-        else:
-            self.times = _joined(tail.times_s, now.times_s)
-            self.change, self.luma_now = _joined(tail.change, now.change), _joined(tail.luma, now.luma)
-            self.is_key = tail.is_key.tolist() + now.is_key.tolist()
-            self.is_cut = tail.is_cut.tolist() + now.is_cut.tolist()
-        self.times_s: list[float] = self.times.tolist()
+    def __init__(
+        self, series: VideoSeries, is_cut: np.ndarray, clock_s: np.ndarray, carry: HealingCarry | None
+    ) -> None:
+        self.series, self.is_cut, self.weights = series, is_cut, weights(clock_s, _FADE_S)
+        self.change = cell_means(series.coarse_change)
+        if carry is None:
+            own, start_s = self.change[0], float(series.pts_s[0])
+            never = np.full(own.shape, _NEVER)
+            carry = HealingCarry(
+                series.luma[0], start_s, own * self.weights.now[0], never, np.zeros_like(own), _NEVER, start_s
+            )
+        self.carried, self.candidate = carry, carry.candidate
         self.lately, self.key_s, self.cut_s = carry.lately, carry.key_s, carry.cut_s
-        self.leapt_s, self.luma = carry.leapt_s.copy(), carry.luma.copy()
+        self.leapt_s, self.luma = carry.leapt_s, carry.luma
+        self.owns_leaps = False
 
     def carry(self) -> HealingCarry:
         """What the next series needs."""
-        times_s, change = self.times[-_KEPT:].copy(), self.change[-_KEPT:].copy()
-        luma = self.luma_now[-_KEPT:].copy()
-        is_key, is_cut = np.array(self.is_key[-_KEPT:]), np.array(self.is_cut[-_KEPT:])
-        kept = _Tail(times_s, change, luma, is_key, is_cut)
-        return HealingCarry(kept, self.lately, self.leapt_s, self.luma, self.key_s, self.cut_s)
+        return HealingCarry(
+            last_luma=self.series.luma[-1].copy(),
+            last_s=float(self.series.pts_s[-1]),
+            lately=self.lately,
+            leapt_s=self.leapt_s,
+            luma=self.luma,
+            key_s=self.key_s,
+            cut_s=self.cut_s,
+            candidate=self.candidate,
+        )
 
-    def judge(self, first: int, last: int) -> dict[int, Healed]:
-        """Judge the pictures `first` to `last` (exclusive) of those at hand; what has healed, by its picture."""
+    def judge(self) -> dict[int, Healed]:
+        """Judge the series; what has healed, by the picture with which it is known."""
         found: dict[int, Healed] = {}
-        if first >= last:
-            return found
-        change = self.change[first:last]
-        fades = np.exp((self.times[first:last] - self.times[first + 1 : last + 1]).clip(-1.0, 0.0) / _FADE_S)
-        lately = np.empty((len(change) + 1, *change[0].shape), np.float32)
-        lately[0] = self.lately
-        for own, before, after, fade in zip(change, lately, lately[1:], fades.astype(np.float32), strict=False):
-            np.maximum(own, before, out=after)
-            np.multiply(after, fade, out=after)
-        self.lately = lately[-1]
-        leaps = change > _ABOVE * lately[:-1] + np.float32(_LEAP)
-        counts = leaps.reshape(len(leaps), -1).sum(axis=1).tolist()
-        for n, count in enumerate(counts):
-            i = first + n
-            if self.is_cut[i]:
+        lately = self._lately()
+        limits = lately[:-1] * (np.float32(_ABOVE) / self.weights.now)[:, None, None]
+        limits += np.float32(_LEAP)
+        leaps = self.change > limits
+        is_key: list[bool] = self.series.is_key.tolist()
+        counts, is_cut = leaps.reshape(len(leaps), -1).sum(axis=1).tolist(), self.is_cut.tolist()
+        for i, (count, cuts) in enumerate(zip(counts, is_cut, strict=True)):
+            if self.candidate is not None:
+                healed = self._settled(self.candidate, self.change[i])
+                self.candidate = None
+                if healed is not None:
+                    found[i] = healed
+            if cuts:
+                self._own_leaps()
                 self.leapt_s[:] = _NEVER
-                self.cut_s = self.times_s[i]
+                self.cut_s = float(self.series.pts_s[i])
             elif count > 0:
-                if self.is_key[i] and count >= _FEWEST_STRONG and i:
-                    healed = self._healed(i, lately[n])
-                    if healed is not None:
-                        found[i] = healed
-                if count <= _MOST_CELLS:
-                    self._remember(i, leaps[n])
-            if self.is_key[i]:
-                self.key_s = self.times_s[i]
+                kept = leaps[i] if count <= _MOST_CELLS else None
+                if is_key[i] and count >= _FEWEST_STRONG:
+                    self.candidate = self._candidate(i, lately[i] / self.weights.now[i], kept)
+                if self.candidate is None and kept is not None:
+                    self._remember(float(self.series.pts_s[i]), kept, self._luma_before(i))
+            if is_key[i]:
+                self.key_s = float(self.series.pts_s[i])
         return found
 
-    def _healed(self, i: int, before: np.ndarray) -> Healed | None:
+    def _lately(self) -> np.ndarray:
+        """How much each cell changed lately before each picture and after the last, scaled; float32 [T + 1, 12, 21]."""
+        out = np.empty((len(self.change) + 1, *self.change.shape[1:]), np.float32)
+        out[0] = self.lately
+        np.multiply(self.change, self.weights.now[:, None, None], out=out[1:])
+        drops = self.weights.drops
+        for i, (before, after) in enumerate(pairwise(out)):
+            if i in drops:
+                np.multiply(before, drops[i], out=before)
+            np.maximum(before, after, out=after)
+        self.lately = out[-1].copy()
+        return out
+
+    def _luma_before(self, i: int) -> np.ndarray:
+        """Luma of the picture before `i`, float32 [24, 42]."""
+        return np.asarray(self.series.luma[i - 1]) if i else self.carried.last_luma
+
+    def _own_leaps(self) -> None:
+        """Carries are not written to: copy before the first change."""
+        if not self.owns_leaps:
+            self.leapt_s, self.luma, self.owns_leaps = self.leapt_s.copy(), self.luma.copy(), True
+
+    def _candidate(self, i: int, before: np.ndarray, leaps: np.ndarray | None) -> _Candidate | None:
         """What returns with picture `i`, if it is enough."""
-        now_s, change = self.times_s[i], self.change[i]
+        now_s, change = float(self.series.pts_s[i]), self.change[i]
         known = self.leapt_s > max(self.key_s, now_s - _LOOK_BACK_S)
         if not known.any():
             return None
@@ -193,25 +212,35 @@ class _State:
             np.count_nonzero(change > _HEAL_ABOVE * before + np.float32(_STRONG)) < _FEWEST_STRONG
         ):
             return None
-        settled = self.change[i + 1][back] < _SETTLED * change[back]
-        if np.count_nonzero(settled) < _SETTLED_SHARE * len(settled):
-            return None
-        away = np.abs(self.luma_now[i - 1] - self.luma_now[i])
-        returned = back & known & (np.abs(self.luma - self.luma_now[i]) < _CLOSER * away) & (away > _LEAST_BACK)
+        luma_before, luma = self._luma_before(i), cell_means(self.series.luma[i])
+        away = np.abs(cell_means(luma_before) - luma)
+        returned = back & known & (np.abs(self.luma - luma) < _CLOSER * away) & (away > _LEAST_BACK)
         returns = int(np.count_nonzero(returned))
         if returns < max(_RETURNS, _RETURNED_SHARE * np.count_nonzero(back)):
             return None
         start_s = float(np.quantile(self.leapt_s[returned], 0.5, method="lower"))
-        self.leapt_s[returned] = _NEVER
-        return Healed(start_s, now_s, self.times_s[i - 1], back, returns)
+        picture_s = float(self.series.pts_s[i - 1]) if i else self.carried.last_s
+        healed = Healed(start_s, now_s, picture_s, back, returns)
+        return _Candidate(healed, change[back], returned, None if leaps is None else leaps.copy(), luma_before.copy())
 
-    def _remember(self, i: int, leaps: np.ndarray) -> None:
-        """Keep what the cells that leap away with picture `i` were before, but for those that are away already."""
-        now_s = self.times_s[i]
+    def _settled(self, candidate: _Candidate, change: np.ndarray) -> Healed | None:
+        """What has healed, as the next picture, which changes by `change`, shows."""
+        settled = change[candidate.healed.cells] < _SETTLED * candidate.change
+        has_healed = np.count_nonzero(settled) >= _SETTLED_SHARE * len(settled)
+        if has_healed:
+            self._own_leaps()
+            self.leapt_s[candidate.returned] = _NEVER
+        if candidate.leaps is not None:
+            self._remember(candidate.healed.end_s, candidate.leaps, candidate.luma)
+        return candidate.healed if has_healed else None
+
+    def _remember(self, now_s: float, leaps: np.ndarray, luma: np.ndarray) -> None:
+        """Keep what the cells that leap away at `now_s` were in the picture before, but for those that are away."""
         if now_s - self.cut_s < _SETTLE_S:
             return
         fresh = leaps & (self.leapt_s <= now_s - _LOOK_BACK_S)
-        if not fresh.any():
+        if not np.count_nonzero(fresh):
             return
+        self._own_leaps()
         self.leapt_s[fresh] = now_s
-        self.luma[fresh] = self.luma_now[i - 1][fresh]
+        self.luma[fresh] = cell_means(luma)[fresh]

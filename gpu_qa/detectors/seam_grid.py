@@ -22,26 +22,33 @@ def standing_out(seam: np.ndarray) -> np.ndarray:
         seam: float32 [T, 2 (across, down), 3, R, K], as in `VideoSeries`.
 
     Returns:
-        float32 [T, 3, R / 2, K / 2], fractions of full scale: the smaller of both directions.
+        float32 [3, T, R / 2, K / 2], fractions of full scale: the smaller of both directions.
     """
-    grid, between, beside = (cell_means(seam[:, :, phase]) for phase in range(PHASES))
-    out = np.empty((len(grid), PHASES, *grid.shape[-2:]), np.float32)
-    for phase, (own, one, other) in enumerate(
-        ((grid, between, beside), (between, grid, beside), (beside, grid, between))
-    ):
-        over = own - np.maximum(one, other)
-        np.minimum(over[:, 0], over[:, 1], out=out[:, phase])
+    sums = _cell_sums(seam)
+    # Phase before direction before picture: then each of the sums below is over one piece of memory.
+    own = np.empty((PHASES, 2, len(sums), *sums.shape[-2:]), np.float32)
+    np.multiply(sums.transpose(2, 1, 0, 3, 4), np.float32(0.25), out=own)
+    out = np.empty((PHASES, *own.shape[2:]), np.float32)
+    over = np.empty_like(own[0])
+    for phase, (one, other) in enumerate(((1, 2), (0, 2), (0, 1))):
+        np.maximum(own[one], own[other], out=over)
+        np.subtract(own[phase], over, out=over)
+        np.minimum(over[0], over[1], out=out[phase])
     return out
 
 
 def cell_means(values: np.ndarray) -> np.ndarray:
     """Means over cells of two by two tiles: float32 [..., R / 2, K / 2] of float32 [..., R, K]."""
+    cells = _cell_sums(values)
+    cells *= np.float32(0.25)
+    return cells
+
+
+def _cell_sums(values: np.ndarray) -> np.ndarray:
     rows = values[..., 0::2, :] + values[..., 1::2, :]
     # Columns are even in number: pairs in memory are pairs in a row, and one long loop is faster than many short ones.
     flat = rows.reshape(-1)
-    cells = flat[0::2] + flat[1::2]
-    cells *= np.float32(0.25)
-    return np.asarray(cells.reshape(*rows.shape[:-1], rows.shape[-1] // 2))
+    return np.asarray((flat[0::2] + flat[1::2]).reshape(*rows.shape[:-1], rows.shape[-1] // 2))
 
 
 def excess(over: np.ndarray, limit: float) -> float:
