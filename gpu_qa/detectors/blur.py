@@ -279,11 +279,15 @@ def _ended(near: _Near, at: int, limits: BlurLimits) -> bool:
     """Whether the picture `at` has its detail back in one step while the coarse picture goes on."""
     if not near.comparable[at] or near.total[at - 1] > _SOFTER * near.total[at]:
         return False
-    gradient, luma_of, _ = near.tiles
+    gradient, luma_of, std = near.tiles
     before, after = gradient[at - 1], gradient[at]
     textured = after > 2.0 * _TEXTURE
     count = np.count_nonzero(textured)
     if count < _TEXTURED or np.count_nonzero(before[textured] < _SOFTER * after[textured]) < limits.raise_area * count:
+        return False
+    # What appears brings detail too, but is no sharper than what was there.
+    was, is_ = (_sharpness(gradient[one], std[one]) for one in (at - 1, at))
+    if was is None or is_ is None or was > limits.raise_detail * is_:
         return False
     luma = luma_of[at - 1 : at + 1].astype(np.float64)
     luma -= luma.mean(axis=1, keepdims=True)
