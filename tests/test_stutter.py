@@ -181,6 +181,25 @@ def test_stamps_that_jitter_are_none() -> None:
     assert events(replace(series, pts_s=series.pts_s + late, end_s=series.end_s + np.append(late[1:], 0.0))) == []
 
 
+def by_turns(series: VideoSeries, frame_rate: float) -> VideoSeries:
+    """The series with pictures that last by turns half and one and a half times as long."""
+    at_s = np.concatenate([[0.0], np.cumsum(np.resize([0.5, 1.5], len(series)))]) / frame_rate
+    return replace(series, pts_s=at_s[:-1], end_s=at_s[1:])
+
+
+@pytest.mark.parametrize("frame_rate", [25.0, 30.0, 50.0])
+@pytest.mark.parametrize("smooth", [[1.0], [0.5, 1.5]], ids=["by pictures", "by time"])
+def test_repeats_are_told_whatever_the_time_stamps(smooth: list[float], frame_rate: float) -> None:
+    """Pictures last by turns half and one and a half times as long; motion goes by pictures or by time."""
+    shown = np.resize(smooth, round(9 * frame_rate))
+    assert events(by_turns(moving(shown, frame_rate=frame_rate), frame_rate)) == []
+    during = slice(round(3 * frame_rate), round(5 * frame_rate))
+    shown[during] = np.resize([2, 0], len(shown[during]))
+    (_, closed) = events(by_turns(moving(shown, frame_rate=frame_rate), frame_rate))
+    assert closed.start_s == pytest.approx(3.0, abs=0.3)
+    assert closed.end_s == pytest.approx(5.0, abs=0.3)
+
+
 def test_regular_repeats_are_told_after_a_short_time_of_none() -> None:
     """Every fifth picture, the one behind it leaps; before, thirty pictures had no repeat."""
     shown = np.concatenate([np.ones(34), np.resize([1, 1, 1, 0, 2], 60), np.ones(50)])
@@ -273,14 +292,20 @@ def test_nothing_in_nothing_out() -> None:
     st.lists(st.sampled_from(["smooth", "twos", "threes", "still", "cut"]), min_size=1, max_size=6),
     st.lists(st.integers(0, 150), max_size=12),
     st.sampled_from([25.0, 120.0]),
-    st.booleans(),
+    st.sampled_from(["steady", "lost", "by turns", "by turns later"]),
 )
-@settings(max_examples=40, deadline=None)
-def test_any_cut_gives_the_same_evidence(scenes: list[str], at: list[int], frame_rate: float, lost: bool) -> None:
+@settings(max_examples=60, deadline=None)
+def test_any_cut_gives_the_same_evidence(scenes: list[str], at: list[int], frame_rate: float, stamps: str) -> None:
     looks = {"smooth": [1], "twos": [2, 0], "threes": [3, 0, 0], "still": [0], "cut": [30, 1, 1, 1, 1]}
     shown = np.concatenate([np.resize(looks[scene], 25) for scene in ["smooth", *scenes]])
     whole = moving(shown, frame_rate=frame_rate)
-    if lost:
+    if stamps == "lost":
         whole = without(whole, (np.arange(len(shown)) > 20) & (np.arange(len(shown)) % 3 == 0))
+    if stamps.startswith("by turns"):
+        whole = by_turns(whole, frame_rate)
+    if stamps == "by turns later":
+        steady = moving(np.ones(25), frame_rate=frame_rate)
+        whole = replace(whole, pts_s=whole.pts_s + 25 / frame_rate, end_s=whole.end_s + 25 / frame_rate)
+        whole = joined(steady, whole)
     pieces = cut(whole, [min(index, len(whole)) for index in at])
     assert_same_evidence(weighed(STUTTER, pieces), weighed(STUTTER, [whole]))

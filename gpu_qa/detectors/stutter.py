@@ -151,7 +151,7 @@ def stutter(
         near.change, near.pts_s, near.comparable, first, last, motion=limits.motion, moving_area=limits.moving_area
     )
     start_s, end_s, repeat = near.pts_s[first:last], near.end_s[first:last], _repeat(still, limits)
-    due, period_s = times_due(near.pts_s, first, last, near.known_s, near.period_s)
+    due, period_s = times_due(near.pts_s, near.end_s, first, last, near.known_s, near.period_s)
     if due is not None:
         start_s, end_s, repeat, level, is_cut = held_as_repeats(due, start_s, end_s, repeat, level, is_cut)
     known, steps = len(near.known_s), len(start_s)
