@@ -254,7 +254,7 @@ def _is_offset(hops: dict[str, np.ndarray], window: int, channel: int, first_bin
     at = hops["levels"][within, :, channel, first_bin : first_bin + PLATEAU_BINS].sum(axis=-1).reshape(-1)
     mean = hops["mean"][within, :, channel].reshape(-1).astype(np.float64)
     lowest = 10.0 ** ((TOP_DBFS - BIN_DB * (first_bin + PLATEAU_BINS - 1)) / 20.0)
-    return abs(float(at @ mean)) >= _OFFSET_SHARE * lowest * float(at.sum())
+    return bool(abs(float(at @ mean)) >= _OFFSET_SHARE * lowest * float(at.sum()))
 
 
 CLIPPING = Detector(

@@ -10,7 +10,7 @@ _BIN_DB, _TOP_DBFS = 0.75, 5.25
 _NO_LEVEL_BINS, _FIRST_GAP_BINS, _SECOND_GAP_BINS = 8, 5, 3
 """Bins without a sample below the lowest level, between it and the next, and between that and the third: the levels
 are 1, 2 and 3 steps from zero (6.0 and 3.5 dB apart), or 0.5, 1.5 and 2.5."""
-_STEP_BINS = np.arange(16, 52)
+_STEP_BINS = slice(16, 52)
 """Where a smeared step may lie, from −6.4 to −32.6 dBFS: 2 to 6.4 bits."""
 _BELOW, _BETWEEN, _SECOND = (6, 10), (-7, -4), (-9, -7)
 """Bins from the step's to those at 0.6 to 0.4 steps, to those at 1.4 to 1.8 steps, and to those at 1.8 to 2.2."""
@@ -53,14 +53,26 @@ def smeared_steps(levels: np.ndarray) -> np.ndarray:
     Returns:
         int [...]: the bin of the first level beside zero; 0 where the samples gather at no such levels.
     """
-    share = levels / np.maximum(levels.sum(axis=-1, keepdims=True), 1)
-    step = share[..., _STEP_BINS]
-    is_step = (step >= _STEP_LEAST) & (step >= _BELOW_TIMES * _most(share, *_BELOW)) & (step >= _most(share, -3, 3))
-    if is_step.any():
-        second = _most(share, *_SECOND)
-        is_step &= (second >= _SECOND_LEAST) & (second >= -_BETWEEN_TIMES * _most(-share, *_BETWEEN))
-    found: np.ndarray = np.where(is_step.any(axis=-1), _STEP_BINS[-1 - is_step[..., ::-1].argmax(axis=-1)], 0)
+    step, all_of_them = levels[..., _STEP_BINS], levels.sum(axis=-1, keepdims=True)
+    is_step = (step > 0) & (step >= _STEP_LEAST * all_of_them)
+    for edge in _BELOW:
+        is_step &= step >= _BELOW_TIMES * levels[..., _STEP_BINS.start + edge : _STEP_BINS.stop + edge]
+    found = np.zeros(levels.shape[:-1], np.intp)
+    # That costs little, and leaves next to nothing of other sound.
+    likely = is_step.any(axis=-1)
+    if likely.any():
+        found[likely] = _smeared_steps(levels[likely], is_step[likely])
     return found
+
+
+def _smeared_steps(levels: np.ndarray, is_step: np.ndarray) -> np.ndarray:
+    """The same for int [N, 64], given which bins may be steps, bool [N, bins]."""
+    step, second = levels[:, _STEP_BINS], _most(levels, *_SECOND)
+    is_step = is_step & (step >= _BELOW_TIMES * _most(levels, *_BELOW)) & (step >= _most(levels, -3, 3))
+    is_step &= second >= _SECOND_LEAST * levels.sum(axis=1, keepdims=True)
+    is_step &= second >= -_BETWEEN_TIMES * _most(-levels, *_BETWEEN)
+    last = _STEP_BINS.stop - 1 - is_step[:, ::-1].argmax(axis=1)
+    return np.asarray(np.where(is_step.any(axis=1), last, 0))
 
 
 def stands_out(levels: np.ndarray, step: int) -> np.ndarray:
@@ -86,12 +98,10 @@ def step_bits(step: int) -> float:
     return _bits(_dbfs(step))
 
 
-def _most(share: np.ndarray, first: int, last: int) -> np.ndarray:
-    """The largest share in the bins from `first` to `last` from each step's."""
-    most = share[..., _STEP_BINS + first]
-    for shift in range(first + 1, last + 1):
-        most = np.maximum(most, share[..., _STEP_BINS + shift])
-    return np.asarray(most)
+def _most(levels: np.ndarray, first: int, last: int) -> np.ndarray:
+    """The most samples in a bin from `first` to `last` from each step's."""
+    shifted = [levels[:, _STEP_BINS.start + by : _STEP_BINS.stop + by] for by in range(first, last + 1)]
+    return np.asarray(np.maximum.reduce(shifted))
 
 
 def _dbfs(level_bin: int) -> float:
