@@ -111,6 +111,13 @@ def test_the_order_of_the_detectors_does_not_matter() -> None:
         assert final(told(*order)) == expected
 
 
+@pytest.mark.parametrize("what", ["levels", "wrap"])
+def test_distortion_explains_what_is_heard_in_the_whole_track(what: str) -> None:
+    broken = evidence("audio.distortion", (2, 6), scope=f"1:{what}", channels=["FL", "FR"])
+    events = told(broken, evidence("audio.dropout", (2, 6), scope="1"))
+    assert final(events) == {"audio.distortion": (2.0, 6.0, ["audio.dropout"])}
+
+
 def test_what_is_alone_is_told_at_once() -> None:
     events = told(evidence("video.freeze", (2, 6)), evidence("video.black", (20, 21)))
     assert [(event.kind, event.state) for event in events] == [("video.freeze", "open"), ("video.freeze", "closed")]

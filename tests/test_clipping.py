@@ -90,3 +90,11 @@ def test_limits_are_checked() -> None:
         ClippingLimits(raise_contrast=0.0)
     with pytest.raises(ValueError, match="lowest_level_dbfs"):
         ClippingLimits(lowest_level_dbfs=-60.0)
+
+
+@pytest.mark.parametrize("offset", [0.1, -0.3])
+def test_pauses_of_sound_that_is_off_centre_are_no_plateau(offset: float) -> None:
+    assert not events(CLIPPING, audio_of(voice(12.0) + np.float32(offset)))
+    held = voice(6.0)
+    held[:, 2 * 48_000 : 4 * 48_000] = offset
+    assert not events(CLIPPING, audio_of(held))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpu_qa.detectors.distortion import DISTORTION, resolution_bits
+from gpu_qa.detectors.clipping import CLIPPING
+from gpu_qa.detectors.distortion import DISTORTION
+from gpu_qa.detectors.sample_levels import resolution_bits
 from tests.series_builder import assert_same_evidence, cut, weighed
 from tests.sounds import audio_of, events, noise, tone, voice
 
@@ -75,3 +77,32 @@ def test_hard_clipping_is_no_overflow() -> None:
 def test_low_rates_are_not_judged_for_overflow() -> None:
     sound = voice(8.0, rate=16_000)
     assert not events(DISTORTION, audio_of(np.asarray((sound * 6 + 1) % 2 - 1, np.float32), rate=16_000))
+
+
+def smeared(sound: np.ndarray) -> np.ndarray:
+    """What a codec makes of it: no highs, and noise that follows the sound."""
+    spectrum = np.fft.rfft(sound.astype(np.float64))
+    spectrum[:, round(16_000 / 24_000 * spectrum.shape[1]) :] = 0
+    made = np.fft.irfft(spectrum, sound.shape[1])
+    level = np.sqrt(np.convolve((made**2).mean(axis=0), np.full(960, 1 / 960), "same"))
+    return np.asarray(made + 0.02 * level * np.random.default_rng(1).normal(size=made.shape), np.float32)
+
+
+@pytest.mark.parametrize("bits", [4, 5])
+def test_few_levels_are_seen_after_a_codec(bits: int) -> None:
+    (event,) = events(DISTORTION, audio_of(smeared(crushed(bits))))
+    assert (event.start_s, event.end_s) == pytest.approx((6.0, 9.0), abs=0.5)
+    assert event.value == pytest.approx(bits, abs=0.2)
+    assert event.details["channels"] == ["FL", "FR"]
+    assert event.confidence == pytest.approx(0.75)
+    assert not events(CLIPPING, audio_of(smeared(crushed(bits))))
+
+
+def test_smeared_sound_that_had_all_its_levels_is_none() -> None:
+    assert not events(DISTORTION, audio_of(smeared(crushed(12))))
+    assert not events(DISTORTION, audio_of(smeared(np.clip(voice(12.0) * 8, -0.5, 0.5))))
+
+
+def test_any_cut_gives_the_same_levels() -> None:
+    series = audio_of(smeared(crushed(5)))
+    assert_same_evidence(weighed(DISTORTION, cut(series, [4, 301, 655, 702])), weighed(DISTORTION, [series]))

@@ -50,6 +50,17 @@ def test_a_value_that_stays(value: float) -> None:
     assert event.value == pytest.approx(20 * np.log10(abs(value)), abs=0.1)
 
 
+@pytest.mark.parametrize("value", [-0.2, 0.0018])
+def test_a_value_that_went_through_a_codec(value: float) -> None:
+    """It has a ripple below hearing."""
+    sound = held(voice(6.0), 2.0, 3.0, value)
+    part = slice(2 * RATE, 3 * RATE)
+    sound[:, part] *= np.asarray(1 + 0.05 * np.sin(2 * np.pi * 25 * np.arange(RATE) / RATE), np.float32)
+    (event,) = events(STUCK, audio_of(sound))
+    assert (event.start_s, event.end_s) == pytest.approx((2.0, 3.0), abs=0.11)
+    assert event.details["form"] == "value"
+
+
 @pytest.mark.parametrize(
     "sound",
     [
@@ -64,8 +75,24 @@ def test_a_value_that_stays(value: float) -> None:
         held(voice(6.0), 2.0, 4.0, 0.0),
         held(voice(6.0), 2.0, 4.0, 0.0005),
         held(voice(6.0), 2.0, 2.1, 0.3),
+        voice(12.0) + np.float32(0.1),
+        tone(6.0, 3.0),
     ],
-    ids=["voice", "drums", "drum roll", "noise", "440 Hz", "1 kHz", "55 Hz", "hum", "silence", "offset", "too short"],
+    ids=[
+        "voice",
+        "drums",
+        "drum roll",
+        "noise",
+        "440 Hz",
+        "1 kHz",
+        "55 Hz",
+        "hum",
+        "silence",
+        "offset",
+        "too short",
+        "room above an offset",
+        "below hearing",
+    ],
 )
 def test_other_sound_is_left_alone(sound: np.ndarray) -> None:
     assert events(STUCK, audio_of(sound)) == []
@@ -74,7 +101,7 @@ def test_other_sound_is_left_alone(sound: np.ndarray) -> None:
 def test_limits_change_what_is_told() -> None:
     series = audio_of(held(voice(4.0), 1.0, 1.5, 0.05))
     assert len(events(STUCK, series)) == 1
-    assert events(STUCK, series, limits=StuckLimits(min_dbfs=-20.0)) == []
+    assert events(STUCK, series, limits=StuckLimits(value_dbfs=-20.0)) == []
     assert events(STUCK, series, limits=StuckLimits(value_s=1.0)) == []
     with pytest.raises(ValueError, match="buffer_s"):
         StuckLimits(buffer_s=0.1)

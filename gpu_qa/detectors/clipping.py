@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.detectors.hop_cells import hop_cells, repeated
+from gpu_qa.detectors.sample_levels import is_three_levels, smeared_steps
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
 
 if TYPE_CHECKING:
@@ -25,12 +26,15 @@ PLATEAU_BINS = 4
 _FULL_SCALE_BINS = (5, 10)
 """Plateaus that begin in these bins lie at full scale, give or take what the codec adds; the second bin ends 1.5 dB
 below full scale."""
-_MEASURES = ("levels", "peak", "power", "bend_peak", "bend_power")
+_MEASURES = ("levels", "mean", "peak", "power", "bend_peak", "bend_power")
 _EMPTY_SHARE = 0.02
 """Added to what lies beside a plateau, as a share of the samples, so that a rare peak is none."""
 _CAP_SHARES = (0.2, 0.4)
 _CAPS = np.array([SEVERITIES.index("warn"), SEVERITIES.index("major"), SEVERITIES.index("critical")], np.int8)
 """The severity that an event may not exceed below the first share, from there on, and from the second on."""
+_OFFSET_SHARE = 0.8
+"""Of a plateau's lowest level: what the hops in which it lies have as their mean where sound is off centre by as much.
+Both sides of a clipped wave cancel out."""
 _SURE, _LIKELY = np.float32(0.95), np.float32(0.8)
 """Confidence at full scale, and below, where music may come close."""
 
@@ -154,7 +158,9 @@ def _clipped(
     told = [
         channel
         for channel in np.flatnonzero(is_plateau | is_full).tolist()
-        if not _is_tone(cells.hops, window, channel, int(first_bin[channel]))
+        if not _is_few_levels(levels[window : window + WINDOW_CELLS, channel].sum(axis=0), int(first_bin[channel]))
+        and not _is_tone(cells.hops, window, channel, int(first_bin[channel]))
+        and not _is_offset(cells.hops, window, channel, int(first_bin[channel]))
     ]
     if not told:
         return None
@@ -223,7 +229,7 @@ def _is_tone(hops: dict[str, np.ndarray], window: int, channel: int, first_bin: 
     """
     within = slice(window, window + WINDOW_CELLS)
     peak, power, bend_peak, bend_power = (
-        hops[name][within, :, channel].reshape(-1).astype(np.float64) for name in _MEASURES[1:]
+        hops[name][within, :, channel].reshape(-1).astype(np.float64) for name in _MEASURES[2:]
     )
     level = 10.0 ** ((TOP_DBFS - BIN_DB * (first_bin + 3)) / 20.0)
     loud = (peak >= level) & (power > 0)
@@ -234,6 +240,21 @@ def _is_tone(hops: dict[str, np.ndarray], window: int, channel: int, first_bin: 
     if _FULL_SCALE_BINS[0] <= first_bin < _FULL_SCALE_BINS[1]:
         return moves_db < 0.15 or bend_crest < 2.2 or (moves_db < 0.45 and bend_crest < 3.0)
     return moves_db < 0.6 or bend_crest < 2.6
+
+
+def _is_few_levels(levels: np.ndarray, first_bin: int) -> bool:
+    """Whether a plateau is one of the few levels that samples of too few bits have."""
+    most = first_bin + int(levels[first_bin : first_bin + PLATEAU_BINS].argmax())
+    return bool(smeared_steps(levels)) or is_three_levels(levels, most)
+
+
+def _is_offset(hops: dict[str, np.ndarray], window: int, channel: int, first_bin: int) -> bool:
+    """Whether a plateau is where the middle of the sound lies: its pauses gather there, or one value stays."""
+    within = slice(window, window + WINDOW_CELLS)
+    at = hops["levels"][within, :, channel, first_bin : first_bin + PLATEAU_BINS].sum(axis=-1).reshape(-1)
+    mean = hops["mean"][within, :, channel].reshape(-1).astype(np.float64)
+    lowest = 10.0 ** ((TOP_DBFS - BIN_DB * (first_bin + PLATEAU_BINS - 1)) / 20.0)
+    return bool(abs(float(at @ mean)) >= _OFFSET_SHARE * lowest * float(at.sum()))
 
 
 CLIPPING = Detector(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.detectors.hop_cells import HopsKept, hop_cells, repeated
+from gpu_qa.detectors.sample_levels import resolution_bits, smeared_steps, stands_out, step_bits
 from gpu_qa.series import Detector, EventTiming, Evidence
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gpu_qa.series import AudioSeries
 
 WINDOW_CELLS = 10
-"""Jumps are counted over a second."""
+"""Jumps are counted, and levels that a codec has smeared are looked for, over a second."""
 _MEASURES = ("peak", "power", "bend_peak", "bend_power", "same_run", "levels")
 _LOWEST_RATE = 32_000
 """Hz: below this, sound of high frequency jumps as far from sample to sample as an overflow does."""
@@ -27,12 +28,8 @@ _LOUD_POWER = 10.0**-4.5
 """Levels are counted where a hop is above −45 dBFS."""
 _RUN = 4
 """Sound of few levels stays on one for so many samples in every hop."""
-_LAST_BIN = 62
-"""The last bin with both ends; the one after it holds all the rest, down to zero."""
-_BIN_DB, _TOP_DBFS = 0.75, 5.25
-_NO_LEVEL_BINS, _FIRST_GAP_BINS, _SECOND_GAP_BINS = 8, 5, 3
-"""Bins without a sample below the lowest level, between it and the next, and between that and the third: the levels
-are 1, 2 and 3 steps from zero (6.0 and 3.5 dB apart), or 0.5, 1.5 and 2.5."""
+_SURE, _LIKELY = np.float32(0.9), np.float32(0.75)
+"""Confidence in levels that are exact, and in levels that a codec has smeared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,8 @@ class _TrackCarry:
     """float64 [N]: their starts."""
     end_s: np.ndarray
     """float64 [N]: their ends."""
+    levels: np.ndarray
+    """int64 [N, C, 64]: samples by level in each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +90,19 @@ def distortion(
     before = tracks.get(series.track)
     cells, kept = hop_cells(series, _MEASURES, before.kept if before is not None else None)
     jumps, start_s, end_s = _jumps(series, cells, limits), cells.start_s, cells.end_s
+    levels = cells.hops["levels"].sum(axis=1, dtype=np.int64)
     if before is not None and not cells.anew:
         jumps = np.concatenate([before.jumps, jumps])
         start_s, end_s = np.concatenate([before.start_s, start_s]), np.concatenate([before.end_s, end_s])
+        levels = np.concatenate([before.levels, levels])
     last = slice(max(len(jumps) - WINDOW_CELLS + 1, 0), None)
-    tracks[series.track] = _TrackCarry(kept, jumps[last].copy(), start_s[last].copy(), end_s[last].copy())
+    tracks[series.track] = _TrackCarry(
+        kept, jumps[last].copy(), start_s[last].copy(), end_s[last].copy(), levels[last].copy()
+    )
     if not len(cells):
         return [], DistortionCarry(tracks)
     wrap = _wrap_evidence(series, len(cells), (jumps, start_s, end_s), limits)
-    return [wrap, _levels_evidence(series, cells, limits)], DistortionCarry(tracks)
+    return [wrap, _levels_evidence(series, cells, (levels, start_s, end_s), limits)], DistortionCarry(tracks)
 
 
 def _jumps(series: AudioSeries, cells: HopCells, limits: DistortionLimits) -> np.ndarray:
@@ -155,30 +158,51 @@ def _wrap_evidence(
     )
 
 
-def _levels_evidence(series: AudioSeries, cells: HopCells, limits: DistortionLimits) -> Evidence:
-    count = len(cells)
+def _levels_evidence(
+    series: AudioSeries,
+    cells: HopCells,
+    known: tuple[np.ndarray, np.ndarray, np.ndarray],
+    limits: DistortionLimits,
+) -> Evidence:
+    """Evidence of the new cells, from the levels and times of these and of those before."""
+    levels, start_s, end_s = known
+    count, first = len(cells), len(levels) - len(cells)
     loud = cells.hops["power"] > _LOUD_POWER
     stepped = (loud & (cells.hops["same_run"] >= _RUN)).sum(axis=1)
     sounding = loud.sum(axis=1)
     is_likely = (sounding >= 5) & (stepped >= 0.8 * sounding)
     bits = np.full(count, np.nan, np.float32)
+    from_s, until_s = cells.start_s.copy(), cells.end_s.copy()
     names = repeated([], count)
     for cell, channel in np.argwhere(is_likely).tolist():
-        found = resolution_bits(cells.hops["levels"][cell, :, channel].sum(axis=0))
+        found = resolution_bits(levels[first + cell, channel])
         if found is not None and found <= limits.raise_bits:
             bits[cell] = np.fmin(bits[cell], found)
+            names[cell] = [*names[cell], series.channels[channel]]
+    is_exact = np.isfinite(bits)
+    steps = smeared_steps(_over_windows(levels)[first:])
+    for cell, channel in np.argwhere((steps > 0) & ~is_exact[:, None]).tolist():
+        step, window = int(steps[cell, channel]), slice(max(first + cell + 1 - WINDOW_CELLS, 0), first + cell + 1)
+        clear = np.flatnonzero(stands_out(levels[window, channel], step))
+        if step_bits(step) <= limits.raise_bits and len(clear):
+            start, end = start_s[window][clear[0]], end_s[window][clear[-1]]
+            is_other = np.isfinite(bits[cell])
+            from_s[cell], until_s[cell] = (
+                (min(from_s[cell], start), max(until_s[cell], end)) if is_other else (start, end)
+            )
+            bits[cell] = np.fmin(bits[cell], step_bits(step))
             names[cell] = [*names[cell], series.channels[channel]]
     return Evidence(
         kind="audio.distortion",
         scope=f"{series.track}:levels",
-        start_s=cells.start_s,
-        end_s=cells.end_s,
+        start_s=from_s,
+        end_s=until_s,
         verdict=np.where(np.isfinite(bits), 1, -(sounding >= 5).any(axis=1).astype(int)).astype(np.int8),
         value=bits,
         limit=limits.raise_bits,
         unit="bit",
         worst="min",
-        confidence=np.full(count, 0.9, np.float32),
+        confidence=np.where(is_exact, _SURE, _LIKELY),
         details={
             "track": np.full(count, series.track),
             "channels": names,
@@ -188,25 +212,12 @@ def _levels_evidence(series: AudioSeries, cells: HopCells, limits: DistortionLim
     )
 
 
-def resolution_bits(levels: np.ndarray) -> float | None:
-    """With how many bits samples were made that have but a few levels.
-
-    Args:
-        levels: int [64]: samples by absolute value, as in `AudioSeries.levels`.
-
-    Returns:
-        Bits, at least 1; null where the levels are no multiples of one step that is above −35 dBFS.
-    """
-    filled = np.flatnonzero(levels[: _LAST_BIN + 1])
-    if len(filled) < 3:
-        return None
-    third, second, first = filled[-3:].tolist()
-    if _LAST_BIN - first < _NO_LEVEL_BINS or first - second < _FIRST_GAP_BINS or second - third < _SECOND_GAP_BINS:
-        return None
-    step_db = _TOP_DBFS - _BIN_DB * (first - 0.5)
-    if first - second > 10:
-        step_db += 6.0  # levels at 0.5 and 1.5 steps are 9.5 dB apart
-    return max(1.0, round(float(1.0 - step_db / 6.02), 1))
+def _over_windows(levels: np.ndarray) -> np.ndarray:
+    """Sums over each cell and up to `WINDOW_CELLS` − 1 before it, int64 [N, C, 64]."""
+    sums = levels.copy()
+    for back in range(1, min(WINDOW_CELLS, len(levels))):
+        sums[back:] += levels[:-back]
+    return sums
 
 
 DISTORTION = Detector(

@@ -22,7 +22,7 @@ class DualMonoLimits:
 
     raise_side_db: float = -50.0
     """Alike when the power of their difference is this far below that of their sum; ours: the noise of two analogue
-    channels stays above, two copies of one channel under any codec are below −60."""
+    channels stays above, two copies of one channel are below −60, unless an encoder adds noise to both."""
     clear_side_db: float = -30.0
     """Stereo above this; ours."""
     quiet_dbfs: float = -60.0

@@ -41,6 +41,13 @@ _LOUD_SHARE = 0.8
 """Cells that much below the loudest one do not count: silence is like silence. Where there are many of them the sound
 is made of beats."""
 _NOTHING_DB = -90.0
+_STRAIGHT, _STRAIGHT_SHARE = 1e-12, 2e-8
+_OFFSET_SHARE = 0.9
+_STEADY_SHARE = 0.3
+"""A codec leaves of one value a line with a ripple: its bend has at most this power, which rounding to 24 bits leaves,
+or this share of all power (AAC 4e-9, AC-3 1.3e-8; MP2 2e-6, as a quiet room above an offset has), its mean has at least
+this share (AAC of 64 kb/s 0.94), and the means of 0.1 s differ by at most this share of the largest: a wave below
+hearing swings by more."""
 _FRESH = 10
 """Groups of hops, 1 s in all, of sound that does not repeat itself, before a buffer can be stuck: a line-up tone
 repeats itself from its start, and nothing of it is stuck."""
@@ -53,8 +60,9 @@ class StuckLimits:
     """When sound is stuck."""
 
     min_dbfs: float = -50.0
-    """A value that stays, or a buffer that repeats, counts from this level on; ours: weaker ones are an offset of a
-    muted input, or hardly heard."""
+    """A buffer that repeats counts from this level on; ours: weaker ones are hardly heard."""
+    value_dbfs: float = -60.0
+    """A value that stays counts from this level on; ours: up to there it is silence."""
     value_s: float = 0.2
     """Length over which a value must stay; ours: waves clipped for a whole beat of a drum stay for less."""
     buffer_s: float = 1.0
@@ -91,7 +99,7 @@ class _TrackCarry:
     levels_db: np.ndarray
     """float64 [4 N]: level of their cells, all channels together."""
     measures: np.ndarray
-    """float64 [N, 3]: power, bend power, and 1 where every sample of a channel has one value."""
+    """float64 [N, 3]: power, bend power, and the value that every sample of a channel has, 0 where there is none."""
     waiting: int
     """How many of them are not judged yet."""
     state: _State
@@ -172,19 +180,28 @@ def _levels_db(series: AudioSeries) -> np.ndarray:
 
 def _measures(series: AudioSeries, limits: StuckLimits) -> np.ndarray:
     power, bend = (values.astype(np.float64).max(axis=1) for values in (series.power, series.bend_power))
-    offset = np.abs(series.mean.astype(np.float64))
+    offset = series.mean.astype(np.float64)
     is_still = series.same_run >= series.sample_rate // 100
-    # A codec leaves the straightest of lines.
-    is_still |= (series.bend_power <= 1e-12) & (offset**2 >= 0.99 * series.power)
-    is_still &= offset >= 10.0 ** (limits.min_dbfs / 20.0)
-    return np.stack([power, bend, is_still.any(axis=1)], axis=1)
+    is_still |= (series.bend_power <= np.maximum(_STRAIGHT_SHARE * series.power, _STRAIGHT)) & (
+        offset**2 >= _OFFSET_SHARE * series.power
+    )
+    is_still &= np.abs(offset) >= 10.0 ** (limits.value_dbfs / 20.0)
+    held = np.where(is_still, offset, 0.0)
+    largest = np.abs(held).argmax(axis=1)
+    return np.stack([power, bend, held[np.arange(len(held)), largest]], axis=1)
+
+
+def _is_still(values: np.ndarray) -> bool:
+    """Whether a group of hops holds one value."""
+    size = np.abs(values)
+    return bool(size.min() > 0 and np.ptp(size) <= _STEADY_SHARE * size.max())
 
 
 def _judged(
     levels_db: np.ndarray, measures: np.ndarray, before: _State, limits: StuckLimits, *, may_repeat: bool
 ) -> _State:
     """What is stuck after one more group of hops, the last ones of these."""
-    still = before.still + 1 if measures[-_HOPS:, 2].all() else 0
+    still = before.still + 1 if _is_still(measures[-_HOPS:, 2]) else 0
     if still * _HOPS * _HOP_S >= limits.value_s - _HOP_S / 2:
         return _State("value", 0.0, still, 0, before.fresh)
     period_ms, fresh = 0.0, before.fresh
@@ -259,7 +276,7 @@ def _evidence(series: AudioSeries, steps: list[_Step], limits: StuckLimits) -> E
         end_s=np.array([step.end_s for step in steps], np.float64),
         verdict=np.array([step.verdict for step in steps], np.int8),
         value=np.array([step.level_dbfs for step in steps], np.float32),
-        limit=limits.min_dbfs,
+        limit=min(limits.min_dbfs, limits.value_dbfs),
         unit="dbfs",
         confidence=np.array([0.95 if state.form == "value" else 0.8 for state in states], np.float32),
         details={

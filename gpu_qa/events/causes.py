@@ -66,6 +66,8 @@ _PATIENCE_S = 5.0
 """A cause that is neither told nor cleared after so long explains nothing: an alarm must not wait for it any longer."""
 _OUTLASTS_S = 2.0
 """An event that goes on for this long after its cause is told."""
+_WHOLE = ("", "main", "wrap", "levels")
+"""What scopes say after the track that leaves out no channel: nothing, the only group, and what is wrong with it."""
 _SPANS = 32
 """Events that are remembered of each kind of cause."""
 
@@ -342,7 +344,7 @@ def _track(kind: str, scope: str) -> str:
 
 def _channels(scope: str, details: Mapping[str, object]) -> frozenset[str] | None:
     """The channels of an audio track that an event speaks of; null is all of them."""
-    if scope.partition(":")[2] in ("", "main"):
+    if scope.partition(":")[2] in _WHOLE:
         return None
     named = details.get("channels", details.get("channel"))
     if isinstance(named, str):
