@@ -98,6 +98,14 @@ def test_other_sound_is_left_alone(sound: np.ndarray) -> None:
     assert events(STUCK, audio_of(sound)) == []
 
 
+@pytest.mark.parametrize("mains_hz", [50, 60])
+def test_hum_that_sets_in_over_hardly_anything_is_hum(mains_hz: int) -> None:
+    time_s = np.arange(8 * RATE) / RATE
+    lines = sum(0.03 / part * np.sin(2 * np.pi * mains_hz * part * time_s) for part in (1, 2, 3, 5))
+    sound = noise(8.0) * (0.0001 / noise(8.0).std()) + np.where(time_s >= 4.0, lines, 0.0)
+    assert events(STUCK, audio_of(sound.astype(np.float32))) == []
+
+
 def test_limits_change_what_is_told() -> None:
     series = audio_of(held(voice(4.0), 1.0, 1.5, 0.05))
     assert len(events(STUCK, series)) == 1

@@ -36,6 +36,9 @@ _DIFFERENCE = (0.3, 0.12)
 of equal samples. Other sound differs by 1.7 dB and more (benchmarks/detectors)."""
 _BEND_SHARE = 1e-5
 """The bend's power has at least this share of the sound's: in tones below 400 Hz it has less, and they repeat too."""
+_MAINS, _HUM_SHARE = (8, 20), 1e-3
+"""Cells of one or several periods of 50 and 60 Hz; what repeats after one of these with a smaller share of bend is hum:
+planted hum over a silent programme had 3e-4, buffers of 20 ms 3e-3 and more."""
 _RANGE_DB = 30.0
 _LOUD_SHARE = 0.8
 """Cells that much below the loudest one do not count: silence is like silence. Where there are many of them the sound
@@ -232,8 +235,9 @@ def _period_ms(levels_db: np.ndarray, measures: np.ndarray, look: int, limits: S
     parts = difference_db[:, look % _LOOK :].reshape(len(difference_db), -1, _LOOK).sum(axis=2)
     loud_parts = loud[look % _LOOK :].reshape(-1, _LOOK).sum(axis=1)
     worst_db = (parts / np.maximum(loud_parts, 1)).max(axis=1)
-    best = int(np.argmin(worst_db))
-    if worst_db[best] > _DIFFERENCE[0] + _DIFFERENCE[1] * min(spread_db, _MOST_SPREAD_DB):
+    best, most_db = int(np.argmin(worst_db)), _DIFFERENCE[0] + _DIFFERENCE[1] * min(spread_db, _MOST_SPREAD_DB)
+    is_hum = bend < _HUM_SHARE * power and any(worst_db[cells - _PERIODS[0]] <= most_db for cells in _MAINS)
+    if worst_db[best] > most_db or is_hum:
         return 0.0
     return (best + _PERIODS[0]) * CELL_S * 1000
 
