@@ -106,6 +106,14 @@ def test_hum_that_sets_in_over_hardly_anything_is_hum(mains_hz: int) -> None:
     assert events(STUCK, audio_of(sound.astype(np.float32))) == []
 
 
+def test_a_tone_that_swells_is_not_stuck() -> None:
+    time_s = np.arange(8 * RATE) / RATE
+    swell = 0.25 * (0.75 + 0.25 * np.sin(2 * np.pi * 2 * time_s))
+    sound = np.stack([swell * np.sin(2 * np.pi * pitch_hz * time_s) for pitch_hz in (440, 880)])
+    sound += 0.002 * noise(8.0) / noise(8.0).std()
+    assert events(STUCK, audio_of(sound.astype(np.float32))) == []
+
+
 def test_limits_change_what_is_told() -> None:
     series = audio_of(held(voice(4.0), 1.0, 1.5, 0.05))
     assert len(events(STUCK, series)) == 1

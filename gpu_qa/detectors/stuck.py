@@ -239,7 +239,12 @@ def _period_ms(levels_db: np.ndarray, measures: np.ndarray, look: int, limits: S
     is_hum = bend < _HUM_SHARE * power and any(worst_db[cells - _PERIODS[0]] <= most_db for cells in _MAINS)
     if worst_db[best] > most_db or is_hum:
         return 0.0
-    return (best + _PERIODS[0]) * CELL_S * 1000
+    # The shape is that of the buffer: a tone that swells has one too, but none within a period.
+    period = best + _PERIODS[0]
+    copies = last[len(last) % period :].reshape(-1, period)
+    if float((copies - copies.mean(axis=1, keepdims=True)).std()) < _LEAST_SPREAD_DB:
+        return 0.0
+    return period * CELL_S * 1000
 
 
 def _may_repeat(levels_db: np.ndarray, ends: range) -> list[bool]:
