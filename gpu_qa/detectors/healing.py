@@ -42,6 +42,9 @@ _RETURNS, _RETURNED_SHARE = 3, 0.1
 has more than 1."""
 _LOOK_BACK_S = 8.0
 """For how long a leap is remembered."""
+_LEAST_LINES = 10
+"""So many of the 42 columns of tiles, at least, hold a line of the codecs' grid of 16 samples: in a picture of less
+than 160 samples a block is as large as several cells, and what moves returns in them by chance."""
 _SETTLE_S = 0.3
 """Leaps so soon after a cut are not remembered: encoders sharpen the picture; as in `block_corruption`."""
 _NEVER = -math.inf
@@ -211,6 +214,8 @@ class _State:
         if not 0 < np.count_nonzero(back) <= _MOST_CELLS or (
             np.count_nonzero(change > _HEAL_ABOVE * before + np.float32(_STRONG)) < _FEWEST_STRONG
         ):
+            return None
+        if np.count_nonzero(self.series.seam[i, 0, 0].any(axis=0)) < _LEAST_LINES:
             return None
         luma_before, luma = self._luma_before(i), cell_means(self.series.luma[i])
         away = np.abs(cell_means(luma_before) - luma)
