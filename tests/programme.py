@@ -41,6 +41,8 @@ class Form:
     color_range: ColorRange = "limited"
     irregular: bool = False
     """Pictures last by turns half and one and a half times as long."""
+    grain: float = 0.006
+    """Standard deviation of the camera's noise, as a fraction of full scale."""
 
     def __str__(self) -> str:
         rate = f"{float(self.rate):.5g}{'v' if self.irregular else ''}"
@@ -67,7 +69,7 @@ class Programme:
     def __init__(self, form: Form, faults: Sequence[Fault], length_s: float) -> None:
         self.form, self.faults, self.length_s = form, faults, length_s
         self._scene = _scene(form)
-        noise = np.random.default_rng(3).normal(0, 0.003 * _span(form), (3, form.height + 16, form.width + 16))
+        noise = np.random.default_rng(3).normal(0, form.grain * _span(form), (3, form.height + 16, form.width + 16))
         self._noise = noise.round().astype(np.int16)
         self._kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 

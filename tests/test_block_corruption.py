@@ -262,11 +262,13 @@ def test_a_damaged_file_is_told_through_all_stages(tmp_path: Path) -> None:
 # --- what is concealed, and heals with a key frame ------------------------------------------------------------------
 
 
-def concealed(pictures: list[np.ndarray], first: int, healed: int, by: float = 40.0) -> list[np.ndarray]:
+def concealed(
+    pictures: list[np.ndarray], first: int, healed: int, by: float = 40.0, reach: tuple[float, float] = (40.0, 60.0)
+) -> list[np.ndarray]:
     """From `first` to `healed` a soft stain lies on the picture, without any seam."""
     height, width = pictures[0].shape
     y, x = np.mgrid[:height, :width]
-    stain = by * np.exp(-(((y - height / 2) / 40.0) ** 2) - ((x - width / 2) / 60.0) ** 2)
+    stain = by * np.exp(-(((y - height / 2) / reach[0]) ** 2) - ((x - width / 2) / reach[1]) ** 2)
     out = list(pictures)
     for n in range(first, healed):
         out[n] = np.clip(pictures[n] + stain, 0, 255).astype(np.uint8)
@@ -300,6 +302,12 @@ def test_what_a_key_frame_heals_was_damaged_since_it_leapt_away() -> None:
 )
 def test_what_leaps_otherwise_is_not_taken_for_healing(pictures: list[np.ndarray], keys: Collection[int]) -> None:
     assert events(measured(pictures, keys=keys)) == []
+
+
+@pytest.mark.parametrize(("width", "is_judged"), [(176, True), (160, False)])
+def test_pictures_hardly_larger_than_blocks_do_not_heal(width: int, is_judged: bool) -> None:
+    pictures = [picture[:144, :width] for picture in scene(125, speed=0.3)]
+    assert bool(events(measured(concealed(pictures, 40, 75, reach=(18.0, 24.0)), keys=(0, 75)))) == is_judged
 
 
 def test_what_was_reported_is_not_told_twice() -> None:

@@ -80,6 +80,8 @@ def test_times_are_those_of_the_pictures_and_samples_that_changed(tmp_path: Path
     is_still = (changed.sound == 0).all(axis=0)  # so is a sample where the tone crosses zero
     assert is_still[48_480:72_480].all()
     assert not is_still[[48_479, 72_480]].any()
+    is_still[48_480:72_480] = False
+    assert not (is_still[1:] & is_still[:-1]).any()
 
 
 def test_a_fault_at_the_end_ends_with_the_clip(tmp_path: Path) -> None:

@@ -190,8 +190,8 @@ def test_an_analysis_on_the_card_tells_what_one_on_the_cpu_does() -> None:
 @pytest.mark.parametrize(
     ("form", "codec"),
     [
-        (Form(640, 360, Fraction(25), 8, "limited"), "libx264"),
-        (Form(854, 480, Fraction(30), 10, "full", irregular=True), "libx265"),
+        (Form(640, 360, Fraction(25), 8, "limited", grain=0.003), "libx264"),
+        (Form(854, 480, Fraction(30), 10, "full", irregular=True, grain=0.003), "libx265"),
     ],
     ids=str,
 )

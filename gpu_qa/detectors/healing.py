@@ -44,7 +44,7 @@ _LOOK_BACK_S = 8.0
 """For how long a leap is remembered."""
 _LEAST_LINES = 10
 """So many of the 42 columns of tiles, at least, hold a line of the codecs' grid of 16 samples: in a picture of less
-than 160 samples a block is as large as several cells, and what moves returns in them by chance."""
+than 176 samples a block is as large as several cells, and what moves returns in them by chance."""
 _SETTLE_S = 0.3
 """Leaps so soon after a cut are not remembered: encoders sharpen the picture; as in `block_corruption`."""
 _NEVER = -math.inf

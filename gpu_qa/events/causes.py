@@ -97,7 +97,7 @@ class _Held:
     """When it became certain, in seconds on the stream's clock."""
     timing: EventTiming
     explained: bool = False
-    """It follows from a cause; false while that is open."""
+    """It follows from a cause; false while that is not decided."""
 
     @property
     def window_s(self) -> float:
