@@ -1,0 +1,1 @@
+"""How far sound and picture are apart: series → `SyncSeries`, by several independent ways."""

@@ -1,0 +1,121 @@
+"""Speech synthesised by the system's library espeak-ng, with the time of every phoneme."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpu_qa.errors import GpuQaError
+
+_RETRIEVAL, _PHONEME_EVENTS = 1, 1
+_UTF8, _ENDED = 1, 0
+_PHONEME = 7
+_ONSETS = ("p", "b", "m", "f", "v", "t", "d", "s", "k", "g", "l", "r", "n", "w", "h", "sh", "ch", "st", "br", "pl", "")
+_VOWELS = ("a", "e", "i", "o", "u", "ee", "oo", "ai", "ow", "er", "ar", "ah")
+_CODAS = ("", "", "m", "p", "b", "t", "n", "s", "l", "ng", "v", "f")
+VOICES = ("en", "en-us", "de", "fr", "es", "it", "nl", "pl", "sv", "pt")
+VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+f1", "+f2", "+f3", "+f4", "+f5")
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What a synthesiser said."""
+
+    samples: np.ndarray
+    """float32 [n], full scale = 1."""
+    rate: int
+    """Hz."""
+    phonemes: tuple[str, ...]
+    """In espeak-ng's own spelling; "_" and "_:" are pauses."""
+    starts_s: np.ndarray
+    """float64 [P]: start of each."""
+
+
+class _EventId(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
+    )
+
+
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+@functools.cache
+def _library() -> tuple[Any, int]:
+    """The library, initialised, and its sample rate."""
+    name = ctypes.util.find_library("espeak-ng")
+    if name is None:
+        raise GpuQaError("speech needs the library espeak-ng: on Debian, apt install espeak-ng")
+    library = ctypes.CDLL(name)
+    rate = library.espeak_Initialize(_RETRIEVAL, 0, None, _PHONEME_EVENTS)
+    if rate <= 0:
+        raise GpuQaError("espeak-ng could not be initialised")
+    return library, rate
+
+
+def pseudo_words(rng: np.random.Generator, count: int) -> str:
+    """Words of no language, with pauses between phrases."""
+    words = []
+    for number in range(count):
+        syllables = [
+            rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.integers(1, 4))
+        ]
+        ends = number == count - 1 or rng.random() < 0.15
+        words.append("".join(syllables) + (rng.choice([",", "."]) if ends else ""))
+    return " ".join(words)
+
+
+def speak(text: str, *, voice: str = "en", words_per_minute: int = 160, pitch: int = 50) -> Speech:
+    """Say a text.
+
+    Args:
+        text: What to say.
+        voice: An espeak-ng voice, perhaps with a variant, such as "en+f2".
+        words_per_minute: 80 to 450.
+        pitch: 0 to 100.
+
+    Raises:
+        GpuQaError: espeak-ng is not installed, or does not know the voice.
+    """
+    library, rate = _library()
+    pieces: list[np.ndarray] = []
+    told: list[tuple[float, str]] = []
+
+    def take(wave: Any, count: int, events: Any) -> int:
+        if wave and count > 0:
+            pieces.append(np.ctypeslib.as_array(wave, (count,)).astype(np.float32) / 32768)
+        index = 0
+        while events[index].type != _ENDED:
+            if events[index].type == _PHONEME:
+                name = events[index].id.string.decode("utf-8", "replace")
+                told.append((events[index].audio_position / 1000, name))
+            index += 1
+        return 0
+
+    callback = _CALLBACK(take)
+    library.espeak_SetSynthCallback(callback)
+    if library.espeak_SetVoiceByName(voice.encode()) != 0:
+        raise GpuQaError(f"espeak-ng has no voice {voice}")
+    library.espeak_SetParameter(1, words_per_minute, 0)
+    library.espeak_SetParameter(3, pitch, 0)
+    data = text.encode()
+    library.espeak_Synth(data, len(data) + 1, 0, 0, 0, _UTF8, None, None)
+    library.espeak_Synchronize()
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    return Speech(samples, rate, tuple(name for _, name in told), np.array([at for at, _ in told]))
