@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 from gpu_qa.units import power_to_db
 
 if TYPE_CHECKING:
@@ -261,10 +261,10 @@ def _seen(told: _Hiss, found: _Hiss | None, levels_db: np.ndarray) -> tuple[_His
     if found is not None and found.level_dbfs < told.level_dbfs + _UNDER_DB:
         told = replace(found, onset=told.onset)
     above_db = levels_db[:-2] - told.floor_db
-    if (above_db < -_UNDER_DB).mean() >= _UNDER_BANDS:
+    if np.count_nonzero(above_db < -_UNDER_DB) / len(above_db) >= _UNDER_BANDS:
         return told, -1
-    if (above_db <= _BARE_DB[1]).mean() >= _BARE_BANDS:
-        return replace(told, covered=0), 1
+    if np.count_nonzero(above_db <= _BARE_DB[1]) / len(above_db) >= _BARE_BANDS:
+        return (replace(told, covered=0) if told.covered else told), 1
     return replace(told, covered=told.covered + 1), 0
 
 
@@ -287,7 +287,7 @@ def _evidence(series: SpectrumSeries, steps: list[_Step], limits: HissLimits) ->
         unit="dbfs",
         confidence=np.where(sudden, np.float32(0.9), np.float32(0.6)),
         details={
-            "track": np.full(count, series.track),
+            "track": constant(count, series.track, int),
             "onset": np.where(sudden, "sudden", "steady"),
             "tilt_db_per_octave": tilt_db.round(1),
             "programme_dbfs": programme_dbfs.round(1),
