@@ -138,8 +138,8 @@ def _plateaus(samples: np.ndarray, lowest_bin: int) -> _Plateaus:
     at = end - first
     contrast = at / (first + 0.3 * (after - end) + _EMPTY_SHARE)
     best = contrast.argmax(axis=-1)
-    of_best = [np.take_along_axis(values, best[..., None], axis=-1)[..., 0] for values in (at, contrast)]
-    return _Plateaus(best, *of_best, share[..., _FULL_SCALE_BINS[1]])
+    at, contrast = (np.take_along_axis(values, best[..., None], axis=-1)[..., 0] for values in (at, contrast))
+    return _Plateaus(best, at, contrast, share[..., _FULL_SCALE_BINS[1]])
 
 
 @dataclass(frozen=True, slots=True)

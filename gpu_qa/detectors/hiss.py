@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -206,12 +207,12 @@ def _found(levels_db: np.ndarray, octaves: np.ndarray, width_db: np.ndarray, lim
     bands_db = levels_db[:, :-2]
     least = np.sort(bands_db, axis=0)[int(_FLOOR_SHARE * len(bands_db))]
     shows = (bands_db >= least - _BARE_DB[0]) & (bands_db <= least + _BARE_DB[1])
-    bare = shows.mean(axis=1) >= _BARE_BANDS
+    bare = shows.sum(axis=1) / shows.shape[1] >= _BARE_BANDS
     if bare.sum() < _BARE_STEPS * len(bare):
         return None
     floor_db = bands_db[bare].mean(axis=0)
     level_dbfs = float(power_to_db((10.0 ** (floor_db / 10.0)).sum()))
-    unsteady_db = float((bands_db[bare] - floor_db).mean(axis=1).std())
+    unsteady_db = _spread_db((bands_db[bare] - floor_db).mean(axis=1))
     if level_dbfs < limits.raise_dbfs or unsteady_db > _STEADY_DB["sudden"]:
         return None
     if _is_under(bands_db, floor_db).any():
@@ -223,7 +224,7 @@ def _found(levels_db: np.ndarray, octaves: np.ndarray, width_db: np.ndarray, lim
     bow = octaves * octaves
     bow = bow - bow.mean() - octaves * float(octaves @ bow / (octaves @ octaves))
     rest_db = rest_db - bow * float(bow @ rest_db / (bow @ bow))
-    rough_db = float(rest_db.std())
+    rough_db = _spread_db(rest_db)
     if not _TILT_DB[0] <= tilt_db <= _TILT_DB[1] or rough_db > _ROUGH_DB["sudden"]:
         return None
     may_be_steady = unsteady_db <= _STEADY_DB["steady"] and rough_db <= _ROUGH_DB["steady"]
@@ -231,9 +232,16 @@ def _found(levels_db: np.ndarray, octaves: np.ndarray, width_db: np.ndarray, lim
     return _Hiss("steady" if may_be_steady else None, floor_db, level_dbfs, tilt_db, programme_dbfs)
 
 
+def _spread_db(levels_db: np.ndarray) -> float:
+    """Their standard deviation; of a few dozen `np.std` takes three times as long."""
+    away_db = levels_db - levels_db.sum() / len(levels_db)
+    return math.sqrt(float(away_db @ away_db) / len(levels_db))
+
+
 def _is_under(bands_db: np.ndarray, floor_db: np.ndarray) -> np.ndarray:
     """Steps in which a floor is not there, bool [N]."""
-    return np.asarray((bands_db < floor_db - _UNDER_DB).mean(axis=1) >= _UNDER_BANDS)
+    under = bands_db < floor_db - _UNDER_DB
+    return np.asarray(under.sum(axis=1) / under.shape[1] >= _UNDER_BANDS)
 
 
 def _begun(
