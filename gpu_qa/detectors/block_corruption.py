@@ -19,7 +19,7 @@ from gpu_qa.detectors.damage_steps import DamageSteps, Worst, worst_of
 from gpu_qa.detectors.fading import clock, weights
 from gpu_qa.detectors.healing import Healed, HealingCarry, healings
 from gpu_qa.detectors.pixelation import Flats, pixelated
-from gpu_qa.detectors.seam_grid import excess, standing_out
+from gpu_qa.detectors.seam_grid import excess, standing_cells, standing_out
 from gpu_qa.series import Detector, EventTiming
 
 if TYPE_CHECKING:
@@ -164,8 +164,10 @@ class _Watch:
 
     def __init__(self, series: VideoSeries, limits: BlockCorruptionLimits, carry: BlockCorruptionCarry | None) -> None:
         self.limits, self.series = limits, series
-        self.over = standing_out(series.seam)
-        self.stands = _reaching(self.over[0] > limits.seam, limits.clear_area)
+        self.over = standing_out(series.seam_cells)
+        standing, self.cells = standing_cells(self.over, limits.seam), self.over[0, 0].size
+        self.stands: list[bool] = (standing[0] >= limits.clear_area * self.cells).tolist()
+        self.excess: list[float] = ((standing[0] - np.maximum(standing[1], standing[2])) / self.cells).tolist()
         self.changes = _reaching(series.coarse_change > _CUT_CHANGE, _CUT_AREA)
         self.is_cut = np.array(self.changes) | ~series.comparable
         start_s = float(series.pts_s[0])
@@ -274,20 +276,29 @@ class _Watch:
             self.level, self.cut_s = min(self.level, _MOST_LEVEL), -math.inf
         fresh = area = 0.0
         if stands:
-            beyond = over - self.custom / was
-            fresh = area = excess(beyond, seam)
+            fresh = area = self._beyond_custom(i, seam)
             if area >= self.limits.clear_area and self.report is None:
-                share, self.flats = pixelated(self.series, i, beyond[0] > seam, self.flats)
+                share, self.flats = pixelated(self.series, i, over[0] - self.custom[0] / was > seam, self.flats)
                 area -= share
         self._follow_report(i, area)
         self._follow_sight(i, area)
         self._learn(i, fresh)
         self._tell(i, area)
 
+    def _beyond_custom(self, i: int, seam: float) -> float:
+        """The excess of picture `i` beyond what is custom; 0 where it is so little that nothing follows from it."""
+        over, was = self.over[:, i], self.weights.before[i]
+        if self.report is None and not self.sight.charge:
+            # The first look: on the grid alone. It is the most that the excess can be.
+            grid = np.count_nonzero(over[0] - self.custom[0] / was > seam)
+            if grid / self.cells < self.limits.clear_area:
+                return 0.0
+        return excess(over - self.custom / was, seam)
+
     def _is_heavy(self, i: int) -> bool:
         """Picture `i`, which changes as after a cut, is damaged rather."""
         is_soon = self.times_s[i] - self._changed_s(i) <= _CALM_S
-        return is_soon and excess(self.over[:, i], self.limits.seam) >= _HEAVY
+        return is_soon and self.excess[i] >= _HEAVY
 
     def _changed_s(self, i: int) -> float:
         """Start of the last picture before `i` that changed as after a cut."""
@@ -359,7 +370,7 @@ class _Watch:
         self.custom = np.maximum(self.custom, over * now)
         self.level *= self._fade(i)
         if self.stands[i]:
-            self.level = max(self.level, _COARSE * excess(over, self.limits.seam))
+            self.level = max(self.level, _COARSE * self.excess[i])
 
     def _tell(self, i: int, area: float) -> None:
         """Write the step of picture `i`."""

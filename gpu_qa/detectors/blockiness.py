@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.detectors.seam_grid import cell_means
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
 
 if TYPE_CHECKING:
@@ -158,8 +157,8 @@ def _own_looks(series: VideoSeries, due: list[int], limits: BlockinessLimits) ->
     # A tile of a small picture has not a line of each kind: what it lacks must not count as calm.
     has_line = seam > 0
     lined = np.stack([has_line[:, 0].any(axis=2).mean(axis=2), has_line[:, 1].any(axis=3).mean(axis=2)], axis=1)
-    cells = cell_means(seam) / np.maximum(lined, 0.02)[..., None, None].astype(np.float32)
-    content = cell_means(series.gradient[due]) + np.float32(_MASK)
+    cells = series.seam_cells[due] / np.maximum(lined, 0.02)[..., None, None].astype(np.float32)
+    content = series.gradient_cells[due] + np.float32(_MASK)
     grid, between, beside = cells[:, :, 0], cells[:, :, 1], cells[:, :, 2]
     above = (grid - beside) / content
     means = above.reshape(*above.shape[:2], -1).mean(axis=2, dtype=np.float64)

@@ -171,7 +171,8 @@ class _History:
         is_moving = coarse > _floor(coarse, limits)[:, None]
         activity = _counts(is_moving) / coarse.shape[1]
         moving = np.packbits(is_moving, axis=1)
-        level = coarse.mean(axis=1, dtype=np.float64).astype(np.float32)
+        level = np.add.reduce(series.coarse_cells.reshape(count, -1), axis=1)
+        level /= np.float32(series.coarse_cells[0].size)
         self.coarse, self.value = coarse, level.copy()
         self.comparable = series.comparable.tolist()
         self.has_pulse = (coarse.max(axis=1) > limits.pulse).tolist()
@@ -325,8 +326,8 @@ def _beyond(away: np.ndarray, limit: float) -> tuple[np.ndarray, list[int]]:
 
 
 def _counts(marked: np.ndarray) -> np.ndarray:
-    """How many of bool [T, N] are true, int64 [T]."""
-    return np.asarray(np.add.reduce(marked.view(np.uint8), axis=1, dtype=np.int64))
+    """How many of bool [T, N] are true, int64 [T]; fewer than 65,536, which NumPy adds many at a time."""
+    return np.asarray(np.add.reduce(marked.view(np.uint8), axis=1, dtype=np.uint16), np.int64)
 
 
 def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str | None] | None]:
