@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -115,7 +115,11 @@ def blockiness(
             scaled = _NOTHING
         looks.append(scaled if scaled.ratio > own.ratio else own)
     value = np.array([look.ratio for look in looks], np.float32)
-    verdict = np.where(value >= limits.raise_ratio, 1, np.where(value < limits.clear_ratio, -1, 0)).astype(np.int8)
+    verdict, cap = constant(count, -1, np.int8), constant(count, SEVERITIES.index("warn"), np.int8)
+    if value.max() >= min(limits.clear_ratio, limits.raise_ratio, limits.major_ratio):
+        verdict = np.where(value >= limits.raise_ratio, 1, np.where(value < limits.clear_ratio, -1, 0)).astype(np.int8)
+        is_major = value >= limits.major_ratio
+        cap = np.where(is_major, SEVERITIES.index("critical"), SEVERITIES.index("warn")).astype(np.int8)
     evidence = Evidence(
         kind="video.blockiness",
         scope="",
@@ -130,9 +134,7 @@ def blockiness(
             "grid_period": np.array([round(look.period, 3) for look in looks]),
             "direction": np.array([look.direction for look in looks], object),
         },
-        severity_cap=np.where(
-            value >= limits.major_ratio, SEVERITIES.index("critical"), SEVERITIES.index("warn")
-        ).astype(np.int8),
+        severity_cap=cap,
         message="coarse compression for {duration_s:.1f} s: blocks of {grid_period:.3g} samples show ({value:.2f})",
     )
     return [evidence], BlockinessCarry(next_s, own, scaled, scaled_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -55,8 +55,7 @@ class ColorLossLimits:
     """A picture whose tiles' luma deviates by less than this shows nothing, as a fraction of full scale; ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(NamedTuple):
     """A frame of the last moments."""
 
     pts_s: float
