@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.features.fractions import tile_fractions
+from gpu_qa.features.fractions import code_range, tile_fractions
+from gpu_qa.features.grid import grids
 from gpu_qa_kernels.luma_stats import Feature, LumaStats, empty_luma_stats, luma_stats
 from gpu_qa_kernels.seam_profile import SeamProfile, seam_profile
 from gpu_qa_kernels.tile_cells import tile_cells
@@ -48,6 +49,8 @@ class MeasuredPicture:
     is_key: bool
     profile: SeamProfile | None = None
     """Where in the picture steps stand out; null where it was not looked at."""
+    grid: np.ndarray | None = None
+    """float32 [2, 2]: what `grids` finds in that; null where it is left to the series."""
     means: np.ndarray | None = None
     """float32 [ROWS_PER_BLOCK, 19, 24, 42]: means of the block's sums by `tile_fractions`; null where they are left
     to the series."""
@@ -147,7 +150,10 @@ class HostPictures:
         means = tile_fractions(out.tiles[None], form, measured.chroma_size, out=self._means[row : row + 1])
         tile_cells(means, out=self._cells[row : row + 1])
         self._before, self._small_before = frame, out.small
-        return measured
+        if profile is None:
+            return measured
+        black, white = code_range(form)
+        return replace(measured, grid=grids(profile, form, white - black))
 
     def skip(self) -> None:
         """A picture is left out: the next one has none to be compared with."""

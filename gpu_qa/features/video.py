@@ -145,8 +145,11 @@ def _grids(shown: list[_Shown], full_scale: float) -> np.ndarray:
     """What was found in the pictures that were looked at, float32 [T, 2, 2]; NaN in others."""
     found = np.full((len(shown), 2, 2), np.nan, np.float32)
     for number, one in enumerate(shown):
-        if one.picture.profile is not None:
-            found[number] = grids(one.picture.profile, one.picture.format, full_scale)
+        picture = one.picture
+        if picture.grid is not None:
+            found[number] = picture.grid
+        elif picture.profile is not None:
+            found[number] = grids(picture.profile, picture.format, full_scale)
     return found
 
 
