@@ -3,9 +3,9 @@
     python benchmarks/judging.py                     # every stage, on moving, still and black pictures
     python benchmarks/judging.py --seconds 20 --rounds 3
 
-Nothing is decoded: pictures of a synthesised scene are measured beforehand and handed over one by one, each with its
-share of stereo sound, as a reader would. Times are CPU time of that thread. `whole` is `StreamAnalysis.take`, all of it
-as the engine calls it; the stages are the same work taken apart, each timed by itself.
+Nothing is decoded: pictures of a synthesised scene and stereo sound are measured beforehand and handed over one by one,
+each picture with its share of the sound, as a reader would. Times are CPU time of the engine's thread. `whole` is
+`StreamAnalysis.take`, all of it as the engine calls it; the stages are the same work taken apart, each timed by itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from benchmarks.result import Machine, Software, Spread, Target  # noqa: E402
 from gpu_qa.config import Settings  # noqa: E402
 from gpu_qa.detectors import DETECTORS  # noqa: E402
 from gpu_qa.events import CauseState, TrackerState, explain, track  # noqa: E402
-from gpu_qa.features import HostPictures, StreamFeatures, prepare  # noqa: E402
+from gpu_qa.features import HostPictures, HostSound, StreamFeatures, prepare  # noqa: E402
 from gpu_qa.media import AudioSamples, MediaFacts, Plane, Track, VideoFormat, VideoFrame  # noqa: E402
 from gpu_qa.sinks.curves import CurveRecorder  # noqa: E402
 from gpu_qa.sinks.measurements import Counts  # noqa: E402
@@ -42,7 +42,7 @@ from gpu_qa.stream import StreamAnalysis  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gpu_qa.features import MeasuredPicture
+    from gpu_qa.features import MeasuredPicture, MeasuredSound
 
 RATE = 25
 SOUND_HZ = 48_000
@@ -92,11 +92,11 @@ class Material:
 
     tracks: tuple[Track, ...]
     pictures: tuple[MeasuredPicture, ...]
-    sounds: tuple[AudioSamples, ...]
+    sounds: tuple[MeasuredSound, ...]
 
 
 def material(content: Content, seconds: float) -> Material:
-    """Measured pictures and decoded sound."""
+    """Measured pictures and measured sound."""
     video = Track(0, "video", "h264", _TICK, width=_WIDTH, height=_HEIGHT, frame_rate=Fraction(RATE))
     audio = Track(1, "audio", "aac", Fraction(1, SOUND_HZ), sample_rate=SOUND_HZ, channels=("FL", "FR"))
     count, rng = round(seconds * RATE), np.random.default_rng(7)
@@ -104,14 +104,17 @@ def material(content: Content, seconds: float) -> Material:
     pictures = tuple(measure(frame) for frame in _frames(content, count))
     tone = 0.1 * np.sin(np.arange(count * _SAMPLES) * (2 * np.pi * 440 / SOUND_HZ))
     samples = (tone + rng.normal(0, 0.02, (2, tone.size))).astype(np.float32)
+    hear = HostSound().measure
     sounds = tuple(
-        AudioSamples(
-            track=audio,
-            pts=at,
-            time_base=audio.time_base,
-            sample_rate=SOUND_HZ,
-            channels=audio.channels,
-            samples=samples[:, at : at + _SAMPLES],
+        hear(
+            AudioSamples(
+                track=audio,
+                pts=at,
+                time_base=audio.time_base,
+                sample_rate=SOUND_HZ,
+                channels=audio.channels,
+                samples=samples[:, at : at + _SAMPLES],
+            )
         )
         for at in range(0, samples.shape[1], _SAMPLES)
     )

@@ -176,6 +176,11 @@ class AudioSamples:
     samples: np.ndarray
     """float32 [C, N], full scale ±1."""
 
+    @property
+    def count(self) -> int:
+        """Samples of a channel."""
+        return int(self.samples.shape[1])
+
 
 @dataclass(frozen=True, slots=True)
 class SkippedFrame:

@@ -20,6 +20,7 @@ import numpy as np
 
 from gpu_qa.config import Settings
 from gpu_qa.errors import AdmissionError
+from gpu_qa.features import HostSound
 from gpu_qa.media import SkippedFrame
 from gpu_qa.on_card import OnCard
 from gpu_qa.reader import MAILBOX_PACKETS, Reader
@@ -157,7 +158,9 @@ class Engine:
 
             def seat(threads: int) -> Seat:
                 decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=threads)
-                reader = Reader(lambda: open_source(source, settings.source), decode, self._wake.set)
+                # What ends within a series has no rest elsewhere: its sound is measured as it is judged.
+                sound = None if stream.ends_early else HostSound(spectra=stream.wants_spectra)
+                reader = Reader(lambda: open_source(source, settings.source), decode, self._wake.set, sound)
                 return Seat(stream, reader, None if name is not None else wanted, queues)
 
             (self._waiting if queues else self._joining).append((stream, seat))

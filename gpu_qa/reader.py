@@ -1,10 +1,10 @@
-"""Reader: a thread that opens one input, demuxes, decodes and measures its pictures, into a bounded mailbox.
+"""Reader: a thread that opens one input, demuxes, decodes and measures, into a bounded mailbox.
 
 Demuxing, decoding and measuring release the GIL, so the readers of many streams run beside one another and beside the
-engine, which judges. A picture in host memory is measured right where it was decoded, still in the cache, and let go;
-one on a card goes on to the engine, which measures those of all streams together. Files wait for room in the mailbox
-(back-pressure). A live input cannot wait for long: when this machine does not keep up with it, pictures are left out
-and counted.
+engine, which judges. Sound, and a picture in host memory, is measured right where it was decoded, still in the cache,
+and let go; a picture on a card goes on to the engine, which measures those of all streams together. Files wait for room
+in the mailbox (back-pressure). A live input cannot wait for long: when this machine does not keep up with it, pictures
+are left out and counted.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gpu_qa.decode import Decoder, DecodeSettings
-    from gpu_qa.features import MeasuredPicture
+    from gpu_qa.features import Heard, HostSound, MeasuredPicture, MeasuredSound
     from gpu_qa.media import AudioSamples, MediaFacts, Note, Packet, Track, VideoFrame
     from gpu_qa.sources import Source
 
 MAILBOX_PACKETS = 8
 """Decoded packets that may wait for the engine: some 2 MB of measures, or 25 MB of 1080p pictures on a card."""
 MOST_PACKETS = 1024
-"""Packets of a live input that may wait when nobody takes any: without their pictures, some 10 s of sound, 5 MB. Then a
+"""Packets of a live input that may wait when nobody takes any: without their pictures, some 10 s of sound, 1 MB. Then a
 live input waits as well, for memory is not without end."""
 _FILLING = MAILBOX_PACKETS // 2
 """Packets in the mailbox from which on the engine is called; fewer wait for its next tick."""
@@ -47,7 +47,8 @@ class Delivery:
     """Measured, or left out."""
     frames: tuple[VideoFrame, ...]
     """Pictures on a card, which come after `pictures` and are yet to be measured."""
-    sounds: tuple[AudioSamples, ...]
+    sounds: tuple[AudioSamples | MeasuredSound, ...]
+    """Measured, or as they were decoded."""
     notes: tuple[Note, ...]
     ready_s: float
     """When it was handed over, by the monotonic clock."""
@@ -61,14 +62,22 @@ class Reader:
         settings: How its tracks are decoded.
         on_delivery: Called in the reader's thread when the mailbox fills, or nothing more will come. What fills it
             slowly is to be looked for every now and then.
+        sound: Measures the sound; null leaves that to whoever takes it.
     """
 
     def __init__(
-        self, open_input: Callable[[], Source], settings: DecodeSettings, on_delivery: Callable[[], None] = lambda: None
+        self,
+        open_input: Callable[[], Source],
+        settings: DecodeSettings,
+        on_delivery: Callable[[], None] = lambda: None,
+        sound: HostSound | None = None,
     ) -> None:
         self._open_input = open_input
         self._settings = settings
         self._on_delivery = on_delivery
+        self._sound = sound
+        self._handing = False
+        """Sound was measured, or is being measured, that is not in the mailbox; what is left of it comes after that."""
         self._source: Source | None = None
         self._mailbox: deque[Delivery] = deque()
         self._changed = threading.Condition()
@@ -138,6 +147,17 @@ class Reader:
             self._changed.notify_all()
             return taken
 
+    def rest(self, *, ended: bool = False) -> tuple[Heard, ...]:
+        """Sound that is not a series of full length; none where deliveries are yet to be taken, which come before it.
+
+        Args:
+            ended: Nothing follows.
+        """
+        with self._changed:
+            if self._sound is None or self._handing or self._mailbox:
+                return ()
+            return self._sound.rest(ended=ended)
+
     def stop(self) -> None:
         """Let the thread end soon; what waits in the mailbox can still be had. From any thread."""
         with self._changed:
@@ -205,6 +225,7 @@ class Reader:
                 turn = self._overload.next(packet, read_s - asked_s, read_s) if self._live else _DECODE
                 self.dropped += len(turn.left_out)
                 decoded = self._decoded(self._decoder(decoders, packet.track), packet, turn)
+                sounds = self._measured_sound(decoded)
                 measured = tuple(host.measure(frame) for frame in decoded.frames if not is_on_device(frame))
                 frames = tuple(frame for frame in decoded.frames if is_on_device(frame))
                 if turn.begins:
@@ -212,7 +233,7 @@ class Reader:
                     host.skip()
                 pictures: tuple[MeasuredPicture | SkippedFrame, ...] = (*turn.left_out, *measured)
                 notes = (*packet.notes, *decoded.notes, *turn.notes)
-                if not self._put(Delivery(pictures, frames, decoded.sound, notes, time.monotonic())):
+                if not self._put(Delivery(pictures, frames, sounds, notes, time.monotonic())):
                     break
                 asked_s = time.monotonic()
         finally:
@@ -239,6 +260,14 @@ class Reader:
             return decoder.drain()
         return decoder.decode(packet) if turn.decode else Decoded()
 
+    def _measured_sound(self, decoded: Decoded) -> tuple[AudioSamples | MeasuredSound, ...]:
+        """The sound, measured where that is ours; until it is handed over, nobody else measures what is left of it."""
+        if self._sound is None or not decoded.sound:
+            return decoded.sound
+        with self._changed:
+            self._handing = True
+        return tuple(self._sound.measure(one) for one in decoded.sound)
+
     def _put(self, delivery: Delivery) -> bool:
         """Hand over; false where the reader is to stop."""
         with self._changed:
@@ -249,6 +278,7 @@ class Reader:
             if self._stopping:
                 return False
             self._mailbox.append(delivery)
+            self._handing = False
             filling = len(self._mailbox) >= _FILLING
         if filling:
             self._on_delivery()

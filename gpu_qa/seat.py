@@ -105,10 +105,11 @@ class Seat:
     def _finish(self) -> Iterator[Event]:
         error = self.reader.error
         if error is not None and not isinstance(error, GpuQaError):
-            yield from self.stream.flush()
+            yield from self.stream.flush(self.reader.rest(ended=True))
             yield from self.stream.fail(error)
         else:
-            yield from self.stream.finish(None if error is None else str(error), stopped=self.leaving)
+            rest = self.reader.rest(ended=True)
+            yield from self.stream.finish(None if error is None else str(error), rest=rest, stopped=self.leaving)
 
     def _look_after(self) -> Iterator[Event]:
         """It has nothing for us: judge what there is, and tell when it has been silent for too long."""
@@ -121,4 +122,4 @@ class Seat:
         # The engine may have been kept by others all that time, and something lie there by now.
         if silent and not self.reader.has_more:
             yield from self.stream.quiet(now_s - self.delivered_s)
-        yield from self.stream.flush()
+        yield from self.stream.flush(self.reader.rest())

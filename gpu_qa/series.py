@@ -49,6 +49,16 @@ class VideoSeries:
     """float32 [T, 2, 3, R, K]: by how much steps across (0) and down (1) stand out from those on both their sides,
     mean over grid lines of every 16 samples (0), over the lines midway between those (1), and over lines 4 after the
     former, which lie on no codec's grid (2); 0 where a tile has no such line."""
+    luma_cells: np.ndarray
+    """float32 [T, R / 2, K / 2]: mean of `luma` over cells of two by two tiles; so are the other cells."""
+    chroma_cells: np.ndarray
+    """float32 [T, 2, R / 2, K / 2]: of `chroma`."""
+    coarse_cells: np.ndarray
+    """float32 [T, R / 2, K / 2]: of `coarse_change`."""
+    gradient_cells: np.ndarray
+    """float32 [T, 2, R / 2, K / 2]: of `gradient`."""
+    seam_cells: np.ndarray
+    """float32 [T, 2, 3, R / 2, K / 2]: of `seam`."""
     comb: np.ndarray
     """float32 [T, R, K]: by how much more a line differs from both beside it than these differ from one another."""
     field_change: np.ndarray

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gpu_qa.config import DetectorSettings
-    from gpu_qa.features import Measured, MeasuredPicture
+    from gpu_qa.features import Heard, Measured, MeasuredPicture, MeasuredSound
     from gpu_qa.media import AudioSamples, MediaFacts, Note, SkippedFrame
     from gpu_qa.series import Detector, Event, EventTiming, Evidence
 
@@ -117,6 +117,16 @@ class StreamAnalysis:
         return self._facts is not None
 
     @property
+    def wants_spectra(self) -> bool:
+        """Whether a detector that runs reads spectra of the sound."""
+        return bool(self._judges_of["spectrum"])
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether no more than a part of it is wanted: it then ends within a series."""
+        return self._duration_s is not None
+
+    @property
     def satisfied(self) -> bool:
         """True once as much has been analyzed as was wanted."""
         features = self._features
@@ -145,14 +155,13 @@ class StreamAnalysis:
         self._facts = facts
         if name is not None:
             self._tracker = TrackerState(name)
-        consumed = {judge.detector.consumes for judge in self._judges}
-        self._features = StreamFeatures(facts.tracks, spectra="spectrum" in consumed)
+        self._features = StreamFeatures(facts.tracks, spectra=self.wants_spectra)
         self._started_s = time.monotonic()
 
     def take(
         self,
         pictures: Sequence[MeasuredPicture | SkippedFrame],
-        sounds: Sequence[AudioSamples] = (),
+        sounds: Sequence[AudioSamples | MeasuredSound] = (),
         notes: Sequence[Note] = (),
     ) -> Iterator[Event]:
         """Judge what came next; gives the events that open, grow or close with it."""
@@ -161,10 +170,14 @@ class StreamAnalysis:
         self._counts.count(pictures, sounds)
         yield from self._judge(self._features.take(pictures, sounds, notes))
 
-    def flush(self) -> Iterator[Event]:
-        """Judge all that has come so far, however little: nothing more has come for a moment."""
+    def flush(self, rest: Sequence[Heard] = ()) -> Iterator[Event]:
+        """Judge all that has come so far, however little: nothing more has come for a moment.
+
+        Args:
+            rest: Sound that was measured elsewhere and is not a series of full length.
+        """
         if self._features is not None:
-            yield from self._judge(self._features.flush())
+            yield from self._judge(self._features.flush(rest))
 
     def quiet(self, silent_s: float) -> Iterator[Event]:
         """A live input delivers nothing: judge all there is, and tell the stall while it lasts."""
@@ -185,17 +198,18 @@ class StreamAnalysis:
         )
         yield from self._judge_stream(until_s=start_s + silent_s)
 
-    def finish(self, error: str | None = None, *, stopped: bool = False) -> Iterator[Event]:
+    def finish(self, error: str | None = None, *, rest: Sequence[Heard] = (), stopped: bool = False) -> Iterator[Event]:
         """The input has ended: judge the rest, close what is open, complete the report.
 
         Args:
             error: Why it ended before its end.
+            rest: As in `flush`.
             stopped: It was ended on purpose: what is missing is no failure.
         """
         self._error, self._stopped = error, stopped
         try:
             if self._features is not None:
-                yield from self._judge(self._features.flush(ended=True))
+                yield from self._judge(self._features.flush(rest, ended=True))
                 yield from self._judge_stream(finished=True)
                 if error is None and not stopped and not self.satisfied:
                     yield from self._conclude()

@@ -10,6 +10,7 @@ import numpy as np
 
 from gpu_qa.loudness import NO_HOPS, channel_weights, sliding_lufs
 from gpu_qa.series import AudioSeries, Evidence, SpectrumSeries, StreamFact, StreamSeries, VideoSeries
+from gpu_qa_kernels.tile_cells.reference import tile_cells_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ TILES = (24, 42)
 
 # fmt: off
 PER_FRAME = (
+    "luma_cells", "chroma_cells", "coarse_cells", "gradient_cells", "seam_cells",
     "seam", "comb", "field_change", "grid",
     "pts_s", "end_s", "luma", "luma_std", "change", "coarse_change", "gradient", "block_edge", "chroma", "histogram",
     "comparable", "is_corrupt", "damaged", "is_key", "small", "small_chroma",
@@ -80,20 +82,29 @@ def video_series(
     colors = np.asarray(chroma, np.float32)
     codes = black_code + luma.mean((1, 2)) * (white_code - black_code)
     small = np.asarray(np.clip(codes, 0, 255) * 256).astype(np.uint16)
+    coarse = per_tile(change if coarse_change is None else coarse_change) * moved
+    gradient = directional(gradient)
+    seam = np.array(np.broadcast_to(np.asarray(seam, np.float32), (frames, 2, 3, *tiles)))
+    chroma = directional(colors.reshape(2, 1, 1) if colors.shape == (2,) else colors)
     return VideoSeries(
+        luma_cells=cells(luma),
+        chroma_cells=cells(chroma),
+        coarse_cells=cells(coarse),
+        gradient_cells=cells(gradient),
+        seam_cells=cells(seam),
         pts_s=pts_s,
         end_s=start_s + np.arange(1, frames + 1) / frame_rate,
         luma=luma,
         luma_std=luma_std,
         change=per_tile(change) * moved,
-        coarse_change=per_tile(change if coarse_change is None else coarse_change) * moved,
-        gradient=directional(gradient),
+        coarse_change=coarse,
+        gradient=gradient,
         block_edge=directional(block_edge),
-        seam=np.array(np.broadcast_to(np.asarray(seam, np.float32), (frames, 2, 3, *tiles))),
+        seam=seam,
         comb=per_tile(comb),
         field_change=directional(per_tile(change)[:, None] if field_change is None else field_change) * moved[:, None],
         grid=np.array(np.broadcast_to(np.asarray(grid, np.float32), (frames, 2, 2))),
-        chroma=directional(colors.reshape(2, 1, 1) if colors.shape == (2,) else colors),
+        chroma=chroma,
         histogram=(
             _two_valued_histogram(luma, luma_std, black_code, white_code)
             if histogram is None
@@ -109,6 +120,12 @@ def video_series(
         white_code=white_code,
         display_aspect_ratio=display_aspect_ratio,
     )
+
+
+def cells(tiles: np.ndarray) -> np.ndarray:
+    """Means over two by two tiles; an odd last row or column is left out."""
+    rows, columns = tiles.shape[-2] // 2 * 2, tiles.shape[-1] // 2 * 2
+    return tile_cells_reference(tiles[..., :rows, :columns])
 
 
 def audio_series(

@@ -9,17 +9,18 @@ decoder conceals silently or the damage was encoded upstream; what only the deco
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpu_qa.detectors.damage_report import Report, followed, smeared_tiles
+from gpu_qa.detectors.damage_sight import MOST_LEVEL, Sight, sight_after
 from gpu_qa.detectors.damage_steps import DamageSteps, Worst, worst_of
 from gpu_qa.detectors.fading import clock, weights
 from gpu_qa.detectors.healing import Healed, HealingCarry, healings
 from gpu_qa.detectors.pixelation import Flats, pixelated
-from gpu_qa.detectors.seam_grid import excess, standing_out
+from gpu_qa.detectors.seam_grid import excess, standing_cells, standing_out
 from gpu_qa.series import Detector, EventTiming
 
 if TYPE_CHECKING:
@@ -36,22 +37,10 @@ _ADOPT_S = 6.0
 """What has stood out for this long without interruption becomes a cell's custom: blocks of a loss change or heal."""
 _SETTLE_S = 0.3
 """After a cut encoders sharpen a picture for about this long: what stands out then is taken for its custom."""
-_LEVEL_S, _LEVEL = 6.0, 1.5
-"""How long the picture's own largest excess counts, and times how much of it the excess must be."""
-_MOST_LEVEL = 0.03
-"""A burst that went away again counts for no more than this: damage comes and goes with the pictures that it hits."""
+_LEVEL_S = 6.0
+"""How long the picture's own largest excess counts."""
 _COARSE = 0.5
 """Where coarse compression makes the grid stand out without any damage, this part of it counts for its restlessness."""
-_MOST = 0.04
-"""Excess counts up to this much per picture, so that one picture alone is never enough."""
-_PICTURES = 4
-"""At least so many must show it: screens that are recorded at a few pictures a second change as a whole; ours."""
-_MOVING = 0.05
-"""In a picture that counts at least this share of the tiles changes at all: in a recorded screen only a clock does."""
-_END, _PEAK_S = 0.1, 2.0
-"""Damage that was going on shows no more where the excess is below this part of its peak, which fades so fast; ours."""
-_QUIET_S = 0.6
-"""Damage that the picture alone has shown is over when it has not for this long; ours."""
 _CONFIRMED, _UNCONFIRMED = 0.8, 0.5
 """Confidence in a report that the picture bears out, and in one that it does not; ours."""
 _SMEAR_CONFIDENCE = 0.6
@@ -81,23 +70,6 @@ class BlockCorruptionLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
-    """Damage as the picture alone shows it."""
-
-    charge: float = 0.0
-    """Excess so far, share of the picture times seconds."""
-    since_s: float = 0.0
-    """When it began to charge."""
-    last_s: float = 0.0
-    """End of the last picture that showed it."""
-    peak: float = 0.0
-    """The largest excess so far."""
-    pictures: int = 0
-    """How many have shown it."""
-    is_open: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class BlockCorruptionCarry:
     """What the judgement of a picture needs of those before it."""
 
@@ -119,7 +91,7 @@ class BlockCorruptionCarry:
     """Start of the last picture that changed as much as after a cut."""
     gradient: np.ndarray
     """float32 [2, 24, 42]: of the last picture, as in `VideoSeries`."""
-    sight: _Sight
+    sight: Sight
     healing: HealingCarry
     flats: Flats = ()
     report: Report | None = None
@@ -164,8 +136,10 @@ class _Watch:
 
     def __init__(self, series: VideoSeries, limits: BlockCorruptionLimits, carry: BlockCorruptionCarry | None) -> None:
         self.limits, self.series = limits, series
-        self.over = standing_out(series.seam)
-        self.stands = _reaching(self.over[0] > limits.seam, limits.clear_area)
+        self.over = standing_out(series.seam_cells)
+        standing, self.cells = standing_cells(self.over, limits.seam), self.over[0, 0].size
+        self.stands: list[bool] = (standing[0] >= limits.clear_area * self.cells).tolist()
+        self.excess: list[float] = ((standing[0] - np.maximum(standing[1], standing[2])) / self.cells).tolist()
         self.changes = _reaching(series.coarse_change > _CUT_CHANGE, _CUT_AREA)
         self.is_cut = np.array(self.changes) | ~series.comparable
         start_s = float(series.pts_s[0])
@@ -192,7 +166,7 @@ class _Watch:
                 cut_s=self.times_s[0],
                 changed_s=-math.inf,
                 gradient=np.zeros_like(series.gradient[0]),
-                sight=_Sight(),
+                sight=Sight(),
                 healing=healing,
             )
         self.carried, self.healing = carry, healing
@@ -262,7 +236,7 @@ class _Watch:
         was = self.weights.before[i]
         heals = self.is_key[i] and not self.damaged[i] and self.report is not None
         if heals:
-            self.report, self.sight = None, _Sight()
+            self.report, self.sight = None, Sight()
         is_quiet = self.report is None and not self.sight.charge
         is_cut = is_quiet and stands and self.is_cut[i]
         if heals or not self.series.comparable[i] or (is_cut and not self._is_heavy(i)):
@@ -271,23 +245,44 @@ class _Watch:
         elif is_cut:
             # Nor was the one before a new shot: only what stands out in both is custom.
             self.custom = np.minimum(self.custom, np.maximum(over, 0) * was)
-            self.level, self.cut_s = min(self.level, _MOST_LEVEL), -math.inf
+            self.level, self.cut_s = min(self.level, MOST_LEVEL), -math.inf
         fresh = area = 0.0
         if stands:
-            beyond = over - self.custom / was
-            fresh = area = excess(beyond, seam)
+            fresh = area = self._beyond_custom(i, seam)
             if area >= self.limits.clear_area and self.report is None:
-                share, self.flats = pixelated(self.series, i, beyond[0] > seam, self.flats)
+                share, self.flats = pixelated(self.series, i, over[0] - self.custom[0] / was > seam, self.flats)
                 area -= share
         self._follow_report(i, area)
-        self._follow_sight(i, area)
+        if self.sight.charge or area > self.limits.clear_area:
+            self.sight, self.level = sight_after(
+                self.sight,
+                area,
+                self.level,
+                start_s=self.times_s[i],
+                end_s=self.ends_s[i],
+                step_s=self._step_s(i),
+                change=self.series.change[i],
+                is_whole=self.is_key[i] and not self.damaged[i],
+                clear_area=self.limits.clear_area,
+                full=(self.limits.raise_area - self.limits.clear_area) * self.limits.raise_s,
+            )
         self._learn(i, fresh)
         self._tell(i, area)
+
+    def _beyond_custom(self, i: int, seam: float) -> float:
+        """The excess of picture `i` beyond what is custom; 0 where it is so little that nothing follows from it."""
+        over, was = self.over[:, i], self.weights.before[i]
+        if self.report is None and not self.sight.charge:
+            # The first look: on the grid alone. It is the most that the excess can be.
+            grid = np.count_nonzero(over[0] - self.custom[0] / was > seam)
+            if grid / self.cells < self.limits.clear_area:
+                return 0.0
+        return excess(over - self.custom / was, seam)
 
     def _is_heavy(self, i: int) -> bool:
         """Picture `i`, which changes as after a cut, is damaged rather."""
         is_soon = self.times_s[i] - self._changed_s(i) <= _CALM_S
-        return is_soon and excess(self.over[:, i], self.limits.seam) >= _HEAVY
+        return is_soon and self.excess[i] >= _HEAVY
 
     def _changed_s(self, i: int) -> float:
         """Start of the last picture before `i` that changed as after a cut."""
@@ -313,35 +308,6 @@ class _Watch:
             before_first_key=not self.keyed,
         )
 
-    def _follow_sight(self, i: int, area: float) -> None:
-        """Keep track of damage that the picture shows."""
-        now_s, end_s, sight, limits = self.times_s[i], self.ends_s[i], self.sight, self.limits
-        reference = max(limits.clear_area, _LEVEL * self.level)
-        peak = sight.peak * math.exp(-self._step_s(i) / _PEAK_S)
-        if sight.is_open:
-            reference = max(reference, _END * peak)
-        full = (limits.raise_area - limits.clear_area) * limits.raise_s
-        if area > reference:
-            charge = sight.charge + (min(area - reference, _MOST) * (end_s - now_s) if not sight.is_open else 0.0)
-            since_s = sight.since_s if sight.charge else now_s
-            change = self.series.change[i]
-            pictures = sight.pictures + bool(np.count_nonzero(change) >= _MOVING * change.size)
-            is_open = sight.is_open or (charge >= full and pictures >= _PICTURES)
-            sight = _Sight(charge, since_s, end_s, max(peak, area), pictures, is_open)
-        elif sight.is_open:
-            healed = self.is_key[i] and not self.damaged[i] and area < limits.clear_area
-            if healed or end_s - sight.last_s > _QUIET_S:
-                sight = _Sight()
-        elif sight.charge:
-            charge = sight.charge - reference * (end_s - now_s)
-            if charge > 0:
-                sight = replace(sight, charge=charge)
-            else:
-                # Whatever it was, it has gone by itself: so restless is this picture.
-                self.level = max(self.level, min(sight.peak, _MOST_LEVEL))
-                sight = _Sight()
-        self.sight = sight
-
     def _learn(self, i: int, fresh: float) -> None:
         """Take what stands out for the cells' custom, where nothing is wrong or nothing has happened to it for long."""
         over, now = self.over[:, i], self.weights.now[i]
@@ -359,7 +325,7 @@ class _Watch:
         self.custom = np.maximum(self.custom, over * now)
         self.level *= self._fade(i)
         if self.stands[i]:
-            self.level = max(self.level, _COARSE * excess(over, self.limits.seam))
+            self.level = max(self.level, _COARSE * self.excess[i])
 
     def _tell(self, i: int, area: float) -> None:
         """Write the step of picture `i`."""

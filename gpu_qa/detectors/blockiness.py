@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.detectors.seam_grid import cell_means
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
@@ -116,7 +115,11 @@ def blockiness(
             scaled = _NOTHING
         looks.append(scaled if scaled.ratio > own.ratio else own)
     value = np.array([look.ratio for look in looks], np.float32)
-    verdict = np.where(value >= limits.raise_ratio, 1, np.where(value < limits.clear_ratio, -1, 0)).astype(np.int8)
+    verdict, cap = constant(count, -1, np.int8), constant(count, SEVERITIES.index("warn"), np.int8)
+    if value.max() >= min(limits.clear_ratio, limits.raise_ratio, limits.major_ratio):
+        verdict = np.where(value >= limits.raise_ratio, 1, np.where(value < limits.clear_ratio, -1, 0)).astype(np.int8)
+        is_major = value >= limits.major_ratio
+        cap = np.where(is_major, SEVERITIES.index("critical"), SEVERITIES.index("warn")).astype(np.int8)
     evidence = Evidence(
         kind="video.blockiness",
         scope="",
@@ -131,9 +134,7 @@ def blockiness(
             "grid_period": np.array([round(look.period, 3) for look in looks]),
             "direction": np.array([look.direction for look in looks], object),
         },
-        severity_cap=np.where(
-            value >= limits.major_ratio, SEVERITIES.index("critical"), SEVERITIES.index("warn")
-        ).astype(np.int8),
+        severity_cap=cap,
         message="coarse compression for {duration_s:.1f} s: blocks of {grid_period:.3g} samples show ({value:.2f})",
     )
     return [evidence], BlockinessCarry(next_s, own, scaled, scaled_s)
@@ -158,8 +159,8 @@ def _own_looks(series: VideoSeries, due: list[int], limits: BlockinessLimits) ->
     # A tile of a small picture has not a line of each kind: what it lacks must not count as calm.
     has_line = seam > 0
     lined = np.stack([has_line[:, 0].any(axis=2).mean(axis=2), has_line[:, 1].any(axis=3).mean(axis=2)], axis=1)
-    cells = cell_means(seam) / np.maximum(lined, 0.02)[..., None, None].astype(np.float32)
-    content = cell_means(series.gradient[due]) + np.float32(_MASK)
+    cells = series.seam_cells[due] / np.maximum(lined, 0.02)[..., None, None].astype(np.float32)
+    content = series.gradient_cells[due] + np.float32(_MASK)
     grid, between, beside = cells[:, :, 0], cells[:, :, 1], cells[:, :, 2]
     above = (grid - beside) / content
     means = above.reshape(*above.shape[:2], -1).mean(axis=2, dtype=np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpu_qa.detectors.channel_pairs import channel_pairs
 from gpu_qa.detectors.hop_cells import CELL_HOPS, hop_cells
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 from gpu_qa.units import power_to_db
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ def _evidence(
         unit="db",
         confidence=np.where(onset == "drop", 0.95, 0.6).astype(np.float32),
         details={
-            "track": np.full(count, series.track),
+            "track": constant(count, series.track, int),
             "channel": np.full(count, name),
             "other": np.full(count, other),
             "level_dbfs": own_dbfs.astype(np.float32),

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpu_qa.detectors.hop_cells import hop_cells, repeated
 from gpu_qa.detectors.sample_levels import is_three_levels, smeared_steps
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.detectors.hop_cells import HopCells, HopsKept
@@ -112,7 +112,7 @@ def _is_likely(samples: np.ndarray, lowest_bin: int, limits: ClippingLimits) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Plateaus:
-    """The best plateau of every channel in one window, arrays [C]."""
+    """The best plateau of every channel, arrays [..., C]."""
 
     first_bin: np.ndarray
     share: np.ndarray
@@ -122,17 +122,24 @@ class _Plateaus:
     full_scale_share: np.ndarray
     """Of the samples, above −1.5 dBFS."""
 
+    def of(self, window: int) -> _Plateaus:
+        """Those of one window."""
+        return _Plateaus(
+            self.first_bin[window], self.share[window], self.contrast[window], self.full_scale_share[window]
+        )
+
 
 def _plateaus(samples: np.ndarray, lowest_bin: int) -> _Plateaus:
-    """Find them in the samples before each bin, int64 [C, 1 + bins]."""
-    share = samples / np.maximum(samples[:, -1:], 1)
-    first = np.arange(lowest_bin)
-    end = first + PLATEAU_BINS
-    at = share[:, end] - share[:, first]
-    beside = share[:, first] + 0.3 * (share[:, end + PLATEAU_BINS] - share[:, end]) + _EMPTY_SHARE
-    contrast = at / beside
-    best, rows = contrast.argmax(axis=1), np.arange(len(share))
-    return _Plateaus(best, at[rows, best], contrast[rows, best], share[:, _FULL_SCALE_BINS[1]])
+    """Find them in the samples before each bin, int64 [..., C, 1 + bins]."""
+    share = samples / np.maximum(samples[..., -1:], 1)
+    first = share[..., :lowest_bin]
+    end = share[..., PLATEAU_BINS : lowest_bin + PLATEAU_BINS]
+    after = share[..., 2 * PLATEAU_BINS : lowest_bin + 2 * PLATEAU_BINS]
+    at = end - first
+    contrast = at / (first + 0.3 * (after - end) + _EMPTY_SHARE)
+    best = contrast.argmax(axis=-1)
+    at, contrast = (np.take_along_axis(values, best[..., None], axis=-1)[..., 0] for values in (at, contrast))
+    return _Plateaus(best, at, contrast, share[..., _FULL_SCALE_BINS[1]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +195,17 @@ def _evidence(series: AudioSeries, cells: HopCells, limits: ClippingLimits) -> E
         samples[..., 1:] += levels[cell : cell + windows]
     np.cumsum(samples, axis=-1, out=samples)
     lowest_bin = int((TOP_DBFS - limits.lowest_level_dbfs) / BIN_DB)
-    likely = _is_likely(samples, lowest_bin, limits)
+    likely = np.flatnonzero(_is_likely(samples, lowest_bin, limits))
+    found = _plateaus(samples[likely], lowest_bin)
+    is_plateau = (found.share >= limits.raise_share) & (found.contrast >= limits.raise_contrast)
+    is_full = found.full_scale_share >= limits.full_scale_share
     verdict = np.full(windows, -1, np.int8)
     from_s, until_s = cells.start_s[:windows].copy(), cells.end_s[WINDOW_CELLS - 1 :].copy()
     value, level_dbfs = np.zeros(windows, np.float32), np.full(windows, np.nan)
     full_scale, names = np.zeros(windows, bool), repeated([], windows)
-    for window in np.flatnonzero(likely).tolist():
-        told = _clipped(series, cells, window, levels, _plateaus(samples[window], lowest_bin), limits)
+    for place in np.flatnonzero((is_plateau | is_full).any(axis=1)).tolist():
+        window = int(likely[place])
+        told = _clipped(series, cells, window, levels, found.of(place), limits)
         if told is not None:
             verdict[window], value[window], level_dbfs[window] = 1, told.share, told.level_dbfs
             from_s[window], until_s[window] = told.start_s, told.end_s
@@ -210,7 +221,7 @@ def _evidence(series: AudioSeries, cells: HopCells, limits: ClippingLimits) -> E
         unit="",
         confidence=np.where(full_scale, _SURE, _LIKELY),
         details={
-            "track": np.full(windows, series.track),
+            "track": constant(windows, series.track, int),
             "channels": names,
             "level_dbfs": level_dbfs,
             "full_scale": full_scale,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -55,8 +55,7 @@ class ColorLossLimits:
     """A picture whose tiles' luma deviates by less than this shows nothing, as a fraction of full scale; ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(NamedTuple):
     """A frame of the last moments."""
 
     pts_s: float
@@ -161,7 +160,7 @@ def _looks(series: VideoSeries) -> Iterator[_Look]:
     luma = series.luma.reshape(count, -1)
     chroma = series.chroma.reshape(count, 2, -1)
     away = np.abs(chroma)
-    color = np.maximum(away[:, 0], away[:, 1]).mean(axis=1, dtype=np.float64)
+    color = np.add.reduce(np.maximum(away[:, 0], away[:, 1]), axis=1) / np.float32(luma.shape[1])
     mean = np.einsum("tcn->tc", chroma) / chroma.shape[2]
     variance = np.einsum("tcn,tcn->tc", chroma, chroma) / chroma.shape[2] - mean * mean
     rows = zip(series.pts_s.tolist(), color.tolist(), variance.tolist(), luma, chroma, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpu_qa.detectors.hop_cells import HopsKept, hop_cells, repeated
 from gpu_qa.detectors.sample_levels import resolution_bits, smeared_steps, stands_out, step_bits
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.detectors.hop_cells import HopCells
@@ -149,7 +149,7 @@ def _wrap_evidence(
         unit="per_s",
         confidence=np.clip(0.6 + value / 60.0, 0.0, 0.95).astype(np.float32),
         details={
-            "track": np.full(count, series.track),
+            "track": constant(count, series.track, int),
             "channels": names,
             "cause": np.full(count, "wrap_around"),
         },
@@ -204,7 +204,7 @@ def _levels_evidence(
         worst="min",
         confidence=np.where(is_exact, _SURE, _LIKELY),
         details={
-            "track": np.full(count, series.track),
+            "track": constant(count, series.track, int),
             "channels": names,
             "cause": np.full(count, "few_levels"),
         },

@@ -109,9 +109,8 @@ def flash(
     count = len(series)
     if not count:
         return [], carry
-    fields = _fields(series.luma)
-    steps = _Steps(series, limits, fields.shape[1:])
-    luma, chroma = fields.reshape(count, -1), _fields(series.chroma).reshape(count, 2, -1)
+    steps = _Steps(series, limits, series.luma_cells.shape[1:])
+    luma, chroma = series.luma_cells.reshape(count, -1), series.chroma_cells.reshape(count, 2, -1)
     linear = light(luma, chroma, series, limits.white)
     bright = luminance(linear, series)
     before = carry or _at_rest(bright[0])
@@ -120,15 +119,6 @@ def flash(
     if (red.way > 0).any() or chroma[:, 1].max() > _RED_CR:
         color, red = _followed_red(before, linear, steps)
     return [steps.evidence()], FlashCarry(low, high, general, color, red)
-
-
-def _fields(tiles: np.ndarray) -> np.ndarray:
-    """Means of 2 × 2 tiles, float32 [..., R / 2, K / 2] of [..., R, K]; an odd last row or column is left out."""
-    rows, columns = tiles.shape[-2] // 2 * 2, tiles.shape[-1] // 2 * 2
-    pairs = tiles[..., 0:rows:2, :columns] + tiles[..., 1:rows:2, :columns]
-    means = pairs[..., 0::2] + pairs[..., 1::2]
-    means *= np.float32(0.25)
-    return np.asarray(means)
 
 
 def _at_rest(bright: np.ndarray) -> FlashCarry:
@@ -180,10 +170,14 @@ def _followed(before: FlashCarry, bright: np.ndarray, steps: _Steps) -> tuple[np
         return lowest, highest, before.general
     moving = _Moving(before.general)
     harmful = steps.may_be_harmful({i: len(changed) for i, changed, _ in found}, before.general)
+    if not harmful:
+        at, changed, ways = zip(*found, strict=True)
+        at_s = np.repeat(steps.series.pts_s[list(at)], [len(one) for one in changed])
+        moving.change_in_turn(np.concatenate(changed), np.concatenate(ways), at_s)
+        return lowest, highest, moving.changes()
     for i, changed, ways in found:
         moving.change(changed, ways, steps.series.pts_s[i])
-        if harmful:
-            steps.note(i, moving, "general")
+        steps.note(i, moving, "general")
     return lowest, highest, moving.changes()
 
 
@@ -237,6 +231,17 @@ class _Moving:
         self.way[fields], self.changed_s[fields] = way, now_s
         self._edges_s[self._edges[fields] % _EDGES, fields] = now_s
         self._edges[fields] += 1
+
+    def change_in_turn(self, fields: np.ndarray, way: np.ndarray, at_s: np.ndarray) -> None:
+        """The same for all changes of a series, in order of time: a field, int [M], may be among them several times."""
+        self.way[fields], self.changed_s[fields] = way, at_s  # what is assigned last stays
+        order = np.argsort(fields, kind="stable")
+        ordered = fields[order]
+        begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        times = np.diff(begins, append=len(ordered))
+        turn = np.arange(len(ordered)) - np.repeat(begins, times)
+        self._edges_s[(self._edges[ordered] + turn) % _EDGES, ordered] = at_s[order]
+        self._edges[ordered[begins]] += times
 
     def first_s(self, fields: np.ndarray) -> np.ndarray:
         """When the first of the last seven changes of the fields, int [M], was, float64 [M]."""

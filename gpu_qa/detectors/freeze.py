@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.detectors.noise_floor import beyond, counts, noise_floor
 from gpu_qa.detectors.overlay import overlay_box
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
@@ -30,9 +31,6 @@ _SOON_S = 0.8
 """A freeze's onset is judged at this age at the latest: all that it is judged by is still remembered then."""
 _STEP_STILL = 0.002
 """Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
-_SPARSE = 0.04
-"""Where at most this share of the tiles exceeds the noise floor, it rises to its ceiling: encoders code what is left of
-noise in a picture that has stopped now here, now there. Ours: planted noise made 0.035 of the tiles exceed it."""
 _FLAT_STD, _FLAT_SPREAD, _FLAT_AREA = 0.012, 0.02, 0.95
 """A picture without content (black, one colour) cannot freeze: tile deviation, distance to the median luma, area."""
 
@@ -168,14 +166,15 @@ class _History:
         self.luma = series.luma.reshape(count, -1)
         self.rows, self.columns = series.luma.shape[1:]
         coarse = series.coarse_change.reshape(count, -1)
-        is_moving = coarse > _floor(coarse, limits)[:, None]
-        activity = _counts(is_moving) / coarse.shape[1]
+        is_moving = coarse > noise_floor(coarse, limits.noise_floor, limits.noise_ceiling)[:, None]
+        activity = counts(is_moving) / coarse.shape[1]
         moving = np.packbits(is_moving, axis=1)
-        level = coarse.mean(axis=1, dtype=np.float64).astype(np.float32)
+        level = np.add.reduce(series.coarse_cells.reshape(count, -1), axis=1)
+        level /= np.float32(series.coarse_cells[0].size)
         self.coarse, self.value = coarse, level.copy()
         self.comparable = series.comparable.tolist()
         self.has_pulse = (coarse.max(axis=1) > limits.pulse).tolist()
-        self.stepped, self.stepped_tiles = _beyond(self.luma[1:] - self.luma[:-1], limits.raise_drift)
+        self.stepped, self.stepped_tiles = beyond(self.luma[1:] - self.luma[:-1], limits.raise_drift)
         """Which tiles are further than `raise_drift` from the step before, and how many; without the first step."""
         self.is_fresh = False
         """Whether the anchor is the step before."""
@@ -239,7 +238,7 @@ class _History:
         if self.is_fresh:
             return self.stepped[i - 1], self.stepped_tiles[i - 1]
         if self.left is None:
-            self.left = (i, *_beyond(self.luma[i:] - self.anchor, self.limits.raise_drift))
+            self.left = (i, *beyond(self.luma[i:] - self.anchor, self.limits.raise_drift))
         first, moved, tiles = self.left
         return moved[i - first], tiles[i - first]
 
@@ -296,37 +295,6 @@ class _History:
             level=self.level[keep].copy(),
             frozen_since=self.frozen_since,
         )
-
-
-def _floor(coarse: np.ndarray, limits: FreezeLimits) -> np.ndarray:
-    """The noise floor of each step, float32 [T]: 2.5 times what the quieter quarter of the tiles changes, limited.
-
-    It is the ceiling where few tiles exceed the lower limit. Nearly always it is one of the limits, which counting
-    tells sooner than sorting.
-    """
-    quarter = coarse.shape[1] // 4
-    floor = np.full(len(coarse), limits.noise_floor, np.float32)
-    noisy = np.flatnonzero(_counts(coarse < 0.39 * limits.noise_floor) <= quarter)
-    if len(noisy):
-        floor[noisy] = limits.noise_ceiling
-        noisy = noisy[_counts(coarse[noisy] < 0.41 * limits.noise_ceiling) > quarter]
-    if len(noisy):
-        # Sorting is faster than selecting: NumPy does it with the processor's vectors.
-        quiet = np.sort(coarse[noisy], axis=1)[:, quarter]
-        floor[noisy] = np.clip(2.5 * quiet, limits.noise_floor, limits.noise_ceiling)
-    floor[_counts(coarse > limits.noise_floor) <= round(_SPARSE * coarse.shape[1])] = limits.noise_ceiling
-    return floor
-
-
-def _beyond(away: np.ndarray, limit: float) -> tuple[np.ndarray, list[int]]:
-    """Which of float32 [T, N], which this overwrites, are further than `limit` from 0, bool [T, N], and how many."""
-    beyond = np.abs(away, out=away) > limit
-    return beyond, _counts(beyond).tolist()
-
-
-def _counts(marked: np.ndarray) -> np.ndarray:
-    """How many of bool [T, N] are true, int64 [T]."""
-    return np.asarray(np.add.reduce(marked.view(np.uint8), axis=1, dtype=np.int64))
 
 
 def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str | None] | None]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,7 +127,7 @@ class _State:
         self, series: VideoSeries, is_cut: np.ndarray, clock_s: np.ndarray, carry: HealingCarry | None
     ) -> None:
         self.series, self.is_cut, self.weights = series, is_cut, weights(clock_s, _FADE_S)
-        self.change = cell_means(series.coarse_change)
+        self.change = series.coarse_cells
         if carry is None:
             own, start_s = self.change[0], float(series.pts_s[0])
             never = np.full(own.shape, _NEVER)
@@ -187,11 +186,12 @@ class _State:
         out = np.empty((len(self.change) + 1, *self.change.shape[1:]), np.float32)
         out[0] = self.lately
         np.multiply(self.change, self.weights.now[:, None, None], out=out[1:])
-        drops = self.weights.drops
-        for i, (before, after) in enumerate(pairwise(out)):
-            if i in drops:
-                np.multiply(before, drops[i], out=before)
-            np.maximum(before, after, out=after)
+        first = 0
+        for i, drop in sorted(self.weights.drops.items()):
+            np.maximum.accumulate(out[first : i + 1], axis=0, out=out[first : i + 1])
+            np.multiply(out[i], drop, out=out[i])
+            first = i
+        np.maximum.accumulate(out[first:], axis=0, out=out[first:])
         self.lately = out[-1].copy()
         return out
 
@@ -217,7 +217,7 @@ class _State:
             return None
         if np.count_nonzero(self.series.seam[i, 0, 0].any(axis=0)) < _LEAST_LINES:
             return None
-        luma_before, luma = self._luma_before(i), cell_means(self.series.luma[i])
+        luma_before, luma = self._luma_before(i), self.series.luma_cells[i]
         away = np.abs(cell_means(luma_before) - luma)
         returned = back & known & (np.abs(self.luma - luma) < _CLOSER * away) & (away > _LEAST_BACK)
         returns = int(np.count_nonzero(returned))

@@ -84,7 +84,7 @@ def interlacing(
     state = carry or InterlacingCarry()
     moving = (series.change > limits.motion).reshape(count, -1)
     told = np.flatnonzero(
-        np.add.reduce(moving.view(np.uint8), axis=1, dtype=np.int64) > limits.moving_area * moving.shape[1]
+        np.add.reduce(moving.view(np.uint8), axis=1, dtype=np.uint16) > limits.moving_area * moving.shape[1]
     )
     combed = told[:0]
     if len(told):

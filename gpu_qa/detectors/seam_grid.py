@@ -13,21 +13,19 @@ PHASES = 3
 """The grid, between its lines, and beside them: the order of `VideoSeries.seam`."""
 
 
-def standing_out(seam: np.ndarray) -> np.ndarray:
+def standing_out(cells: np.ndarray) -> np.ndarray:
     """How far the seams of each phase stand out from those of the two others, in cells of two by two tiles.
 
     A tile of a small picture may have no line of a phase; of two by two tiles nearly all have.
 
     Args:
-        seam: float32 [T, 2 (across, down), 3, R, K], as in `VideoSeries`.
+        cells: float32 [T, 2 (across, down), 3, r, k], as `seam_cells` in `VideoSeries`.
 
     Returns:
-        float32 [3, T, R / 2, K / 2], fractions of full scale: the smaller of both directions.
+        float32 [3, T, r, k], fractions of full scale: the smaller of both directions.
     """
-    sums = _cell_sums(seam)
     # Phase before direction before picture: then each of the sums below is over one piece of memory.
-    own = np.empty((PHASES, 2, len(sums), *sums.shape[-2:]), np.float32)
-    np.multiply(sums.transpose(2, 1, 0, 3, 4), np.float32(0.25), out=own)
+    own = np.ascontiguousarray(cells.transpose(2, 1, 0, 3, 4))
     out = np.empty((PHASES, *own.shape[2:]), np.float32)
     over = np.empty_like(own[0])
     for phase, (one, other) in enumerate(((1, 2), (0, 2), (0, 1))):
@@ -61,6 +59,12 @@ def excess(over: np.ndarray, limit: float) -> float:
     Returns:
         −1…1; about 0 for content, whatever it shows.
     """
-    stands_out = (over > limit).reshape(PHASES, -1).view(np.uint8)
-    grid, between, beside = np.add.reduce(stands_out, axis=1, dtype=np.int64).tolist()
+    grid, between, beside = standing_cells(over, limit).tolist()
     return float((grid - max(between, beside)) / over[0].size)
+
+
+def standing_cells(over: np.ndarray, limit: float) -> np.ndarray:
+    """How many cells of each picture stand out, int64 [...] of float32 [..., r, k]; `limit` as in `excess`."""
+    stands_out = (over > limit).reshape(*over.shape[:-2], -1).view(np.uint8)
+    # Fewer than 65,536: NumPy adds short integers many at a time.
+    return np.asarray(np.add.reduce(stands_out, axis=-1, dtype=np.uint16), np.int64)

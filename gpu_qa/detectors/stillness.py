@@ -99,9 +99,9 @@ def stillness(
     jumped = np.add.reduce(own > np.maximum(most, np.float32(_CUT), out=most), axis=1)
     is_cut = ~is_own | (jumped > _CUT_AREA * count)
     level = np.add.reduce(own, axis=1) / np.float32(count)
-    for index in np.flatnonzero(level > _BIG).tolist():
-        most_near = max(float(before[index].sum()), float(after[index].sum())) / count
-        is_cut[index] |= bool(level[index] > _BIG_RATIO * most_near)
+    if level.max() > _BIG:
+        near = np.maximum(np.add.reduce(before, axis=1), np.add.reduce(after, axis=1)).astype(np.float64) / count
+        is_cut |= (level > _BIG) & (level > _BIG_RATIO * near)
     return still, level, is_cut
 
 

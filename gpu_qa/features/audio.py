@@ -70,7 +70,7 @@ class AudioFeatures:
             self._begin(sound, start_s)
         elif abs(start_s - self._until_s) > RESTART_S:
             done += self.flush()
-            self._restart(start_s)
+            self.restart(start_s)
         self._pending.append(sound.samples)
         self._pending_samples += sound.samples.shape[1]
         if self._pending_samples >= SERIES_S * self._rate:
@@ -145,9 +145,9 @@ class AudioFeatures:
         self._coefficients = k_weighting(sound.sample_rate)
         self._taps = true_peak_taps(sound.sample_rate)
         self._state = start_state(len(sound.channels))
-        self._restart(start_s)
+        self.restart(start_s)
 
-    def _restart(self, start_s: float) -> None:
+    def restart(self, start_s: float) -> None:
         """Count hops from here; what does not fill a hop before a gap is left out."""
         self._pending, self._pending_samples = [], 0
         self._origin_s, self._hop = start_s, 0

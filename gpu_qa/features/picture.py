@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.features.fractions import tile_fractions
+from gpu_qa.features.fractions import code_range, tile_fractions
+from gpu_qa.features.grid import grids
 from gpu_qa_kernels.luma_stats import Feature, LumaStats, empty_luma_stats, luma_stats
 from gpu_qa_kernels.seam_profile import SeamProfile, seam_profile
+from gpu_qa_kernels.tile_cells import tile_cells
 
 if TYPE_CHECKING:
     from gpu_qa.media import Plane, VideoFormat, VideoFrame
@@ -47,9 +49,13 @@ class MeasuredPicture:
     is_key: bool
     profile: SeamProfile | None = None
     """Where in the picture steps stand out; null where it was not looked at."""
+    grid: np.ndarray | None = None
+    """float32 [2, 2]: what `grids` finds in that; null where it is left to the series."""
     means: np.ndarray | None = None
     """float32 [ROWS_PER_BLOCK, 19, 24, 42]: means of the block's sums by `tile_fractions`; null where they are left
     to the series."""
+    cells: np.ndarray | None = None
+    """float32 [ROWS_PER_BLOCK, 19, 12, 21]: the means by `tile_cells`; null where `means` is."""
 
     @property
     def stats(self) -> LumaStats:
@@ -107,7 +113,7 @@ class HostPictures:
         self._before: VideoFrame | None = None
         self._small_before: np.ndarray | None = None
         self._rows = Rows()
-        self._means = np.empty(0, np.float32)
+        self._means = self._cells = np.empty(0, np.float32)
         self._looks = Looks()
 
     def measure(self, frame: VideoFrame) -> MeasuredPicture:
@@ -124,9 +130,11 @@ class HostPictures:
         if self._looks.is_due(frame):
             profile = seam_profile(luma, bit_depth=form.bit_depth, shift=form.shift)
         if row == 0:
-            self._means = np.empty((ROWS_PER_BLOCK, len(Feature), *block.tiles.shape[1:3]), np.float32)
+            rows, columns = block.tiles.shape[1:3]
+            self._means = np.empty((ROWS_PER_BLOCK, len(Feature), rows, columns), np.float32)
+            self._cells = np.empty((ROWS_PER_BLOCK, len(Feature), rows // 2, columns // 2), np.float32)
         measured = measured_picture(
-            frame, block, row, comparable=before is not None, profile=profile, means=self._means
+            frame, block, row, comparable=before is not None, profile=profile, means=self._means, cells=self._cells
         )
         out = measured.stats
         luma_stats(
@@ -139,9 +147,13 @@ class HostPictures:
             out=out,
         )
         # At once, while the sums are in the cache.
-        tile_fractions(out.tiles[None], form, measured.chroma_size, out=self._means[row : row + 1])
+        means = tile_fractions(out.tiles[None], form, measured.chroma_size, out=self._means[row : row + 1])
+        tile_cells(means, out=self._cells[row : row + 1])
         self._before, self._small_before = frame, out.small
-        return measured
+        if profile is None:
+            return measured
+        black, white = code_range(form)
+        return replace(measured, grid=grids(profile, form, white - black))
 
     def skip(self) -> None:
         """A picture is left out: the next one has none to be compared with."""
@@ -156,6 +168,7 @@ def measured_picture(
     comparable: bool,
     profile: SeamProfile | None,
     means: np.ndarray | None = None,
+    cells: np.ndarray | None = None,
 ) -> MeasuredPicture:
     """What is known of a picture beside its measures, which are in, or will be written to, a row of a block."""
     chroma = frame.chroma
@@ -172,6 +185,7 @@ def measured_picture(
         is_key=frame.is_key,
         profile=profile,
         means=means,
+        cells=cells,
     )
 
 

@@ -8,6 +8,7 @@ from gpu_qa_kernels import Plane
 from gpu_qa_kernels.audio_stats import TAPS, audio_stats, start_state
 from gpu_qa_kernels.luma_stats import luma_stats
 from gpu_qa_kernels.seam_profile import seam_profile
+from gpu_qa_kernels.tile_cells import tile_cells
 from gpu_qa_kernels.tile_means import tile_means
 
 
@@ -26,4 +27,4 @@ def prepare(*bit_depths: int) -> None:
         stats = luma_stats(plane, (plane, plane), bit_depth=bits, shift=0)
         luma_stats(plane, (plane, plane), bit_depth=bits, shift=0, previous=plane, previous_small=stats.small)
         seam_profile(plane, bit_depth=bits, shift=0)
-        tile_means(stats.tiles[None], np.ones(stats.tiles.shape), np.zeros(stats.tiles.shape[2]))
+        tile_cells(tile_means(stats.tiles[None], np.ones(stats.tiles.shape), np.zeros(stats.tiles.shape[2])))

@@ -153,10 +153,10 @@ class SpectrumFeatures:
         if sound.sample_rate != self._rate or sound.channels != self._channels:
             done += self.flush(ended=True)
             self._rate, self._channels = sound.sample_rate, sound.channels
-            self._restart(start_s)
+            self.restart(start_s)
         elif abs(start_s - self._until_s) > RESTART_S:
             done += self.flush(ended=True)
-            self._restart(start_s)
+            self.restart(start_s)
         self._pending.append(sound.samples)
         self._until += sound.samples.shape[1]
         if self._until >= self._due:
@@ -238,8 +238,8 @@ class SpectrumFeatures:
         """First sample of a step, or of one of its parts, counted from `_origin_s`."""
         return -(-step * self._rate // (STEPS_PER_S * parts))
 
-    def _restart(self, start_s: float) -> None:
+    def restart(self, start_s: float) -> None:
         """Count steps from here."""
         self._pending, self._first, self._until = [], 0, 0
         self._origin_s, self._step = start_s, 0
-        self._due = self._due_after(_plan(self._rate))
+        self._due = self._due_after(_plan(self._rate)) if self._rate else 0

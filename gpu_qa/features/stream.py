@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gpu_qa.features.audio import AudioFeatures
 from gpu_qa.features.damage import DamageMarks
-from gpu_qa.features.spectrum import SpectrumFeatures
+from gpu_qa.features.sound import Heard, HostSound, MeasuredSound
 from gpu_qa.features.timeline import Timeline, TimelineSettings
 from gpu_qa.features.video import VideoFeatures, lively_change
 from gpu_qa.media import SkippedFrame
@@ -37,12 +36,12 @@ class Measured:
 
 
 class StreamFeatures:
-    """Measures one stream; keeps the clock, the frame before, and the series that are not yet complete.
+    """Puts what was measured of one stream on its clock, which it keeps, and makes series of it.
 
     Args:
         tracks: The tracks that are analyzed.
         timeline: When a step of the timestamps is out of the ordinary.
-        spectra: Whether spectra of the sound are wanted.
+        spectra: Whether spectra are wanted of sound that is measured here.
     """
 
     def __init__(
@@ -53,45 +52,46 @@ class StreamFeatures:
         self._audio_tracks = [track for track in tracks if track.kind == "audio"]
         self._video = VideoFeatures()
         self._damage = DamageMarks()
-        self._audio = {track.index: AudioFeatures(track.index) for track in self._audio_tracks}
-        self._spectra = {track.index: SpectrumFeatures(track.index) for track in self._audio_tracks if spectra}
-        self._measured_spectra: list[SpectrumSeries] = []
-        self._waiting: list[AudioSamples] = []
+        self._host = HostSound(spectra=spectra)
+        self._origins_s: dict[int, float] = {}
+        """Track → where on the clock its run of sound began."""
+        self._waiting: list[MeasuredSound | Heard] = []
         self._waiting_s = 0.0
         self._facts: list[StreamFact] = []
 
     def take(
         self,
         pictures: Sequence[MeasuredPicture | SkippedFrame],
-        sounds: Sequence[AudioSamples] = (),
+        sounds: Sequence[AudioSamples | MeasuredSound] = (),
         notes: Sequence[Note] = (),
     ) -> Measured:
         """Take what came next; series come out once they are long enough to be worth judging.
 
         Args:
             pictures: Measured, or left out.
-            sounds: Decoded samples, which are measured here.
+            sounds: Measured; samples as they were decoded are measured here.
             notes: What went wrong on the way.
         """
         video: list[VideoSeries] = []
-        audio: list[AudioSeries] = []
+        heard: list[Heard] = []
         for note in notes:
             self._damage.hear(note)
         for picture in pictures:
             if not self.timeline.started:
                 self._start(picture)
-                audio += self._measure_waiting()
+                heard += self._place_waiting()
             video += self._place(picture)
         for sound in sounds:
-            if self.timeline.started or self._video_track is None:
-                audio += self._measure_sound(sound)
-            else:
-                self._waiting.append(sound)
-                self._waiting_s += sound.samples.shape[1] / sound.sample_rate
+            measured = sound if isinstance(sound, MeasuredSound) else self._host.measure(sound)
+            if self._waits:
+                self._waiting.append(measured)
+                self._waiting_s += measured.count / measured.sample_rate
                 if self._waiting_s > _FIRST_PICTURE_S:
-                    audio += self._measure_waiting()
+                    heard += self._place_waiting()
+            else:
+                heard += self._place_sound(measured)
         self._facts += [self._fact(note) for note in notes]
-        return Measured(tuple(video), tuple(audio), self._spectra_so_far())
+        return _complete(video, heard)
 
     def note(self, fact: StreamFact) -> None:
         """Add something that happened to the stream and was seen elsewhere."""
@@ -108,14 +108,16 @@ class StreamFeatures:
         """True where something happened to the stream since the last `stream_series`."""
         return bool(self._facts)
 
-    def flush(self, *, ended: bool = False) -> Measured:
-        """Series of all that was measured so far, however short; once it has `ended`, also of sound without picture."""
-        audio = self._measure_waiting() if ended else []
-        for features in self._audio.values():
-            audio += features.flush()
-        for spectra in self._spectra.values():
-            self._measured_spectra += spectra.flush(ended=ended)
-        return Measured(tuple(self._video.flush()), tuple(audio), self._spectra_so_far())
+    def flush(self, rest: Sequence[Heard] = (), *, ended: bool = False) -> Measured:
+        """Series of all that was measured so far, however short; once it has `ended`, also of sound without picture.
+
+        Args:
+            rest: Of the sound that was measured elsewhere.
+            ended: Nothing follows.
+        """
+        self._waiting += (*rest, *self._host.rest(ended=ended))
+        heard = self._place_waiting() if ended or not self._waits else []
+        return _complete(self._video.flush(), heard)
 
     def stream_series(self, *, finished: bool = False, until_s: float | None = None) -> StreamSeries:
         """The facts since the last call and how far each track has come.
@@ -156,22 +158,40 @@ class StreamFeatures:
         ]
         return self._video.add(frame, start_s, duration_s, damaged=damaged)
 
-    def _measure_sound(self, sound: AudioSamples) -> list[AudioSeries]:
+    @property
+    def _waits(self) -> bool:
+        """Whether sound waits for the first picture."""
+        return self._video_track is not None and not self.timeline.started
+
+    def _place_sound(self, sound: MeasuredSound) -> list[Heard]:
         raw_s = None if sound.pts is None else ticks_to_s(sound.pts, sound.time_base)
-        length_s = sound.samples.shape[1] / sound.sample_rate
-        start_s, facts = self.timeline.place(sound.track.index, "audio", raw_s, length_s)
-        self._facts += [replace(fact, details={**fact.details, "track": sound.track.index}) for fact in facts]
-        if spectra := self._spectra.get(sound.track.index):
-            self._measured_spectra += spectra.add(sound, start_s)
-        return self._audio[sound.track.index].add(sound, start_s)
+        start_s, facts = self.timeline.place(sound.track, "audio", raw_s, sound.count / sound.sample_rate)
+        self._facts += [replace(fact, details={**fact.details, "track": sound.track}) for fact in facts]
+        before = self._on_clock(sound.before)
+        if sound.begins:
+            self._origins_s[sound.track] = start_s
+        return [*before, *self._on_clock(sound.heard)]
 
-    def _spectra_so_far(self) -> tuple[SpectrumSeries, ...]:
-        done, self._measured_spectra = tuple(self._measured_spectra), []
-        return done
+    def _on_clock(self, heard: Heard) -> list[Heard]:
+        """The series with times on the stream's clock."""
+        if not heard.audio and not heard.spectrum:
+            return []
+        origin_s = self._origins_s[heard.track]
+        return [
+            Heard(
+                heard.track,
+                tuple(replace(one, pts_s=origin_s + one.pts_s, end_s=origin_s + one.end_s) for one in heard.audio),
+                tuple(replace(one, pts_s=origin_s + one.pts_s, end_s=origin_s + one.end_s) for one in heard.spectrum),
+            )
+        ]
 
-    def _measure_waiting(self) -> list[AudioSeries]:
+    def _place_waiting(self) -> list[Heard]:
         waiting, self._waiting, self._waiting_s = self._waiting, [], 0.0
-        return [series for sound in waiting for series in self._measure_sound(sound)]
+        return [
+            heard
+            for one in waiting
+            for heard in (self._on_clock(one) if isinstance(one, Heard) else self._place_sound(one))
+        ]
 
     def _fact(self, note: Note) -> StreamFact:
         at_s = self.locate(note)
@@ -186,3 +206,13 @@ class StreamFeatures:
     def _frame_s(self) -> float:
         rate = self._video_track.frame_rate if self._video_track else None
         return float(1 / rate) if rate else _FRAME_S
+
+
+def _complete(video: Sequence[VideoSeries], heard: Sequence[Heard]) -> Measured:
+    if not heard:
+        return Measured(tuple(video))
+    return Measured(
+        tuple(video),
+        tuple(series for one in heard for series in one.audio),
+        tuple(series for one in heard for series in one.spectrum),
+    )

@@ -11,6 +11,7 @@ from gpu_qa.features.grid import grids
 from gpu_qa.features.picture import ROWS_PER_BLOCK
 from gpu_qa.series import VideoSeries
 from gpu_qa_kernels.luma_stats import Feature, LumaStats
+from gpu_qa_kernels.tile_cells import tile_cells
 
 if TYPE_CHECKING:
     from gpu_qa.features.picture import MeasuredPicture
@@ -85,20 +86,25 @@ def _rows(pictures: list[MeasuredPicture]) -> LumaStats:
     return LumaStats(*(np.stack(rows) for rows in zip(*(picture.stats for picture in pictures), strict=True)))
 
 
-def _means(pictures: list[MeasuredPicture], stats: LumaStats) -> np.ndarray:
-    """Means of the pictures by `tile_fractions`, float32 [T, 19, 24, 42]; those in host memory have them already."""
+def _means(pictures: list[MeasuredPicture], stats: LumaStats) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the pictures by `tile_fractions`, float32 [T, 19, 24, 42], and by `tile_cells`, float32 [T, 19, 12, 21].
+
+    Pictures in host memory have them already.
+    """
     first = pictures[0]
-    if first.means is not None and np.may_share_memory(stats.tiles, first.block.tiles):
-        return first.means[first.row : first.row + len(pictures)]
-    return tile_fractions(stats.tiles, first.format, first.chroma_size)
+    if first.means is not None and first.cells is not None and np.may_share_memory(stats.tiles, first.block.tiles):
+        rows = slice(first.row, first.row + len(pictures))
+        return first.means[rows], first.cells[rows]
+    means = tile_fractions(stats.tiles, first.format, first.chroma_size)
+    return means, tile_cells(means)
 
 
 def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
     """Means and fractions of what the kernel summed, arrays [T, …]."""
     form = shown[0].picture.format
     black, white = code_range(form)
-    means = _means([one.picture for one in shown], stats)
-    seams = means[:, Feature.SEAM_H0 : Feature.SEAM_V4 + 1]
+    means, cells = _means([one.picture for one in shown], stats)
+    seams, seam_cells = (part[:, Feature.SEAM_H0 : Feature.SEAM_V4 + 1] for part in (means, cells))
     return VideoSeries(
         pts_s=np.array([one.start_s for one in shown]),
         end_s=np.array([one.end_s for one in shown]),
@@ -109,6 +115,11 @@ def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
         gradient=means[:, Feature.GRADIENT_H : Feature.GRADIENT_V + 1],
         block_edge=means[:, Feature.EDGE_H : Feature.EDGE_V + 1],
         seam=seams.reshape(len(seams), 2, 3, *seams.shape[2:]),
+        luma_cells=cells[:, Feature.SUM],
+        chroma_cells=cells[:, Feature.CB : Feature.CR + 1],
+        coarse_cells=cells[:, Feature.COARSE_CHANGE],
+        gradient_cells=cells[:, Feature.GRADIENT_H : Feature.GRADIENT_V + 1],
+        seam_cells=seam_cells.reshape(len(seams), 2, 3, *seam_cells.shape[2:]),
         comb=means[:, Feature.COMB],
         field_change=means[:, Feature.FIELD_EVEN : Feature.FIELD_ODD + 1],
         grid=_grids(shown, white - black),
@@ -134,8 +145,11 @@ def _grids(shown: list[_Shown], full_scale: float) -> np.ndarray:
     """What was found in the pictures that were looked at, float32 [T, 2, 2]; NaN in others."""
     found = np.full((len(shown), 2, 2), np.nan, np.float32)
     for number, one in enumerate(shown):
-        if one.picture.profile is not None:
-            found[number] = grids(one.picture.profile, one.picture.format, full_scale)
+        picture = one.picture
+        if picture.grid is not None:
+            found[number] = picture.grid
+        elif picture.profile is not None:
+            found[number] = grids(picture.profile, picture.format, full_scale)
     return found
 
 

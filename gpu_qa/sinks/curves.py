@@ -161,14 +161,15 @@ class CurveRecorder:
         tiles = series.change[0].size
         change = series.change.reshape(-1, tiles)
         lively = min(math.floor(_LIVELY_QUANTILE * tiles), tiles - 1)
-        gradient = series.gradient.reshape(len(series), -1).mean(axis=1)
+        # Means over cells are those over their tiles.
+        gradient = series.gradient_cells.reshape(len(series), -1).mean(axis=1)
         edge = series.block_edge.reshape(len(series), -1).mean(axis=1)
         values = np.empty((len(_VIDEO), len(series)), np.float32)
         values[0] = change.mean(axis=1)
         # Sorting is faster than selecting: NumPy does it with the processor's vectors.
         values[1] = np.sort(change, axis=1)[:, lively]
         values[:2, ~series.comparable] = np.nan
-        values[2] = series.luma.reshape(len(series), -1).mean(axis=1)
+        values[2] = series.luma_cells.reshape(len(series), -1).mean(axis=1)
         values[3] = np.where(gradient > _BLOCK_EDGE_FLOOR, edge / np.maximum(gradient, _BLOCK_EDGE_FLOOR), np.nan)
         self._video.add(series.pts_s, values)
 

@@ -14,7 +14,7 @@ from gpu_qa.units import amplitude_to_db
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpu_qa.media import AudioSamples, MediaFacts, Track, VideoFormat
+    from gpu_qa.media import MediaFacts, Track, VideoFormat
     from gpu_qa.series import AudioSeries, VideoSeries
 
 _INTERVALS = 1000
@@ -31,6 +31,14 @@ class Picture(Protocol):
     @property
     def format(self) -> VideoFormat:
         """How its samples were read."""
+
+
+class Sound(Protocol):
+    """What is counted of a run of sound."""
+
+    @property
+    def count(self) -> int:
+        """Samples of a channel."""
 
 
 class Counts:
@@ -50,14 +58,14 @@ class Counts:
         """True once a picture or a sound was decoded."""
         return bool(self.frames or self._samples)
 
-    def count(self, pictures: Sequence[Picture | SkippedFrame], sounds: Sequence[AudioSamples]) -> None:
+    def count(self, pictures: Sequence[Picture | SkippedFrame], sounds: Sequence[Sound]) -> None:
         """Take what a decoder gave; a skipped picture does not count."""
         for picture in pictures:
             if not isinstance(picture, SkippedFrame):
                 self.frames += 1
                 self._corrupt += picture.is_corrupt
                 self.color_space = picture.format.color_space
-        self._samples += sum(sound.samples.shape[1] for sound in sounds)
+        self._samples += sum(sound.count for sound in sounds)
 
     def video(self, series: VideoSeries) -> None:
         """Take the times of measured frames."""

@@ -84,8 +84,8 @@ class ThumbnailRecorder:
             self._ring.append(
                 _Picture(
                     pts_s,
-                    (series.small[i] >> 8).astype(np.uint8),
-                    (series.small_chroma[i] >> 8).astype(np.uint8),
+                    _codes(series.small[i]),
+                    _codes(series.small_chroma[i]),
                     series.black_code,
                     series.white_code,
                     series.display_aspect_ratio,
@@ -114,6 +114,11 @@ class ThumbnailRecorder:
             if first.pts_s - start_s <= _NEAR_S:
                 return first
         return min(self._ring, key=lambda picture: abs(picture.pts_s - start_s))
+
+
+def _codes(small: np.ndarray) -> np.ndarray:
+    """Codes, uint8, of a small picture in 1/256 of a code, uint16: its upper bytes, copied."""
+    return np.asarray(np.right_shift(small, 8, out=np.empty(small.shape, np.uint8), casting="unsafe"))
 
 
 def _jpeg(picture: _Picture) -> bytes:
