@@ -159,8 +159,14 @@ class Engine:
             def seat(threads: int) -> Seat:
                 decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=threads)
                 # What ends within a series has no rest elsewhere: its sound is measured as it is judged.
-                sound = None if stream.ends_early else HostSound(spectra=stream.wants_spectra)
-                reader = Reader(lambda: open_source(source, settings.source), decode, self._wake.set, sound)
+                sound = None if stream.ends_early else HostSound(spectra=stream.wants_spectra, speech=stream.wants_sync)
+                reader = Reader(
+                    lambda: open_source(source, settings.source),
+                    decode,
+                    self._wake.set,
+                    sound,
+                    motion=stream.wants_sync,
+                )
                 return Seat(stream, reader, None if name is not None else wanted, queues)
 
             (self._waiting if queues else self._joining).append((stream, seat))

@@ -63,6 +63,7 @@ class Reader:
         on_delivery: Called in the reader's thread when the mailbox fills, or nothing more will come. What fills it
             slowly is to be looked for every now and then.
         sound: Measures the sound; null leaves that to whoever takes it.
+        motion: Whether the motion of tiles is wanted of the pictures.
     """
 
     def __init__(
@@ -71,11 +72,14 @@ class Reader:
         settings: DecodeSettings,
         on_delivery: Callable[[], None] = lambda: None,
         sound: HostSound | None = None,
+        *,
+        motion: bool = False,
     ) -> None:
         self._open_input = open_input
         self._settings = settings
         self._on_delivery = on_delivery
         self._sound = sound
+        self._motion = motion
         self._handing = False
         """Sound was measured, or is being measured, that is not in the mailbox; what is left of it comes after that."""
         self._source: Source | None = None
@@ -213,7 +217,7 @@ class Reader:
 
     def _read_packets(self, source: Source) -> None:
         decoders: dict[int, Decoder] = {}
-        host = HostPictures()
+        host = HostPictures(motion=self._motion)
         try:
             asked_s = time.monotonic()
             for packet in source.packets():

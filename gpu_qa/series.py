@@ -99,6 +99,9 @@ class VideoSeries:
     """The lines are two fields of different times, woven."""
     top_field_first: bool | None = None
     """Which field the stream says is shown first; null where it is not interlaced or does not say."""
+    motion: np.ndarray | None = None
+    """float32 [T, 8, R, K]: sums over the tiles of `small` by `motion_tiles`; null where nothing that runs asks for
+    them."""
 
     def __len__(self) -> int:
         return len(self.pts_s)
@@ -161,6 +164,9 @@ class AudioSeries:
     silence, NaN where the sound has not lasted that long since it began or since a gap."""
     short_term_lufs: np.ndarray
     """float32 [T]: the same over 3 s (EBU Tech 3341)."""
+    speech: np.ndarray | None = None
+    """float32 [T, 12]: log10 of the mean power per line in the bands that speech moves in, all channels as one, in a
+    Hann window of 25 ms that ends with the hop, full-scale square = 1; null where nothing that runs asks for it."""
 
     def __len__(self) -> int:
         return len(self.pts_s)
@@ -197,6 +203,28 @@ class SpectrumSeries:
 
     def __len__(self) -> int:
         return len(self.pts_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSeries:
+    """Answers of one way to measure the A/V offset, N of them in order of time."""
+
+    way: Literal["reference", "content", "marker", "timestamps"]
+    track: int
+    """Index of the audio track in its container."""
+    start_s: np.ndarray
+    """float64 [N]: start of what the answer was measured on."""
+    end_s: np.ndarray
+    """float64 [N]: its end."""
+    offset_s: np.ndarray
+    """float64 [N]: t_vision − t_sound, positive where sound is advanced; NaN where the way abstains."""
+    sigma_s: np.ndarray
+    """float64 [N]: standard deviation of the offset."""
+    confidence: np.ndarray
+    """float32 [N]: 0…1, that the offset is right within 45 ms."""
+
+    def __len__(self) -> int:
+        return len(self.start_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,8 +351,8 @@ class Detector:
     """Lower case, as in `--detectors` and the configuration: `freeze`."""
     kinds: tuple[str, ...]
     """The event kinds that its evidence has."""
-    consumes: Literal["video", "audio", "spectrum", "stream"]
-    """Which series `weigh` is given: `VideoSeries`, `AudioSeries`, `SpectrumSeries` or `StreamSeries`."""
+    consumes: Literal["video", "audio", "spectrum", "sync", "stream"]
+    """Which series `weigh` is given: `VideoSeries`, `AudioSeries`, `SpectrumSeries`, `SyncSeries` or `StreamSeries`."""
     weigh: Callable[[Any, Any, Any], tuple[list[Evidence], Any]]
     """`weigh(series, limits, carry) → (evidence, carry)`: pure. `carry` is null at a stream's start and opaque to the
     caller, who hands it back with the next series; any cut of a stream into series gives the same evidence."""

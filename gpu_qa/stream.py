@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from gpu_qa.config import Settings, known_detectors, settings_json
 from gpu_qa.events import CauseState, TrackerState, explain, finish, settle, track
-from gpu_qa.features import StreamFeatures
+from gpu_qa.features import Measured, StreamFeatures
 from gpu_qa.series import Report, StreamFact
 from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sinks.measurements import Counts, media_json
 from gpu_qa.sinks.sound_pictures import SoundPictureRecorder
+from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder
+from gpu_qa.sync.content import ContentCarry, content_offset, shipped_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gpu_qa.config import DetectorSettings
-    from gpu_qa.features import Heard, Measured, MeasuredPicture, MeasuredSound
+    from gpu_qa.features import Heard, MeasuredPicture, MeasuredSound
     from gpu_qa.media import AudioSamples, MediaFacts, Note, SkippedFrame
     from gpu_qa.series import Detector, Event, EventTiming, Evidence
 
@@ -86,7 +88,7 @@ class StreamAnalysis:
         self._judges = [_Judge(known_detectors()[name], chosen) for name, chosen in settings.detectors.items()]
         self._judges_of = {
             consumes: [judge for judge in self._judges if judge.detector.consumes == consumes]
-            for consumes in ("video", "audio", "spectrum", "stream")
+            for consumes in ("video", "audio", "spectrum", "sync", "stream")
         }
         self._tracker = TrackerState(name)
         self._causes = CauseState()
@@ -96,6 +98,8 @@ class StreamAnalysis:
         self._events: dict[str, Event] = {}
         self._untold = 0
         self._counts = Counts()
+        self._content = ContentCarry()
+        self._sync = SyncRecorder()
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
         self._error: str | None = None
@@ -120,6 +124,11 @@ class StreamAnalysis:
     def wants_spectra(self) -> bool:
         """Whether a detector that runs reads spectra of the sound."""
         return bool(self._judges_of["spectrum"])
+
+    @property
+    def wants_sync(self) -> bool:
+        """Whether a detector that runs judges the A/V offset."""
+        return bool(self._judges_of["sync"])
 
     @property
     def ends_early(self) -> bool:
@@ -155,7 +164,7 @@ class StreamAnalysis:
         self._facts = facts
         if name is not None:
             self._tracker = TrackerState(name)
-        self._features = StreamFeatures(facts.tracks, spectra=self.wants_spectra)
+        self._features = StreamFeatures(facts.tracks, spectra=self.wants_spectra, sync=self.wants_sync)
         self._started_s = time.monotonic()
 
     def take(
@@ -210,6 +219,8 @@ class StreamAnalysis:
         try:
             if self._features is not None:
                 yield from self._judge(self._features.flush(rest, ended=True))
+                if self.wants_sync:
+                    yield from self._synchronise(Measured(), finished=True)
                 yield from self._judge_stream(finished=True)
                 if error is None and not stopped and not self.satisfied:
                     yield from self._conclude()
@@ -238,9 +249,20 @@ class StreamAnalysis:
         for spectrum in measured.spectrum:
             self._sounds.add_spectrum(spectrum)
             yield from self._weigh("spectrum", spectrum)
+        if self.wants_sync:
+            yield from self._synchronise(measured)
         has_facts = self._features is not None and self._features.has_facts
         if measured.video or measured.audio or has_facts:
             yield from self._judge_stream()
+
+    def _synchronise(self, measured: Measured, *, finished: bool = False) -> Iterator[Event]:
+        """Find out how far sound and picture are apart."""
+        answers, self._content = content_offset(
+            self._content, measured.video, measured.audio, weights=shipped_weights(), finished=finished
+        )
+        for answer in answers:
+            self._sync.add(answer)
+            yield from self._weigh("sync", answer)
 
     def _judge_stream(self, *, until_s: float | None = None, finished: bool = False) -> Iterator[Event]:
         if self._features is not None:
@@ -300,11 +322,20 @@ class StreamAnalysis:
             media=media_json(self._facts),
             events=tuple(sorted(self._events.values(), key=lambda event: (event.start_s, event.id))),
             measurements=self._measurements(),
-            curves=self._curves.curves(),
+            curves=(*self._curves.curves(), *self._sync.curves()),
             thumbnails={**self._thumbnails.thumbnails, **self._sounds.pictures},
             settings=settings_json(self.settings),
             error=error,
         )
+
+    def _no_sync(self) -> str | None:
+        """Why the A/V offset cannot be measured; null where that is not known."""
+        if not self.wants_sync:
+            return "the detector av_offset is off"
+        kinds = {track.kind for track in self._facts.tracks} if self._facts else set()
+        if "video" not in kinds:
+            return "there is no picture"
+        return None if "audio" in kinds else "there is no sound"
 
     def _not_decoded(self) -> str | None:
         """Why the input, or a track of it, gave nothing to judge; null where all of them did."""
@@ -325,9 +356,7 @@ class StreamAnalysis:
             "decoders": list(reading.decoders),
             "decoder_fallbacks": list(reading.fallbacks),
             **self._curves.loudness.measurements(),
-            "av_offset_s": None,
-            "av_offset_s_reason": "A/V offset is not measured by this version",
-            "av_offset_confidence": None,
+            **self._sync.measurements(self._no_sync()),
         }
         if reading.undecodable:
             measured["undecodable"] = [reason for _, reason in reading.undecodable]

@@ -20,7 +20,7 @@ from gpu_qa.detectors.loudness import LoudnessLimits
 from gpu_qa.detectors.true_peak import TruePeakLimits
 from gpu_qa.errors import ConfigError
 from gpu_qa.events import TrackerState, track
-from gpu_qa.series import AudioSeries, Detector, Evidence
+from gpu_qa.series import AudioSeries, Detector, Evidence, SyncSeries
 from tests.series_builder import audio_series, fact, spectrum_series, stream_series, video_series
 from tests.sounds import audio_of, noise, spectra_of, tone, voice
 
@@ -79,6 +79,17 @@ def test_evidence_is_well_formed(detector: Detector) -> None:
         "spectrum": [
             spectrum_series(8.0, lines_dbfs={50.0: -30.0, 100.0: -36.0, 150.0: -40.0}),
             spectra_of(voice(8.0) + noise(8.0, level_dbfs=-45.0), start_s=20.0),
+        ],
+        "sync": [
+            SyncSeries(
+                way="content",
+                track=1,
+                start_s=np.array([0.0, 4.0]),
+                end_s=np.array([4.0, 8.0]),
+                offset_s=np.array([0.2, np.nan]),
+                sigma_s=np.array([0.01, np.nan]),
+                confidence=np.array([0.95, 0.0], np.float32),
+            )
         ],
         "stream": [
             stream_series(

@@ -16,6 +16,7 @@ from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sinks.measurements import Counts
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder
 from gpu_qa.sources import open_source
+from gpu_qa.sync.content import ContentCarry, content_offset, shipped_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +70,10 @@ class _Staged:
         self.detectors: defaultdict[str, float] = defaultdict(float)
         self._settings = settings
         self._decoders: dict[int, Decoder] = {}
-        self._host = HostPictures()
+        self._host = HostPictures(motion=True)
         self._device: Any = None
-        self._features = StreamFeatures(facts.tracks)
+        self._features = StreamFeatures(facts.tracks, sync=True)
+        self._content = ContentCarry()
         self._counts, self._curves, self._thumbnails = Counts(), CurveRecorder(), ThumbnailRecorder()
         self._tracker = TrackerState("clip")
         self._carries: dict[str, Any] = {}
@@ -115,6 +117,13 @@ class _Staged:
             self._weigh("audio", audio)
         for spectrum in measured.spectrum:
             self._weigh("spectrum", spectrum)
+        began_s = time.thread_time()
+        answers, self._content = content_offset(
+            self._content, measured.video, measured.audio, weights=shipped_weights()
+        )
+        self.detectors["av_offset"] += time.thread_time() - began_s
+        for answer in answers:
+            self._weigh("sync", answer)
         if measured.video or measured.audio or self._features.has_facts:
             with self.timed("series"):
                 series = self._features.stream_series()

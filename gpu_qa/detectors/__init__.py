@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from gpu_qa.detectors.av_offset import AV_OFFSET
 from gpu_qa.detectors.black import BLACK
 from gpu_qa.detectors.block_corruption import BLOCK_CORRUPTION
 from gpu_qa.detectors.blockiness import BLOCKINESS
@@ -76,6 +77,7 @@ DETECTORS: tuple[Detector, ...] = (
     HISS,
     LOUDNESS,
     TRUE_PEAK,
+    AV_OFFSET,
     GAP,
     DISCONTINUITY,
     DECODE_ERROR,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.features.speech import SpeechBands
 from gpu_qa.loudness import NO_HOPS, channel_weights, sliding_lufs
 from gpu_qa.series import AudioSeries
 from gpu_qa_kernels.audio_stats import (
@@ -38,10 +40,12 @@ class AudioFeatures:
 
     Args:
         track: Index of the track in its container.
+        speech: Whether the bands that speech moves in are wanted.
     """
 
-    def __init__(self, track: int) -> None:
+    def __init__(self, track: int, *, speech: bool = False) -> None:
         self._track = track
+        self._speech = SpeechBands() if speech else None
         self._channels: tuple[str, ...] = ()
         self._rate = 0
         self._coefficients = np.zeros((2, 5))
@@ -98,7 +102,10 @@ class AudioFeatures:
         rest = samples[:, edges[-1] :]
         self._pending, self._pending_samples = ([rest.copy()] if rest.size else []), rest.shape[1]
         times_s = self._origin_s + numbers / HOPS_PER_S
-        return [self._series(stats, edges, times_s)]
+        series = self._series(stats, edges, times_s)
+        if self._speech is not None:
+            series = replace(series, speech=self._speech.add(samples, edges, self._rate))
+        return [series]
 
     def _series(self, stats: AudioStats, edges: np.ndarray, times_s: np.ndarray) -> AudioSeries:
         length = (edges[1:] - edges[:-1])[:, None]
@@ -152,6 +159,8 @@ class AudioFeatures:
         self._pending, self._pending_samples = [], 0
         self._origin_s, self._hop = start_s, 0
         self._loudness = NO_HOPS
+        if self._speech is not None:
+            self._speech.forget()
         forget_samples(self._state)
 
 

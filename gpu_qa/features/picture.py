@@ -11,6 +11,7 @@ import numpy as np
 from gpu_qa.features.fractions import code_range, tile_fractions
 from gpu_qa.features.grid import grids
 from gpu_qa_kernels.luma_stats import Feature, LumaStats, empty_luma_stats, luma_stats
+from gpu_qa_kernels.motion_tiles import Motion, motion_tiles
 from gpu_qa_kernels.seam_profile import SeamProfile, seam_profile
 from gpu_qa_kernels.tile_cells import tile_cells
 
@@ -56,6 +57,9 @@ class MeasuredPicture:
     to the series."""
     cells: np.ndarray | None = None
     """float32 [ROWS_PER_BLOCK, 19, 12, 21]: the means by `tile_cells`; null where `means` is."""
+    motion: np.ndarray | None = None
+    """float32 [ROWS_PER_BLOCK, 8, 24, 42]: the block's pictures by `motion_tiles`; null where that is not wanted, or
+    left to the series."""
 
     @property
     def stats(self) -> LumaStats:
@@ -107,9 +111,15 @@ class Looks:
 
 
 class HostPictures:
-    """Measures one stream's pictures in host memory, each against the one before it. Belongs to one thread."""
+    """Measures one stream's pictures in host memory, each against the one before it. Belongs to one thread.
 
-    def __init__(self) -> None:
+    Args:
+        motion: Whether the motion of tiles is wanted.
+    """
+
+    def __init__(self, *, motion: bool = False) -> None:
+        self._with_motion = motion
+        self._motion: np.ndarray | None = None
         self._before: VideoFrame | None = None
         self._small_before: np.ndarray | None = None
         self._rows = Rows()
@@ -133,9 +143,13 @@ class HostPictures:
             rows, columns = block.tiles.shape[1:3]
             self._means = np.empty((ROWS_PER_BLOCK, len(Feature), rows, columns), np.float32)
             self._cells = np.empty((ROWS_PER_BLOCK, len(Feature), rows // 2, columns // 2), np.float32)
+            if self._with_motion:
+                self._motion = np.empty((ROWS_PER_BLOCK, len(Motion), rows, columns), np.float32)
         measured = measured_picture(
             frame, block, row, comparable=before is not None, profile=profile, means=self._means, cells=self._cells
         )
+        if self._motion is not None:
+            measured = replace(measured, motion=self._motion)
         out = measured.stats
         luma_stats(
             luma,
@@ -149,6 +163,8 @@ class HostPictures:
         # At once, while the sums are in the cache.
         means = tile_fractions(out.tiles[None], form, measured.chroma_size, out=self._means[row : row + 1])
         tile_cells(means, out=self._cells[row : row + 1])
+        if self._motion is not None:
+            self._motion[row] = motion_tiles(out.small, self._small_before if before else None)
         self._before, self._small_before = frame, out.small
         if profile is None:
             return measured

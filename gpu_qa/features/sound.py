@@ -56,17 +56,20 @@ class HostSound:
 
     Args:
         spectra: Whether spectra are wanted.
+        speech: Whether the bands that speech moves in are wanted.
     """
 
-    def __init__(self, *, spectra: bool = True) -> None:
-        self._with_spectra = spectra
+    def __init__(self, *, spectra: bool = True, speech: bool = False) -> None:
+        self._with_spectra, self._with_speech = spectra, speech
         self._tracks: dict[int, _TrackSound] = {}
 
     def measure(self, sound: AudioSamples) -> MeasuredSound:
         """Measure decoded samples; most wait until a series is complete."""
         track = self._tracks.get(sound.track.index)
         if track is None:
-            track = self._tracks[sound.track.index] = _TrackSound(sound.track.index, spectra=self._with_spectra)
+            track = self._tracks[sound.track.index] = _TrackSound(
+                sound.track.index, spectra=self._with_spectra, speech=self._with_speech
+            )
         return track.measure(sound)
 
     def rest(self, *, ended: bool = False) -> tuple[Heard, ...]:
@@ -82,9 +85,9 @@ class HostSound:
 class _TrackSound:
     """One track: where its run stands by the samples, and where by the timestamps."""
 
-    def __init__(self, track: int, *, spectra: bool) -> None:
+    def __init__(self, track: int, *, spectra: bool, speech: bool) -> None:
         self._track = track
-        self._audio = AudioFeatures(track)
+        self._audio = AudioFeatures(track, speech=speech)
         self._spectra = SpectrumFeatures(track) if spectra else None
         self._nothing = Heard(track)
         self._format: tuple[int, tuple[str, ...]] | None = None

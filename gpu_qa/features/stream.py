@@ -42,17 +42,23 @@ class StreamFeatures:
         tracks: The tracks that are analyzed.
         timeline: When a step of the timestamps is out of the ordinary.
         spectra: Whether spectra are wanted of sound that is measured here.
+        sync: Whether what the A/V offset is found in is wanted: motion of tiles and bands of speech.
     """
 
     def __init__(
-        self, tracks: Sequence[Track], timeline: TimelineSettings = TimelineSettings(), *, spectra: bool = True
+        self,
+        tracks: Sequence[Track],
+        timeline: TimelineSettings = TimelineSettings(),
+        *,
+        spectra: bool = True,
+        sync: bool = False,
     ) -> None:
         self.timeline = Timeline(timeline)
         self._video_track = next((track for track in tracks if track.kind == "video"), None)
         self._audio_tracks = [track for track in tracks if track.kind == "audio"]
-        self._video = VideoFeatures()
+        self._video = VideoFeatures(motion=sync)
         self._damage = DamageMarks()
-        self._host = HostSound(spectra=spectra)
+        self._host = HostSound(spectra=spectra, speech=sync)
         self._origins_s: dict[int, float] = {}
         """Track → where on the clock its run of sound began."""
         self._waiting: list[MeasuredSound | Heard] = []

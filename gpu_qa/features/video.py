@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from gpu_qa.features.grid import grids
 from gpu_qa.features.picture import ROWS_PER_BLOCK
 from gpu_qa.series import VideoSeries
 from gpu_qa_kernels.luma_stats import Feature, LumaStats
+from gpu_qa_kernels.motion_tiles import motion_tiles
 from gpu_qa_kernels.tile_cells import tile_cells
 
 if TYPE_CHECKING:
@@ -31,10 +33,16 @@ class _Shown(NamedTuple):
 
 
 class VideoFeatures:
-    """Gathers one stream's measured pictures into series."""
+    """Gathers one stream's measured pictures into series.
 
-    def __init__(self) -> None:
+    Args:
+        motion: Whether the motion of tiles is wanted.
+    """
+
+    def __init__(self, *, motion: bool = False) -> None:
+        self._motion = motion
         self._shown: list[_Shown] = []
+        self._small_before: np.ndarray | None = None
 
     def add(
         self, picture: MeasuredPicture, start_s: float, duration_s: float, *, damaged: bool = False
@@ -63,7 +71,13 @@ class VideoFeatures:
         if not self._shown:
             return []
         shown, self._shown = self._shown, []
-        return [_series(shown, _rows([one.picture for one in shown]))]
+        stats = _rows([one.picture for one in shown])
+        series = _series(shown, stats)
+        if not self._motion:
+            return [series]
+        motion = _motion([one.picture for one in shown], stats, self._small_before)
+        self._small_before = stats.small[-1]
+        return [replace(series, motion=motion)]
 
 
 def lively_change(picture: MeasuredPicture) -> float | None:
@@ -97,6 +111,20 @@ def _means(pictures: list[MeasuredPicture], stats: LumaStats) -> tuple[np.ndarra
         return first.means[rows], first.cells[rows]
     means = tile_fractions(stats.tiles, first.format, first.chroma_size)
     return means, tile_cells(means)
+
+
+def _motion(pictures: list[MeasuredPicture], stats: LumaStats, before: np.ndarray | None) -> np.ndarray:
+    """Motion of tiles, float32 [T, 8, 24, 42]; pictures in host memory have it already."""
+    first = pictures[0]
+    if first.motion is not None and np.may_share_memory(stats.tiles, first.block.tiles):
+        return first.motion[first.row : first.row + len(pictures)]
+    earlier = (before, *stats.small[:-1])
+    return np.stack(
+        [
+            motion_tiles(small, one if picture.comparable else None)
+            for picture, small, one in zip(pictures, stats.small, earlier, strict=True)
+        ]
+    )
 
 
 def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:

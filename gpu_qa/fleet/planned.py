@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 16
 """Inputs that are looked at at the same time."""
-_SOUND = ("audio", "spectrum")
+_SOUND = ("audio", "spectrum", "sync")
 """Series that only streams with sound have."""
 _FRAME_RATE = 25.0
 """Where an input states none."""

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from gpu_qa_kernels.motion_tiles import SIDE, Motion
-from gpu_qa_kernels.sync_net import BANDS, FRAMES_PER_S, RATIO
+from gpu_qa_kernels.sync_net import FRAMES_PER_S, RATIO
 
 ROWS_PER_S = FRAMES_PER_S * RATIO
 """Rows of sound per second."""
-# fmt: off
-EDGES_HZ = (80, 200, 300, 450, 650, 900, 1200, 1700, 2400, 3300, 4500, 6000, 7900)
-# fmt: on
-"""Edges of the bands of sound."""
-WINDOW_S = 0.025
-"""Length of the Hann window around each row."""
-FLOOR = 1e-9
-"""Power below which nothing is told, full-scale square = 1: −90 dBFS."""
 _AROUND = 12
 """Steps of the grid on either side over which a measure's own mean is taken: half a second."""
 _SAMPLES = SIDE * SIDE
@@ -80,46 +70,9 @@ def net_picture(motion: np.ndarray) -> np.ndarray:
 
 
 def _around_taken_off(x: np.ndarray) -> np.ndarray:
-    """x [G, …] less its mean over the steps around each; fewer of them at the ends."""
+    """X [G, …] less its mean over the steps around each; fewer of them at the ends."""
     total = np.concatenate([np.zeros_like(x[:1], np.float64), np.cumsum(x, axis=0, dtype=np.float64)])
     step = np.arange(len(x))
     low, high = np.maximum(step - _AROUND, 0), np.minimum(step + _AROUND + 1, len(x))
     count = (high - low).reshape(-1, *(1,) * (x.ndim - 1))
     return x - ((total[high] - total[low]) / count).astype(np.float32)
-
-
-@lru_cache(maxsize=32)
-def _transform(rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Window float32 [n] and sums of lines over bands, float32 [n // 2 + 1, 12]."""
-    length = max(2 * round(rate * WINDOW_S / 2), 2)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
-    line_hz = np.fft.rfftfreq(length, 1 / rate)
-    edges = np.array(EDGES_HZ)
-    inside = (line_hz[:, None] >= edges[:-1]) & (line_hz[:, None] < edges[1:])
-    share = inside / np.maximum(inside.sum(0), 1) * (2.0 / (length * (window**2).sum())) * length / 2
-    return window.astype(np.float32), share.astype(np.float32)
-
-
-def sound_rows(samples: np.ndarray, rate: int, first_row: int, rows: int) -> np.ndarray:
-    """Bands of sound, row j around j / 100 s.
-
-    Args:
-        samples: float32 [n], one channel from time 0 on.
-        rate: Hz.
-        first_row: Number of the first row.
-        rows: How many.
-
-    Returns:
-        float32 [rows, 12]: log10 of mean power per line in each band; the floor where a window is not full.
-    """
-    window, share = _transform(rate)
-    half = len(window) // 2
-    centres = np.round((first_row + np.arange(rows)) * rate / ROWS_PER_S).astype(np.int64)
-    padded = np.concatenate([np.zeros(half, np.float32), samples, np.zeros(half, np.float32)])
-    out = np.full((rows, BANDS), np.log10(FLOOR), np.float32)
-    inside = (centres >= 0) & (centres < len(samples))
-    if inside.any():
-        views = np.lib.stride_tricks.sliding_window_view(padded, len(window))[centres[inside]]
-        spectrum = np.fft.rfft(views * window, axis=-1)
-        out[inside] = np.log10((spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ share + FLOOR)
-    return out

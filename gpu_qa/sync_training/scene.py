@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
+import av
 import numpy as np
 
 from gpu_qa.sync.measures import tile_motion
 from gpu_qa.sync_training.mouth import STEPS_PER_S, mouth_track
-from gpu_qa.sync_training.speech import VARIANTS, VOICES, pseudo_words, speak
+from gpu_qa.sync_training.speech import talk
 from gpu_qa.sync_training.talker import Figure, Pose, draw, drift, random_figure, texture
 from gpu_qa_kernels import SMALL_COLS, SMALL_ROWS
 from gpu_qa_kernels.motion_tiles import motion_tiles
@@ -43,16 +45,12 @@ def measured(pictures: list[np.ndarray], redness: list[np.ndarray], times_s: np.
 def talking_scene(seed: int, seconds: float = 12.0) -> Scene:
     """A figure that says something, before something, perhaps with others who say nothing."""
     rng = np.random.default_rng([20260101, seed])
-    voice = str(rng.choice(VOICES)) + str(rng.choice(VARIANTS))
-    speech = speak(
-        pseudo_words(rng, int(seconds * 2.6)),
-        voice=voice,
-        words_per_minute=int(rng.uniform(110, 210)),
-        pitch=int(rng.uniform(20, 80)),
-    )
-    opening, width = mouth_track(
-        speech, rng, lead_s=rng.uniform(0.0, 0.06), smooth_s=rng.uniform(0.025, 0.055)
-    )
+    speech = talk(rng, seconds)
+    opening, width = mouth_track(speech, rng, lead_s=rng.uniform(0.0, 0.06), smooth_s=rng.uniform(0.03, 0.065))
+    emphasis = np.exp(0.45 * drift(rng, np.arange(len(opening)) / STEPS_PER_S, 0.3, 3.0))
+    opening = opening * np.clip(emphasis, 0.4, 1.5)
+    loudness = np.interp(np.arange(len(speech.samples)) / speech.rate, np.arange(len(emphasis)) / STEPS_PER_S, emphasis)
+    spoken = (speech.samples * loudness ** rng.uniform(0.5, 1.5)).astype(np.float32)
     rate = float(rng.choice(RATES))
     length_s = min(seconds, len(speech.samples) / speech.rate)
     times_s = np.arange(int(length_s * rate)) / rate
@@ -60,16 +58,43 @@ def talking_scene(seed: int, seconds: float = 12.0) -> Scene:
     others = [random_figure(rng, shape) for _ in range(int(rng.choice([0, 0, 0, 1, 2])))]
     speaker = random_figure(rng, shape)
     steps = np.clip((times_s * STEPS_PER_S).astype(int), 0, len(opening) - 1)
-    strength = rng.uniform(0.55, 1.1)
+    strength = rng.uniform(0.3, 1.0)
     loud = np.convolve(opening, np.ones(60) / 60, mode="same")[steps]
     pictures, redness = _shots(
         rng,
         times_s,
         [(figure, None, None) for figure in others] + [(speaker, opening[steps] * strength, width[steps])],
-        nod=loud * rng.uniform(0, 0.08),
+        nod=loud * rng.uniform(-0.05, 0.12),
     )
-    samples = _recorded(rng, speech.samples[: int(length_s * speech.rate)], speech.rate)
+    samples = _recorded(rng, spoken[: int(length_s * speech.rate)], speech.rate)
+    pictures = _coded(rng, pictures)
     return Scene(measured(pictures, redness, times_s), times_s, samples, speech.rate, f"talker {seed}")
+
+
+def _coded(rng: np.random.Generator, pictures: list[np.ndarray]) -> list[np.ndarray]:
+    """As they come out of a codec at a low rate; most of them."""
+    if rng.random() < 0.25:
+        return pictures
+    codec = str(rng.choice(["libx264", "mpeg4", "mpeg2video"]))
+    with av.open(io.BytesIO(), "w", format="matroska") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = SMALL_COLS, SMALL_ROWS, "yuv420p"
+        stream.bit_rate = int(np.exp(rng.uniform(np.log(60e3), np.log(800e3))))
+        stream.codec_context.gop_size = int(rng.choice([12, 25, 50, 250]))
+        if codec == "libx264":
+            stream.options = {"preset": "veryfast", "threads": "1"}
+        packets = []
+        grey = np.full((SMALL_ROWS // 2, SMALL_COLS), 128, np.uint8)
+        for picture in pictures:
+            codes = np.clip(picture, 0, 255).astype(np.uint8)
+            packets += stream.encode(av.VideoFrame.from_ndarray(np.concatenate([codes, grey]), format="yuv420p"))
+        packets += stream.encode(None)
+        decoder = av.CodecContext.create({"libx264": "h264"}.get(codec, codec), "r")
+        decoder.extradata = stream.codec_context.extradata
+        frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
+    if len(frames) != len(pictures):
+        return pictures
+    return [frame.to_ndarray()[:SMALL_ROWS].astype(np.float32) for frame in frames]
 
 
 def _shots(
@@ -89,7 +114,7 @@ def _shots(
     moves = []
     for figure, _, _ in figures:
         half = figure.size[0]
-        lively = rng.uniform(0.02, 0.14) * half
+        lively = rng.uniform(0.02, 0.22) * half
         moves.append(
             (
                 lively * drift(rng, times_s, 0.1, 2.5),
@@ -122,7 +147,9 @@ def _shots(
             blink = 1.0 if move[3][index] else max(0.0, blink - 0.35)
             speaks = opening is not None
             pose = Pose(
-                row=move[0][index] + (pan_rows[index] * -1 if pan else 0) + (nod[index] * figure.size[0] if speaks else 0),
+                row=move[0][index]
+                + (pan_rows[index] * -1 if pan else 0)
+                + (nod[index] * figure.size[0] if speaks else 0),
                 column=move[1][index] - (pan_columns[index] if pan else 0),
                 opening=float(opening[index]) if opening is not None else float(move[5][index]),
                 width=float(width[index]) if width is not None else 0.5,
@@ -132,7 +159,9 @@ def _shots(
             )
             draw(luma, red, figure, pose)
         for blob_rows, blob_columns, size, code in blobs:
-            inside = np.exp(-(((rows - blob_rows[index]) / size) ** 2 + ((columns - blob_columns[index]) / size) ** 2) ** 2)
+            inside = np.exp(
+                -((((rows - blob_rows[index]) / size) ** 2 + ((columns - blob_columns[index]) / size) ** 2) ** 2)
+            )
             luma += inside.astype(np.float32) * (code - luma)
         luma = luma * gain + lift
         if grain:
@@ -156,7 +185,9 @@ def _recorded(rng: np.random.Generator, samples: np.ndarray, rate: int) -> np.nd
     x = samples * rng.uniform(0.1, 1.0)
     if rng.random() < 0.7:
         decay_s = rng.uniform(0.05, 0.4)
-        tail = rng.normal(size=int(rate * decay_s * 1.5)) * np.exp(-np.arange(int(rate * decay_s * 1.5)) / (rate * decay_s / 3))
+        tail = rng.normal(size=int(rate * decay_s * 1.5)) * np.exp(
+            -np.arange(int(rate * decay_s * 1.5)) / (rate * decay_s / 3)
+        )
         tail *= rng.uniform(0.05, 0.6) / np.sqrt((tail**2).sum())
         tail[0] += 1.0
         length = len(x) + len(tail)
@@ -188,6 +219,7 @@ def impact_scene(seed: int, seconds: float = 12.0) -> Scene:
     height = np.convolve(height, np.ones(shutter) / shutter, mode="same")[steps]
     pictures, redness = _strikes(rng, times_s, height, hits_s)
     samples, sound_rate = _struck(rng, hits_s, seconds)
+    pictures = _coded(rng, pictures)
     return Scene(measured(pictures, redness, times_s), times_s, samples, sound_rate, f"impact {seed}")
 
 
@@ -208,13 +240,15 @@ def _strikes(
     for index, picture in enumerate(pictures):
         top = at[0] + high + shake[index]
         box = np.clip(6 * (1 - np.maximum(np.abs((columns - at[1]) / wide), np.abs((rows - top) / high))), 0, 1)
-        picture += box.astype(np.float32) * (ground_code - picture)
-        tip = np.array([at[0] - reach * height[index], at[1] + sway[index] + 0.3 * reach * height[index] * np.sin(angle)])
+        pictures[index] += box.astype(np.float32) * (ground_code - picture)
+        tip = np.array(
+            [at[0] - reach * height[index], at[1] + sway[index] + 0.3 * reach * height[index] * np.sin(angle)]
+        )
         along = np.array([-np.cos(angle), np.sin(angle)])
         y, x = rows - tip[0], columns - tip[1]
         forward, aside = y * along[0] + x * along[1], y * along[1] - x * along[0]
         stick = np.clip((thick - np.abs(aside)) / 1.5, 0, 1) * np.clip(forward + 1, 0, 1) * (forward < long)
-        picture += stick.astype(np.float32) * (code - picture)
+        pictures[index] += stick.astype(np.float32) * (code - picture)
     return pictures, redness
 
 
@@ -229,7 +263,9 @@ def _struck(rng: np.random.Generator, hits_s: np.ndarray, seconds: float) -> tup
     for hit_s in hits_s:
         noise = rng.normal(size=len(time_s)) * np.exp(-time_s / noise_decay_s)
         noise[1:] += colour * noise[:-1]
-        rings = (np.sin(2 * np.pi * tones * time_s[:, None]) * rng.uniform(0, 1, 4)).sum(1) * np.exp(-time_s / tone_decay_s)
+        rings = (np.sin(2 * np.pi * tones * time_s[:, None]) * rng.uniform(0, 1, 4)).sum(1) * np.exp(
+            -time_s / tone_decay_s
+        )
         first = int(hit_s * rate)
         x[first : first + len(time_s)] += rng.uniform(0.3, 1.0) * (noise + rng.uniform(0, 1.5) * rings)
     x = x[: int(seconds * rate)]

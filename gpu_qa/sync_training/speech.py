@@ -73,12 +73,34 @@ def pseudo_words(rng: np.random.Generator, count: int) -> str:
     """Words of no language, with pauses between phrases."""
     words = []
     for number in range(count):
-        syllables = [
-            rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.integers(1, 4))
-        ]
+        syllables = [rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.integers(1, 4))]
         ends = number == count - 1 or rng.random() < 0.15
         words.append("".join(syllables) + (rng.choice([",", "."]) if ends else ""))
     return " ".join(words)
+
+
+def talk(rng: np.random.Generator, seconds: float) -> Speech:
+    """One voice that says phrases of no language, each at its own pace, with pauses and emphasis, for so long."""
+    voice = str(rng.choice(VOICES)) + str(rng.choice(VARIANTS))
+    pace, pitch = rng.uniform(120, 200), rng.uniform(20, 80)
+    pieces: list[np.ndarray] = []
+    names: list[str] = []
+    starts_s: list[np.ndarray] = []
+    length, rate = 0, 0
+    while not rate or length < seconds * rate:
+        phrase = speak(
+            pseudo_words(rng, int(rng.integers(1, 9))),
+            voice=voice,
+            words_per_minute=int(pace * np.exp(rng.normal(0, 0.15))),
+            pitch=int(np.clip(pitch + rng.normal(0, 8), 0, 99)),
+        )
+        rate = phrase.rate
+        pause = np.zeros(int(rng.exponential(0.25) * rate), np.float32)
+        names += [*phrase.phonemes, "_"]
+        starts_s.append((length + np.append(phrase.starts_s * rate, len(phrase.samples))) / rate)
+        pieces += [phrase.samples * np.float32(np.exp(rng.normal(0, 0.25))), pause]
+        length += len(phrase.samples) + len(pause)
+    return Speech(np.concatenate(pieces), rate, tuple(names), np.concatenate(starts_s))
 
 
 def speak(text: str, *, voice: str = "en", words_per_minute: int = 160, pitch: int = 50) -> Speech:

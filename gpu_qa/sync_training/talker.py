@@ -61,10 +61,12 @@ def random_figure(rng: np.random.Generator, shape: float) -> Figure:
         rng: Randomness.
         shape: How much wider a sample of the picture is than high: its aspect ratio over 7:4.
     """
-    half = float(np.exp(rng.uniform(np.log(14), np.log(110))))
+    half = float(np.exp(rng.uniform(np.log(16), np.log(125))))
     wide = half * rng.uniform(0.66, 0.85) / shape
     reach_rows, reach_columns = max(SMALL_ROWS - 1.4 * half, 30), max(SMALL_COLS - 1.4 * wide, 30)
-    row = SMALL_ROWS / 2 + rng.uniform(-0.5, 0.35) * reach_rows * 0.8 if half < 70 else SMALL_ROWS / 2 + rng.normal(0, 8)
+    row = (
+        SMALL_ROWS / 2 + rng.uniform(-0.5, 0.35) * reach_rows * 0.8 if half < 70 else SMALL_ROWS / 2 + rng.normal(0, 8)
+    )
     column = SMALL_COLS / 2 + rng.uniform(-0.45, 0.45) * reach_columns
     skin = rng.uniform(60, 200)
     return Figure(
@@ -76,7 +78,7 @@ def random_figure(rng: np.random.Generator, shape: float) -> Figure:
         inside=rng.uniform(20, 60),
         grain=texture(rng, 96, 96, 0.8) * rng.uniform(2, 9),
         light=(rng.uniform(-25, 25), rng.uniform(-20, 20)),
-        mouth=(rng.uniform(0.42, 0.55), rng.uniform(0.2, 0.32), rng.uniform(0.09, 0.2)),
+        mouth=(rng.uniform(0.38, 0.56), rng.uniform(0.2, 0.38), rng.uniform(0.06, 0.2)),
         redness=(rng.uniform(8, 40), rng.uniform(20, 70)),
     )
 

@@ -15,8 +15,11 @@ SIDE = SMALL_ROWS // TILE_ROWS
 
 
 class Motion(enum.IntEnum):
-    """Sums over a tile's samples, luma in 8-bit codes; Δ is the change since the picture before, ∂ the slope of the
-    mean of both pictures per sample. All but the first two are 0 in a picture without one before it."""
+    """Sums over a tile's samples, luma in 8-bit codes.
+
+    Δ is the change since the picture before, ∂ the slope of the mean of both pictures per sample. All but the first two
+    are 0 in a picture without one before it.
+    """
 
     LUMA = 0
     """Σ Y."""

@@ -14,4 +14,16 @@ from gpu_qa_kernels.sync_net.contract import (
 )
 from gpu_qa_kernels.sync_net.net import lag_scores
 
-__all__ = ["AUDIO_MARGIN", "BANDS", "CHANNELS", "FRAMES_PER_S", "LAGS", "LAG_ROWS", "LAG_S", "RATIO", "SCALES", "SHAPES", "lag_scores"]
+__all__ = [
+    "AUDIO_MARGIN",
+    "BANDS",
+    "CHANNELS",
+    "FRAMES_PER_S",
+    "LAGS",
+    "LAG_ROWS",
+    "LAG_S",
+    "RATIO",
+    "SCALES",
+    "SHAPES",
+    "lag_scores",
+]

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["AUDIO_MARGIN", "BANDS", "CHANNELS", "FRAMES_PER_S", "LAGS", "LAG_ROWS", "LAG_S", "RATIO", "SCALES", "SHAPES"]
+__all__ = [
+    "AUDIO_MARGIN",
+    "BANDS",
+    "CHANNELS",
+    "FRAMES_PER_S",
+    "LAGS",
+    "LAG_ROWS",
+    "LAG_S",
+    "RATIO",
+    "SCALES",
+    "SHAPES",
+]
 
 FRAMES_PER_S = 25
 """Pictures per second of the grid that pictures are interpolated to."""

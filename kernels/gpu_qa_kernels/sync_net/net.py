@@ -1,5 +1,7 @@
-"""`sync_net`, written once for NumPy and torch: `xp` is either module. Channels lie last, so that every convolution is
-a matrix product of slices laid side by side."""
+"""`sync_net`, written once for NumPy and torch: `xp` is either module.
+
+Channels lie last, so that every convolution is a matrix product of slices laid side by side.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ def picture_features(xp: Any, picture: Any, weights: dict[str, Any]) -> tuple[An
     batch, length = picture.shape[:2]
     rows, columns = picture.shape[2] - 3, picture.shape[3] - 3
     patches = xp.concat(
-        [picture[:, :, down : down + rows : 2, across : across + columns : 2] for down in range(4) for across in range(4)],
+        [
+            picture[:, :, down : down + rows : 2, across : across + columns : 2]
+            for down in range(4)
+            for across in range(4)
+        ],
         -1,
     )
     height, width = patches.shape[2:4]

@@ -1,0 +1,84 @@
+"""The A/V offset for the report: one answer of all ways, each way's own beside it, and how it went over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpu_qa.series import Curve
+from gpu_qa.sinks.curves import Bins
+
+if TYPE_CHECKING:
+    from gpu_qa.series import SyncSeries
+
+WAYS = ("marker", "reference", "content")
+"""In order of trust: an earlier one that is sure is the answer."""
+CONFIDENT = 0.9
+"""From here on an answer is given."""
+
+
+class SyncRecorder:
+    """Keeps what each way answered last, in memory that does not grow with the stream."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, dict[str, Any]] = {}
+        self._bins = Bins(1)
+
+    def add(self, series: SyncSeries) -> None:
+        """Take the next answers of a way."""
+        if not len(series):
+            return
+        before = self._last.get(series.way)
+        self._last[series.way] = {
+            "track": series.track,
+            "offset_s": _rounded(series.offset_s[-1], 4),
+            "sigma_s": _rounded(series.sigma_s[-1], 4),
+            "confidence": _rounded(series.confidence[-1], 3),
+            "until_s": _rounded(series.end_s[-1], 3),
+            "answers": len(series) + (before["answers"] if before else 0),
+        }
+        sure = (series.confidence >= CONFIDENT) & np.isfinite(series.offset_s)
+        if sure.any():
+            at_s = np.repeat(series.end_s[sure], 2)
+            spread = np.stack([series.offset_s - series.sigma_s, series.offset_s + series.sigma_s], -1)[sure]
+            self._bins.add(at_s, (spread.ravel() * 1000).astype(np.float32)[None])
+
+    def curves(self) -> tuple[Curve, ...]:
+        """`av_offset`: sure answers, from one standard deviation below to one above; none where there are none."""
+        start_s, low, high = self._bins.measure(0)
+        if not len(start_s):
+            return ()
+        return (Curve("av_offset", "Sound ahead of picture", "ms", start_s, low, high),)
+
+    def measurements(self, reason: str | None = None) -> dict[str, Any]:
+        """`av_offset_s` and what belongs to it, JSON values.
+
+        Args:
+            reason: Why nothing could be measured, where that is known.
+        """
+        ways = {way: self._last[way] for way in WAYS if way in self._last}
+        chosen = next((way for way in ways if _is_sure(ways[way])), None)
+        measured: dict[str, Any] = {
+            "av_offset_s": ways[chosen]["offset_s"] if chosen else None,
+            "av_offset_confidence": max((way["confidence"] or 0.0 for way in ways.values()), default=None),
+            "av_offset_method": chosen,
+            "av_offset_ways": ways,
+        }
+        if chosen:
+            measured["av_offset_confidence"] = ways[chosen]["confidence"]
+        else:
+            measured["av_offset_s_reason"] = reason or (
+                "what is seen and heard does not say how far they are apart"
+                if ways
+                else "nothing in it is both seen and heard long enough"
+            )
+        return measured
+
+
+def _is_sure(answer: dict[str, Any]) -> bool:
+    return answer["offset_s"] is not None and (answer["confidence"] or 0.0) >= CONFIDENT
+
+
+def _rounded(value: Any, digits: int) -> float | None:
+    return round(float(value), digits) if np.isfinite(value) else None

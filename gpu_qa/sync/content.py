@@ -1,0 +1,198 @@
+"""The A/V offset from what is seen and heard alone: evidence of a small net, summed over shots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpu_qa.series import SyncSeries
+from gpu_qa.sync.measures import net_picture
+from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
+from gpu_qa.sync.shots import ShotCarry, Window, cut_shots, end_shots
+from gpu_qa_kernels.speech_bands import FLOOR
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, LAG_S, LAGS, RATIO, SHAPES, lag_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpu_qa.series import AudioSeries, VideoSeries
+
+LAGS_S = (np.arange(LAGS) - LAGS // 2) * LAG_S
+"""float64 [101]: the offsets that are tried."""
+COOLING = 1.5
+"""By how much the net is too sure of one window: its log probabilities are divided by it."""
+DOUBT = 0.3
+"""Share of a window's probability that is spread over all lags: no window outvotes the rest."""
+HALF_LIFE_S = 60.0
+"""Evidence of so much material ago counts half: an offset that changes is followed."""
+APART_S = 0.12
+"""A rival answer is farther away than this."""
+CONFIDENCE = (0.592, -2.185)
+"""Slope and offset of the logistic from the lead over the best rival answer to confidence."""
+ZERO_S = 0.0
+"""What the net tells of material in sync."""
+_STILL = 0.02
+"""Mean log change of a window below which nothing moves."""
+_QUIET = 0.05
+"""Deviation of the bands, decades, below which nothing is said."""
+_PRESENT = 0.6
+"""Share of a window's own rows of sound that must be there."""
+_LATE_ROWS = 1000
+"""Rows by which sound may be behind the picture before windows go without it: 10 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentCarry:
+    """What was seen and heard and is not judged yet, and the evidence so far."""
+
+    shots: ShotCarry = field(default_factory=ShotCarry)
+    windows: tuple[Window, ...] = ()
+    """Wait for their sound."""
+    rows: RowCarry = field(default_factory=RowCarry)
+    track: int | None = None
+    """The audio track that is listened to: the first that comes."""
+    seen: int = 0
+    """Step of the grid up to which pictures have come."""
+    evidence: np.ndarray | None = None
+    """float64 [101]: log probability of each lag, summed."""
+    begin_s: float = 0.0
+    """Where the evidence begins."""
+
+
+Weights = tuple[dict[str, Any], ...]
+"""Those of each net whose log probabilities are averaged."""
+
+
+@cache
+def shipped_weights() -> Weights:
+    """Those that come with the program."""
+    path = resources.files("gpu_qa.sync") / "weights.npz"
+    with path.open("rb") as file, np.load(file) as stored:
+        count = 1 + max(int(name.partition("/")[0]) for name in stored.files)
+        return tuple({name: stored[f"{one}/{name}"].astype(np.float32) for name in SHAPES} for one in range(count))
+
+
+def content_offset(
+    carry: ContentCarry,
+    video: Sequence[VideoSeries] = (),
+    audio: Sequence[AudioSeries] = (),
+    *,
+    weights: Weights,
+    finished: bool = False,
+) -> tuple[list[SyncSeries], ContentCarry]:
+    """Take what became complete; an answer for each window whose sound has come too.
+
+    Args:
+        carry: From the call before; `ContentCarry()` at a stream's start.
+        video: Series with `motion`.
+        audio: Series with `speech`, of any track.
+        weights: Of the nets.
+        finished: Nothing follows.
+    """
+    shots, rows, windows, track = carry.shots, carry.rows, list(carry.windows), carry.track
+    seen = carry.seen
+    for pictures in video:
+        fresh, shots = cut_shots(pictures, shots)
+        windows += fresh
+        seen = int(pictures.end_s[-1] * FRAMES_PER_S)
+    for sound in audio:
+        track = sound.track if track is None else track
+        if sound.track == track:
+            rows = add_rows(sound, rows)
+    if finished:
+        windows, shots = [*windows, *end_shots(shots)], ShotCarry()
+    carry = replace(carry, shots=shots, rows=rows, track=track, seen=seen)
+    answers: list[SyncSeries] = []
+    waiting: list[Window] = []
+    for window in windows:
+        until = RATIO * (window.first + len(window)) + AUDIO_MARGIN
+        if not waiting and (finished or rows.until >= until or rows.until < RATIO * seen - _LATE_ROWS):
+            told, carry = _heard(window, carry, weights)
+            answers += told
+        else:
+            waiting.append(window)
+    oldest = min([window.first for window in waiting] + [shots.first if shots.blocks else seen - FRAMES_PER_S])
+    rows = forget_rows(carry.rows, RATIO * oldest - AUDIO_MARGIN)
+    return answers, replace(carry, windows=tuple(waiting), rows=rows)
+
+
+def window_evidence(window: Window, rows: np.ndarray, weights: Weights) -> np.ndarray | None:
+    """Log probability of each lag, float64 [101]; null where nothing moves or nothing is said.
+
+    Args:
+        window: Pictures.
+        rows: float32 [4 T + 320, 12]: the sound from 1.6 s before to 1.6 s after; NaN where there is none.
+        weights: Of the nets.
+    """
+    present = np.isfinite(rows[:, 0])
+    if present[AUDIO_MARGIN:-AUDIO_MARGIN].mean() < _PRESENT:
+        return None
+    heard = rows[present]
+    if heard.std(0).mean() < _QUIET or heard.max() < np.log10(FLOOR) + 1:
+        return None
+    motion = window.motion.astype(np.float32)
+    if motion[..., 0].mean() < _STILL:
+        return None
+    filled = np.where(present[:, None], rows, heard.mean(0))
+    picture = net_picture(motion)[None]
+    scores = np.mean([lag_scores(np, picture, filled[None], one)[0] for one in weights], 0, dtype=np.float64)
+    cooled = scores / COOLING
+    shares = np.exp(cooled - cooled.max())
+    return np.asarray(np.log((1 - DOUBT) * shares / shares.sum() + DOUBT / LAGS))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the evidence says."""
+
+    offset_s: float
+    sigma_s: float
+    confidence: float
+
+
+def answer_of(evidence: np.ndarray) -> Answer:
+    """The most likely lag, between lags."""
+    top = int(np.argmax(evidence))
+    far = np.abs(LAGS_S - LAGS_S[top]) > APART_S
+    lead = float(evidence[top] - evidence[far].max())
+    offset_s = float(LAGS_S[top])
+    if 0 < top < LAGS - 1:
+        before, here, after = evidence[top - 1 : top + 2]
+        bend = before - 2 * here + after
+        if bend < 0:
+            offset_s += LAG_S * float(np.clip((before - after) / (2 * bend), -0.5, 0.5))
+    near = np.exp(evidence - evidence[top]) * ~far
+    near /= near.sum()
+    mean = float((near * LAGS_S).sum())
+    sigma_s = float(np.sqrt((near * (LAGS_S - mean) ** 2).sum() + (LAG_S / 4) ** 2))
+    slope, at_none = CONFIDENCE
+    return Answer(offset_s - ZERO_S, sigma_s, float(1 / (1 + np.exp(-(slope * lead + at_none)))))
+
+
+def _heard(window: Window, carry: ContentCarry, weights: Weights) -> tuple[list[SyncSeries], ContentCarry]:
+    """Add the evidence of a window whose sound has come."""
+    begin, until = RATIO * window.first, RATIO * (window.first + len(window))
+    rows = rows_between(carry.rows, begin - AUDIO_MARGIN, until + AUDIO_MARGIN)
+    fresh = window_evidence(window, rows, weights)
+    if fresh is None:
+        return [], carry
+    start_s, length_s = window.first / FRAMES_PER_S, len(window) / FRAMES_PER_S
+    evidence = fresh
+    if carry.evidence is not None:
+        evidence = carry.evidence * 0.5 ** (length_s / HALF_LIFE_S) + fresh
+    carry = replace(carry, evidence=evidence, begin_s=start_s if carry.evidence is None else carry.begin_s)
+    answer = answer_of(evidence)
+    series = SyncSeries(
+        way="content",
+        track=carry.track if carry.track is not None else -1,
+        start_s=np.array([start_s]),
+        end_s=np.array([start_s + length_s]),
+        offset_s=np.array([answer.offset_s]),
+        sigma_s=np.array([answer.sigma_s]),
+        confidence=np.array([answer.confidence], np.float32),
+    )
+    return [series], carry
