@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def moving(frames: int, *, frame_rate: float = 25.0, cut_at: int | None = None, 
 
 
 def part(series: VideoSeries, first: int, until: int) -> VideoSeries:
-    fields = {}
+    fields: dict[str, Any] = {}
     for field in dataclasses.fields(series):
         value = getattr(series, field.name)
         fields[field.name] = value[first:until] if isinstance(value, np.ndarray) else value

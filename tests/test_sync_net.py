@@ -17,9 +17,9 @@ def inputs(batch: int = 2, length: int = 30) -> tuple[np.ndarray, np.ndarray]:
 
 def test_numpy_and_torch_agree() -> None:
     weights = shipped_weights()[0]
-    got = lag_scores(np, *inputs(), weights)
+    got = lag_scores(np, inputs()[0], inputs()[1], weights)
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
-    wanted = lag_scores(torch, *(torch.from_numpy(one) for one in inputs()), tensors).numpy()
+    wanted = lag_scores(torch, torch.from_numpy(inputs()[0]), torch.from_numpy(inputs()[1]), tensors).numpy()
     np.testing.assert_allclose(got, wanted, atol=2e-3)
     np.testing.assert_allclose(np.exp(got).sum(1), 1.0, rtol=1e-4)
 

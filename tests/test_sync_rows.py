@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ def spoken(seconds: float, *, start_s: float = 0.0) -> AudioSeries:
 
 
 def part(series: AudioSeries, first: int, until: int) -> AudioSeries:
-    fields = {}
+    fields: dict[str, Any] = {}
     for field in dataclasses.fields(series):
         value = getattr(series, field.name)
         fields[field.name] = value[first:until] if isinstance(value, np.ndarray) else value

@@ -52,7 +52,7 @@ def on_grid(measures: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray) -> np
     before, after = times_s[at - 1], times_s[at]
     share = np.clip((grid_s - before) / np.maximum(after - before, 1e-6), 0.0, 1.0).astype(np.float32)
     share = share.reshape(-1, *(1,) * (measures.ndim - 1))
-    return measures[at - 1] * (1 - share) + measures[at] * share
+    return np.asarray(measures[at - 1] * (1 - share) + measures[at] * share)
 
 
 def net_picture(motion: np.ndarray) -> np.ndarray:
@@ -75,4 +75,4 @@ def _around_taken_off(x: np.ndarray) -> np.ndarray:
     step = np.arange(len(x))
     low, high = np.maximum(step - _AROUND, 0), np.minimum(step + _AROUND + 1, len(x))
     count = (high - low).reshape(-1, *(1,) * (x.ndim - 1))
-    return x - ((total[high] - total[low]) / count).astype(np.float32)
+    return np.asarray(x - ((total[high] - total[low]) / count).astype(np.float32))

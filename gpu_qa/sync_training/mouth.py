@@ -47,7 +47,5 @@ def mouth_track(
     reach = max(int(3 * smooth_s * STEPS_PER_S), 1)
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (smooth_s * STEPS_PER_S)) ** 2)
     window /= window.sum()
-    opening, width = (
-        np.convolve(np.pad(shapes[:, part], reach, mode="edge"), window, mode="valid") for part in range(2)
-    )
-    return opening, width
+    lips = [np.convolve(np.pad(shapes[:, part], reach, mode="edge"), window, mode="valid") for part in range(2)]
+    return lips[0], lips[1]

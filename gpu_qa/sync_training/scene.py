@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import numpy as np
@@ -77,19 +78,19 @@ def _coded(rng: np.random.Generator, pictures: list[np.ndarray]) -> list[np.ndar
         return pictures
     codec = str(rng.choice(["libx264", "mpeg4", "mpeg2video"]))
     with av.open(io.BytesIO(), "w", format="matroska") as container:
-        stream = container.add_stream(codec, rate=25)
+        stream: Any = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = SMALL_COLS, SMALL_ROWS, "yuv420p"
         stream.bit_rate = int(np.exp(rng.uniform(np.log(60e3), np.log(800e3))))
         stream.codec_context.gop_size = int(rng.choice([12, 25, 50, 250]))
         if codec == "libx264":
             stream.options = {"preset": "veryfast", "threads": "1"}
-        packets = []
+        packets: list[Any] = []
         grey = np.full((SMALL_ROWS // 2, SMALL_COLS), 128, np.uint8)
         for picture in pictures:
             codes = np.clip(picture, 0, 255).astype(np.uint8)
             packets += stream.encode(av.VideoFrame.from_ndarray(np.concatenate([codes, grey]), format="yuv420p"))
         packets += stream.encode(None)
-        decoder = av.CodecContext.create({"libx264": "h264"}.get(codec, codec), "r")
+        decoder: Any = av.CodecContext.create({"libx264": "h264"}.get(codec, codec), "r")
         decoder.extradata = stream.codec_context.extradata
         frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
     if len(frames) != len(pictures):

@@ -14,7 +14,7 @@ def texture(rng: np.random.Generator, rows: int, columns: int, slope: float = 1.
     y, x = np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None]
     spectrum = np.fft.rfft2(rng.normal(size=(rows, columns))) / np.maximum(np.hypot(y, x), 1.0 / columns) ** slope
     waves = np.fft.irfft2(spectrum, (rows, columns))
-    return ((waves - waves.mean()) / waves.std()).astype(np.float32)
+    return np.asarray((waves - waves.mean()) / waves.std(), np.float32)
 
 
 def drift(rng: np.random.Generator, times_s: np.ndarray, slowest_hz: float, fastest_hz: float) -> np.ndarray:

@@ -29,4 +29,5 @@ def motion_tiles_reference(small: np.ndarray, previous: np.ndarray | None) -> np
         Motion.SLOPE_ACROSS: across * across,
     }
     stacked = np.stack([terms[motion] for motion in Motion])
-    return stacked.reshape(len(Motion), TILE_ROWS, SIDE, TILE_COLS, SIDE).sum(axis=(2, 4)).astype(np.float32)
+    sums = stacked.reshape(len(Motion), TILE_ROWS, SIDE, TILE_COLS, SIDE).sum(axis=(2, 4))
+    return np.asarray(sums, np.float32)
