@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from gpu_qa import training
 from gpu_qa.errors import ConfigError, GpuQaError
 from gpu_qa.injection import add_command
 from gpu_qa.sizing import add_commands
@@ -322,6 +323,7 @@ def _tracks(text: str | None) -> str | list[int] | None:
 
 add_commands(app)
 add_command(app)
+training.add_command(app)
 
 
 @app.command(name="doctor")

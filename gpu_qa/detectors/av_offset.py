@@ -33,6 +33,9 @@ class AvOffsetLimits:
     """What is found by content alone must pass the limits by this much: real clips that nobody would complain of, and
     that were recorded together, are that far apart (docs/detectors/av_offset.md)."""
 
+    weights: str | None = None
+    """File with the weights of a net of one's own (`gpu-qa sync-train`); null is the program's."""
+
     def __post_init__(self) -> None:
         """Refuse limits that contradict one another."""
         if not 0 <= self.advance_ms <= self.major_advance_ms or not 0 <= self.delay_ms <= self.major_delay_ms:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpu_qa.errors import ConfigError
 from gpu_qa.series import SyncSeries
 from gpu_qa.sync.measures import net_picture
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
@@ -70,10 +73,35 @@ Weights = tuple[dict[str, Any], ...]
 @cache
 def shipped_weights() -> Weights:
     """Those that come with the program."""
-    path = resources.files("gpu_qa.sync") / "weights.npz"
-    with path.open("rb") as file, np.load(file) as stored:
+    with (resources.files("gpu_qa.sync") / "weights.npz").open("rb") as file:
+        return _read(file)
+
+
+@cache
+def own_weights(path: str) -> Weights:
+    """Those of a file that `gpu-qa sync-train` wrote.
+
+    Raises:
+        ConfigError: It cannot be read, or holds something else.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return _read(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{path}: holds no weights of gpu-qa sync-train: {error}") from None
+
+
+def _read(file: IO[bytes]) -> Weights:
+    with np.load(file) as stored:
         count = 1 + max(int(name.partition("/")[0]) for name in stored.files)
-        return tuple({name: stored[f"{one}/{name}"].astype(np.float32) for name in SHAPES} for one in range(count))
+        nets = tuple({name: stored[f"{one}/{name}"].astype(np.float32) for name in SHAPES} for one in range(count))
+    for net in nets:
+        for name, shape in SHAPES.items():
+            if net[name].shape != shape or not np.isfinite(net[name]).all():
+                raise ValueError(f"{name}: expected finite {list(shape)}, got {list(net[name].shape)}")
+    return nets
 
 
 def content_offset(

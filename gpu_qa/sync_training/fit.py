@@ -1,0 +1,74 @@
+"""Fit the net to takes, with torch on the CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpu_qa.errors import GpuQaError
+from gpu_qa.sync_training.batch import LENGTHS, random_batch
+from gpu_qa_kernels.sync_net import LAG_S, LAGS, SHAPES, lag_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gpu_qa.sync_training.take import Take
+
+BATCH = 12
+RATE = 4e-3
+DECAY = 2e-2
+WIDTH_S = 0.03
+"""Standard deviation of the lags that count as right."""
+
+
+def fit(
+    takes: Sequence[Take], *, steps: int, seed: int, on_step: Callable[[int, float], None] = lambda step, loss: None
+) -> dict[str, np.ndarray]:
+    """Weights of one net, float32. The same takes, steps and seed give the same weights on the same machine.
+
+    Args:
+        takes: Shots, with their sound in step.
+        steps: Of the optimiser.
+        seed: Of the first weights and of the windows.
+        on_step: Told each step's number and loss.
+
+    Raises:
+        GpuQaError: torch is not installed, or no take is long enough.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise GpuQaError("training needs torch: pip install torch") from error
+    if not any(len(take.motion) >= LENGTHS[1] for take in takes):
+        raise GpuQaError(f"no shot is as long as {LENGTHS[1] / 25:.1f} s: there is nothing to train on")
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(seed)
+    weights = _first_weights(torch, seed)
+    optimizer = torch.optim.AdamW(list(weights.values()), lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    lags_s = (torch.arange(LAGS) - LAGS // 2) * LAG_S
+    for step in range(steps):
+        batch = random_batch(takes, rng, BATCH)
+        lag_s = torch.from_numpy(batch.lag_s)
+        wanted = torch.softmax(-0.5 * ((lags_s - lag_s[:, None]) / WIDTH_S) ** 2, 1)
+        told = lag_scores(torch, torch.from_numpy(batch.picture), torch.from_numpy(batch.sound), weights)
+        loss = -(wanted * told).sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(list(weights.values()), 2.0)
+        optimizer.step()
+        schedule.step()
+        on_step(step + 1, float(loss.detach()))
+    return {name: weight.detach().numpy() for name, weight in weights.items()}
+
+
+def _first_weights(torch: Any, seed: int) -> dict[str, Any]:
+    """Those of He and others for products, 0 for the rest."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for name, shape in SHAPES.items():
+        is_product = len(shape) == 2
+        weight = torch.randn(shape, generator=generator) * (2 / shape[0]) ** 0.5 if is_product else torch.zeros(shape)
+        weights[name] = weight.requires_grad_(True)
+    return weights
