@@ -21,7 +21,7 @@ _EXAMPLES = """
 
 `gpu-qa sync-train interview1.mp4 interview2.mp4 --output ours.npz` — of rendered scenes and of one's own footage
 
-`gpu-qa analyze channel.ts --config ours.toml`, where `ours.toml` says `[detectors.av_offset]` and `weights = "ours.npz"`
+`gpu-qa analyze channel.ts --config ours.toml` — where `weights = "ours.npz"` stands under `[detectors.av_offset]`
 """
 _IMPACTS = 4
 """Of so many rendered talkers there is one scene of impacts."""

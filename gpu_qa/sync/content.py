@@ -89,8 +89,8 @@ def own_weights(path: str) -> Weights:
             return _read(file)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path}: holds no weights of gpu-qa sync-train: {error}") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        raise ConfigError(f"{path}: holds no weights that gpu-qa sync-train wrote") from None
 
 
 def _read(file: IO[bytes]) -> Weights:

@@ -23,7 +23,7 @@ WIDTH_S = 0.03
 
 
 def fit(
-    takes: Sequence[Take], *, steps: int, seed: int, on_step: Callable[[int, float], None] = lambda step, loss: None
+    takes: Sequence[Take], *, steps: int, seed: int, on_step: Callable[[int, float], None] | None = None
 ) -> dict[str, np.ndarray]:
     """Weights of one net, float32. The same takes, steps and seed give the same weights on the same machine.
 
@@ -31,7 +31,7 @@ def fit(
         takes: Shots, with their sound in step.
         steps: Of the optimiser.
         seed: Of the first weights and of the windows.
-        on_step: Told each step's number and loss.
+        on_step: Told each step's number and loss; null tells nobody.
 
     Raises:
         GpuQaError: torch is not installed, or no take is long enough.
@@ -59,7 +59,8 @@ def fit(
         torch.nn.utils.clip_grad_norm_(list(weights.values()), 2.0)
         optimizer.step()
         schedule.step()
-        on_step(step + 1, float(loss.detach()))
+        if on_step is not None:
+            on_step(step + 1, float(loss.detach()))
     return {name: weight.detach().numpy() for name, weight in weights.items()}
 
 

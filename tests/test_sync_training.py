@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import ctypes.util
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from gpu_qa.errors import ConfigError, GpuQaError
+from gpu_qa.sync.content import own_weights
+from gpu_qa.sync_training.batch import random_batch
+from gpu_qa.sync_training.fit import fit
+from gpu_qa.sync_training.mouth import STEPS_PER_S, mouth_track
+from gpu_qa.sync_training.scene import impact_scene, talking_scene
+from gpu_qa.sync_training.speech import Speech, pseudo_words, speak
+from gpu_qa.sync_training.take import Take, footage_takes, rendered_take
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, BANDS, CHANNELS, SHAPES
+from tests.clips import cached_clip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+with_espeak = pytest.mark.skipif(
+    ctypes.util.find_library("espeak-ng") is None, reason="needs the library espeak-ng (Debian: espeak-ng)"
+)
+
+
+@pytest.fixture(scope="module")
+def take() -> Take:
+    return rendered_take(impact_scene(1, 4.0), 0.3)
+
+
+def test_impacts_are_seen_when_they_are_heard(take: Take) -> None:
+    """The picture changes most where the sound sets in: the lag that fits best is 0, give or take a picture."""
+    change = take.motion[..., 0].astype(np.float32).reshape(len(take.motion), -1).max(1)
+    loud = take.rows.mean(1)[take.first_row :: 4][: len(change)]
+    onset = np.maximum(np.diff(loud, prepend=loud[0]), 0)
+    fits = [np.corrcoef(change[5 + lag : len(change) - 5 + lag], onset[5:-5])[0, 1] for lag in range(-5, 6)]
+    assert abs(int(np.argmax(fits)) - 5) <= 2
+
+
+def test_a_scene_is_made_anew_by_its_number() -> None:
+    one, other = impact_scene(2, 2.0), impact_scene(2, 2.0)
+    np.testing.assert_array_equal(one.motion, other.motion)
+    np.testing.assert_array_equal(one.samples, other.samples)
+    assert not np.array_equal(impact_scene(3, 2.0).samples[:1000], one.samples[:1000])
+
+
+def test_lips_close_for_what_is_said_with_closed_lips() -> None:
+    """Said is "aba", at one phoneme per 0.2 s."""
+    speech = Speech(np.zeros(16_000, np.float32), 16_000, ("a", "b", "a", "_"), np.array([0.1, 0.3, 0.5, 0.7]))
+    opening, width = mouth_track(speech, np.random.default_rng(0), lead_s=0.0, smooth_s=0.03)
+    at = {name: opening[int(middle_s * STEPS_PER_S)] for name, middle_s in (("a", 0.2), ("b", 0.4), ("_", 0.9))}
+    assert at["a"] > 0.5
+    assert at["b"] < 0.1
+    assert at["_"] < 0.1
+    assert len(opening) == len(width) == 201
+    early, _ = mouth_track(speech, np.random.default_rng(0), lead_s=0.05, smooth_s=0.03)
+    assert int(np.argmax(opening > 0.4)) - int(np.argmax(early > 0.4)) == pytest.approx(10, abs=1)
+
+
+@with_espeak
+def test_speech_has_its_phonemes_in_order() -> None:
+    speech = speak("mama papa", words_per_minute=120)
+    assert 0.5 < len(speech.samples) / speech.rate < 3
+    assert speech.phonemes[0] == "m"
+    assert "p" in speech.phonemes
+    assert (np.diff(speech.starts_s) >= 0).all()
+    assert np.abs(speech.samples).max() > 0.05
+    with pytest.raises(GpuQaError, match="no voice klingon-x"):
+        speak("mama", voice="klingon-x")
+
+
+@with_espeak
+def test_a_talker_is_rendered() -> None:
+    scene = talking_scene(1, 2.0)
+    assert np.isfinite(scene.motion.astype(np.float32)).all()
+    assert scene.motion.shape[1:] == (24, 42, CHANNELS)
+    assert scene.samples.std() > 0
+    assert pseudo_words(np.random.default_rng(0), 5).count(" ") == 4
+
+
+def test_batches_hold_what_the_net_takes(take: Take) -> None:
+    batch = random_batch([take], np.random.default_rng(0), 3)
+    length = batch.picture.shape[1]
+    assert batch.picture.shape == (3, length, 24, 42, CHANNELS)
+    assert batch.sound.shape == (3, 4 * length + 2 * AUDIO_MARGIN, BANDS)
+    assert (np.abs(batch.lag_s) <= 0.98).all()
+    assert np.isfinite(batch.sound).all()
+    assert np.isfinite(batch.picture).all()
+
+
+def test_a_seed_gives_the_same_weights_and_steps_change_them(take: Take) -> None:
+    losses: list[float] = []
+    one = fit([take], steps=2, seed=3, on_step=lambda step, loss: losses.append(loss))
+    other = fit([take], steps=2, seed=3)
+    assert {name: weight.shape for name, weight in one.items()} == SHAPES
+    for name, weight in one.items():
+        np.testing.assert_array_equal(weight, other[name])
+    assert losses[0] == pytest.approx(np.log(101), abs=0.3)
+    assert not np.array_equal(fit([take], steps=2, seed=4)["sound_1"], one["sound_1"])
+
+
+def test_nothing_to_train_on_is_said() -> None:
+    with pytest.raises(GpuQaError, match="nothing to train on"):
+        fit([], steps=1, seed=0)
+
+
+def test_footage_becomes_takes() -> None:
+    path = cached_clip(seconds=4.0)
+    takes = footage_takes(path)
+    assert takes
+    assert sum(len(one.motion) for one in takes) >= 60
+    for one in takes:
+        assert one.motion.shape[1:] == (24, 42, CHANNELS)
+        assert np.isfinite(one.rows).any()
+
+
+def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.npz"
+    wrong.write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match="holds no weights"):
+        own_weights(str(wrong))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        own_weights(str(tmp_path / "missing.npz"))
+    with wrong.open("wb") as file:
+        np.savez(file, **{f"0/{name}": np.zeros((*shape, 1)) for name, shape in SHAPES.items()})  # type: ignore[arg-type]
+    own_weights.cache_clear()
+    with pytest.raises(ConfigError, match="holds no weights"):
+        own_weights(str(wrong))
