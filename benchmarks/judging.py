@@ -38,6 +38,7 @@ from gpu_qa.sinks.measurements import Counts  # noqa: E402
 from gpu_qa.sinks.sound_pictures import SoundPictureRecorder  # noqa: E402
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder  # noqa: E402
 from gpu_qa.stream import StreamAnalysis  # noqa: E402
+from gpu_qa.sync.content import ContentCarry, content_offset, shipped_weights  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,11 +101,11 @@ def material(content: Content, seconds: float) -> Material:
     video = Track(0, "video", "h264", _TICK, width=_WIDTH, height=_HEIGHT, frame_rate=Fraction(RATE))
     audio = Track(1, "audio", "aac", Fraction(1, SOUND_HZ), sample_rate=SOUND_HZ, channels=("FL", "FR"))
     count, rng = round(seconds * RATE), np.random.default_rng(7)
-    measure = HostPictures().measure
+    measure = HostPictures(motion=True).measure
     pictures = tuple(measure(frame) for frame in _frames(content, count))
     tone = 0.1 * np.sin(np.arange(count * _SAMPLES) * (2 * np.pi * 440 / SOUND_HZ))
     samples = (tone + rng.normal(0, 0.02, (2, tone.size))).astype(np.float32)
-    hear = HostSound().measure
+    hear = HostSound(speech=True).measure
     sounds = tuple(
         hear(
             AudioSamples(
@@ -183,9 +184,9 @@ class Stages:
 
     def run(self, stuff: Material) -> None:
         """Judge it."""
-        features, state = StreamFeatures(stuff.tracks, spectra=True), TrackerState("stream")
+        features, state = StreamFeatures(stuff.tracks, sync=True), TrackerState("stream")
         carries: dict[str, Any] = {}
-        causes = CauseState()
+        causes, content = CauseState(), ContentCarry()
         curves, thumbnails, counts, sounds = CurveRecorder(), ThumbnailRecorder(), Counts(), SoundPictureRecorder()
 
         def weigh(consumes: str, series: Any) -> None:
@@ -223,8 +224,15 @@ class Stages:
             for series in heard.spectrum:
                 self.timed("sound kept", sounds.add_spectrum, series)
                 weigh("spectrum", series)
+            answers, content = self.timed("offset by content", _offset, content, video, heard.audio)
+            for series in answers:
+                weigh("sync", series)
             if video or heard.audio:
                 weigh("stream", self.timed("series of the stream", features.stream_series))
+
+
+def _offset(carry: ContentCarry, video: Any, audio: Any) -> Any:
+    return content_offset(carry, video, audio, weights=shipped_weights())
 
 
 def cpu_us(work: Callable[[Material], object], stuff: Material) -> float:
