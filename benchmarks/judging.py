@@ -38,7 +38,8 @@ from gpu_qa.sinks.measurements import Counts  # noqa: E402
 from gpu_qa.sinks.sound_pictures import SoundPictureRecorder  # noqa: E402
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder  # noqa: E402
 from gpu_qa.stream import StreamAnalysis  # noqa: E402
-from gpu_qa.sync.content import ContentCarry, content_offset, shipped_weights  # noqa: E402
+from gpu_qa.sync.content import shipped_weights  # noqa: E402
+from gpu_qa.sync.listener import Listener  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -186,7 +187,7 @@ class Stages:
         """Judge it."""
         features, state = StreamFeatures(stuff.tracks, sync=True), TrackerState("stream")
         carries: dict[str, Any] = {}
-        causes, content = CauseState(), ContentCarry()
+        causes, listener = CauseState(), Listener(shipped_weights())
         curves, thumbnails, counts, sounds = CurveRecorder(), ThumbnailRecorder(), Counts(), SoundPictureRecorder()
 
         def weigh(consumes: str, series: Any) -> None:
@@ -224,15 +225,11 @@ class Stages:
             for series in heard.spectrum:
                 self.timed("sound kept", sounds.add_spectrum, series)
                 weigh("spectrum", series)
-            answers, content = self.timed("offset by content", _offset, content, video, heard.audio)
+            answers = self.timed("offset by content", listener.take, video, heard.audio)
             for series in answers:
                 weigh("sync", series)
             if video or heard.audio:
                 weigh("stream", self.timed("series of the stream", features.stream_series))
-
-
-def _offset(carry: ContentCarry, video: Any, audio: Any) -> Any:
-    return content_offset(carry, video, audio, weights=shipped_weights())
 
 
 def cpu_us(work: Callable[[Material], object], stuff: Material) -> float:

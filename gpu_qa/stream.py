@@ -18,7 +18,8 @@ from gpu_qa.sinks.measurements import Counts, media_json
 from gpu_qa.sinks.sound_pictures import SoundPictureRecorder
 from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder
-from gpu_qa.sync.content import ContentCarry, content_offset, own_weights, shipped_weights
+from gpu_qa.sync.content import own_weights, shipped_weights
+from gpu_qa.sync.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,9 +99,8 @@ class StreamAnalysis:
         self._events: dict[str, Event] = {}
         self._untold = 0
         self._counts = Counts()
-        self._content = ContentCarry()
         own = settings.detectors["av_offset"].limits.weights if "av_offset" in settings.detectors else None
-        self._weights = shipped_weights() if own is None else own_weights(own)
+        self._listener = Listener(shipped_weights() if own is None else own_weights(own))
         self._sync = SyncRecorder()
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
@@ -259,10 +259,7 @@ class StreamAnalysis:
 
     def _synchronise(self, measured: Measured, *, finished: bool = False) -> Iterator[Event]:
         """Find out how far sound and picture are apart."""
-        answers, self._content = content_offset(
-            self._content, measured.video, measured.audio, weights=self._weights, finished=finished
-        )
-        for answer in answers:
+        for answer in self._listener.take(measured.video, measured.audio, finished=finished):
             self._sync.add(answer)
             yield from self._weigh("sync", answer)
 

@@ -16,7 +16,8 @@ from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sinks.measurements import Counts
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder
 from gpu_qa.sources import open_source
-from gpu_qa.sync.content import ContentCarry, content_offset, shipped_weights
+from gpu_qa.sync.content import shipped_weights
+from gpu_qa.sync.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ class _Staged:
         self._host = HostPictures(motion=True)
         self._device: Any = None
         self._features = StreamFeatures(facts.tracks, sync=True)
-        self._content = ContentCarry()
+        self._listener = Listener(shipped_weights(), threaded=False)
         self._counts, self._curves, self._thumbnails = Counts(), CurveRecorder(), ThumbnailRecorder()
         self._tracker = TrackerState("clip")
         self._carries: dict[str, Any] = {}
@@ -118,9 +119,7 @@ class _Staged:
         for spectrum in measured.spectrum:
             self._weigh("spectrum", spectrum)
         began_s = time.thread_time()
-        answers, self._content = content_offset(
-            self._content, measured.video, measured.audio, weights=shipped_weights()
-        )
+        answers = self._listener.take(measured.video, measured.audio)
         self.detectors["av_offset"] += time.thread_time() - began_s
         for answer in answers:
             self._weigh("sync", answer)

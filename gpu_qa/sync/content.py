@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -34,8 +34,9 @@ HALF_LIFE_S = 60.0
 """Evidence of so much material ago counts half: an offset that changes is followed."""
 APART_S = 0.12
 """A rival answer is farther away than this."""
-CONFIDENCE = (0.592, -2.185)
-"""Slope and offset of the logistic from the lead over the best rival answer to confidence."""
+CONFIDENCE = (3.2, -2.2)
+"""Slope and offset of the logistic to confidence from the lead over the best rival, log probability, over the square
+root of the seconds that it rests on: by chance alone a lead grows as that root."""
 ZERO_S = 0.0
 """What the net tells of material in sync."""
 _STILL = 0.02
@@ -50,7 +51,7 @@ _LATE_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ContentCarry:
-    """What was seen and heard and is not judged yet, and the evidence so far."""
+    """What was seen and heard and does not fill a window yet."""
 
     shots: ShotCarry = field(default_factory=ShotCarry)
     windows: tuple[Window, ...] = ()
@@ -60,10 +61,17 @@ class ContentCarry:
     """The audio track that is listened to: the first that comes."""
     seen: int = 0
     """Step of the grid up to which pictures have come."""
-    evidence: np.ndarray | None = None
-    """float64 [101]: log probability of each lag, summed."""
-    begin_s: float = 0.0
-    """Where the evidence begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A window with its sound."""
+
+    window: Window
+    rows: np.ndarray
+    """float32 [4 T + 320, 12]: from 1.6 s before to 1.6 s after; NaN where there is none."""
+    track: int
+    """Index of the audio track in its container."""
 
 
 Weights = tuple[dict[str, Any], ...]
@@ -104,73 +112,84 @@ def _read(file: IO[bytes]) -> Weights:
     return nets
 
 
-def content_offset(
+def content_windows(
     carry: ContentCarry,
     video: Sequence[VideoSeries] = (),
     audio: Sequence[AudioSeries] = (),
     *,
-    weights: Weights,
     finished: bool = False,
-) -> tuple[list[SyncSeries], ContentCarry]:
-    """Take what became complete; an answer for each window whose sound has come too.
+) -> tuple[list[Heard], ContentCarry]:
+    """Take what became complete; the windows whose sound has come too.
 
     Args:
         carry: From the call before; `ContentCarry()` at a stream's start.
         video: Series with `motion`.
         audio: Series with `speech`, of any track.
-        weights: Of the nets.
         finished: Nothing follows.
     """
-    shots, rows, windows, track = carry.shots, carry.rows, list(carry.windows), carry.track
-    seen = carry.seen
+    shots, rows, waiting, track, seen = carry.shots, carry.rows, list(carry.windows), carry.track, carry.seen
     for pictures in video:
         fresh, shots = cut_shots(pictures, shots)
-        windows += fresh
+        waiting += fresh
         seen = int(pictures.end_s[-1] * FRAMES_PER_S)
     for sound in audio:
         track = sound.track if track is None else track
         if sound.track == track:
             rows = add_rows(sound, rows)
     if finished:
-        windows, shots = [*windows, *end_shots(shots)], ShotCarry()
-    carry = replace(carry, shots=shots, rows=rows, track=track, seen=seen)
-    answers: list[SyncSeries] = []
-    waiting: list[Window] = []
-    for window in windows:
-        until = RATIO * (window.first + len(window)) + AUDIO_MARGIN
-        if not waiting and (finished or rows.until >= until or rows.until < RATIO * seen - _LATE_ROWS):
-            told, carry = _heard(window, carry, weights)
-            answers += told
-        else:
-            waiting.append(window)
-    oldest = min([window.first for window in waiting] + [shots.first if shots.blocks else seen - FRAMES_PER_S])
-    rows = forget_rows(carry.rows, RATIO * oldest - AUDIO_MARGIN)
-    return answers, replace(carry, windows=tuple(waiting), rows=rows)
+        waiting, shots = [*waiting, *end_shots(shots)], ShotCarry()
+    heard = []
+    while waiting and (finished or _has_sound(waiting[0], rows, seen)):
+        window = waiting.pop(0)
+        begin, until = RATIO * window.first, RATIO * (window.first + len(window))
+        around = rows_between(rows, begin - AUDIO_MARGIN, until + AUDIO_MARGIN)
+        heard.append(Heard(window, around, track if track is not None else -1))
+    oldest = waiting[0].first if waiting else shots.first if shots.blocks else seen - FRAMES_PER_S
+    return heard, ContentCarry(shots, tuple(waiting), forget_rows(rows, RATIO * oldest - AUDIO_MARGIN), track, seen)
 
 
-def window_evidence(window: Window, rows: np.ndarray, weights: Weights) -> np.ndarray | None:
-    """Log probability of each lag, float64 [101]; null where nothing moves or nothing is said.
+def _has_sound(window: Window, rows: RowCarry, seen: int) -> bool:
+    """Whether all its sound has come, or so much less than the pictures that it is not to be waited for."""
+    needed = RATIO * (window.first + len(window)) + AUDIO_MARGIN
+    return rows.until >= needed or rows.until < RATIO * seen - _LATE_ROWS
 
-    Args:
-        window: Pictures.
-        rows: float32 [4 T + 320, 12]: the sound from 1.6 s before to 1.6 s after; NaN where there is none.
-        weights: Of the nets.
-    """
+
+def window_evidence(heard: Heard, weights: Weights) -> np.ndarray | None:
+    """Log probability of each lag, float64 [101]; null where nothing moves or nothing is said."""
+    rows = heard.rows
     present = np.isfinite(rows[:, 0])
     if present[AUDIO_MARGIN:-AUDIO_MARGIN].mean() < _PRESENT:
         return None
-    heard = rows[present]
-    if heard.std(0).mean() < _QUIET or heard.max() < np.log10(FLOOR) + 1:
+    sound = rows[present]
+    if sound.std(0).mean() < _QUIET or sound.max() < np.log10(FLOOR) + 1:
         return None
-    motion = window.motion.astype(np.float32)
+    motion = heard.window.motion.astype(np.float32)
     if motion[..., 0].mean() < _STILL:
         return None
-    filled = np.where(present[:, None], rows, heard.mean(0))
+    filled = np.where(present[:, None], rows, sound.mean(0))
     picture = net_picture(motion)[None]
     scores = np.mean([lag_scores(np, picture, filled[None], one)[0] for one in weights], 0, dtype=np.float64)
     cooled = scores / COOLING
     shares = np.exp(cooled - cooled.max())
     return np.asarray(np.log((1 - DOUBT) * shares / shares.sum() + DOUBT / LAGS))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What all windows so far say together; older ones count less."""
+
+    lags: np.ndarray
+    """float64 [101]: log probability of each lag, summed."""
+    length_s: float
+    """Of the material that it rests on, each second as far as it still counts."""
+
+
+def gathered(evidence: Evidence | None, fresh: np.ndarray, length_s: float) -> Evidence:
+    """The evidence with that of a window of this length."""
+    if evidence is None:
+        return Evidence(fresh, length_s)
+    kept = 0.5 ** (length_s / HALF_LIFE_S)
+    return Evidence(kept * evidence.lags + fresh, kept * evidence.length_s + length_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +201,19 @@ class Answer:
     confidence: float
 
 
-def answer_of(evidence: np.ndarray) -> Answer:
+def answer_of(evidence: Evidence) -> Answer:
     """The most likely lag, between lags."""
-    top = int(np.argmax(evidence))
+    lags = evidence.lags
+    top = int(np.argmax(lags))
     far = np.abs(LAGS_S - LAGS_S[top]) > APART_S
-    lead = float(evidence[top] - evidence[far].max())
+    lead = float(lags[top] - lags[far].max()) / float(np.sqrt(evidence.length_s))
     offset_s = float(LAGS_S[top])
     if 0 < top < LAGS - 1:
-        before, here, after = evidence[top - 1 : top + 2]
+        before, here, after = lags[top - 1 : top + 2]
         bend = before - 2 * here + after
         if bend < 0:
             offset_s += LAG_S * float(np.clip((before - after) / (2 * bend), -0.5, 0.5))
-    near = np.exp(evidence - evidence[top]) * ~far
+    near = np.exp(lags - lags[top]) * ~far
     near /= near.sum()
     mean = float((near * LAGS_S).sum())
     sigma_s = float(np.sqrt((near * (LAGS_S - mean) ** 2).sum() + (LAG_S / 4) ** 2))
@@ -201,26 +221,15 @@ def answer_of(evidence: np.ndarray) -> Answer:
     return Answer(offset_s - ZERO_S, sigma_s, float(1 / (1 + np.exp(-(slope * lead + at_none)))))
 
 
-def _heard(window: Window, carry: ContentCarry, weights: Weights) -> tuple[list[SyncSeries], ContentCarry]:
-    """Add the evidence of a window whose sound has come."""
-    begin, until = RATIO * window.first, RATIO * (window.first + len(window))
-    rows = rows_between(carry.rows, begin - AUDIO_MARGIN, until + AUDIO_MARGIN)
-    fresh = window_evidence(window, rows, weights)
-    if fresh is None:
-        return [], carry
-    start_s, length_s = window.first / FRAMES_PER_S, len(window) / FRAMES_PER_S
-    evidence = fresh
-    if carry.evidence is not None:
-        evidence = carry.evidence * 0.5 ** (length_s / HALF_LIFE_S) + fresh
-    carry = replace(carry, evidence=evidence, begin_s=start_s if carry.evidence is None else carry.begin_s)
-    answer = answer_of(evidence)
-    series = SyncSeries(
+def told(heard: Heard, answer: Answer) -> SyncSeries:
+    """The answer after a window."""
+    start_s = heard.window.first / FRAMES_PER_S
+    return SyncSeries(
         way="content",
-        track=carry.track if carry.track is not None else -1,
+        track=heard.track,
         start_s=np.array([start_s]),
-        end_s=np.array([start_s + length_s]),
+        end_s=np.array([start_s + len(heard.window) / FRAMES_PER_S]),
         offset_s=np.array([answer.offset_s]),
         sigma_s=np.array([answer.sigma_s]),
         confidence=np.array([answer.confidence], np.float32),
     )
-    return [series], carry
