@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpu_qa.sync.content import (
+    LAGS_S,
+    ContentCarry,
+    Evidence,
+    Heard,
+    answer_of,
+    content_windows,
+    gathered,
+    shipped_weights,
+    told,
+    window_evidence,
+)
+from gpu_qa.sync.listener import Listener
+from gpu_qa.sync.shots import Window
+from gpu_qa.sync_training.scene import impact_scene
+from gpu_qa.sync_training.take import rendered_take
+from gpu_qa_kernels.motion_tiles import Motion
+from gpu_qa_kernels.speech_bands import BANDS
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, LAGS
+from tests.series_builder import audio_series, video_series
+from tests.test_shots import part as pictures_of
+from tests.test_sync_rows import part as sound_of
+
+if TYPE_CHECKING:
+    from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
+
+
+def impacts(number: int, lag_s: float) -> Heard:
+    """Four seconds of a scene that no weights were trained on, its sound advanced by so much."""
+    take = rendered_take(impact_scene(9000 + number, 9.0), 0.5)
+    first = take.first_row + 4 * 50 + round(100 * lag_s) - AUDIO_MARGIN
+    rows = np.full((4 * 100 + 2 * AUDIO_MARGIN, BANDS), np.nan, np.float32)
+    low, high = max(first, 0), min(first + len(rows), len(take.rows))
+    rows[low - first : high - first] = take.rows[low:high]
+    return Heard(Window(50, take.motion[50:150]), rows, track=1)
+
+
+@pytest.mark.parametrize("lag_s", [-0.4, 0.0, 0.25])
+def test_the_offset_of_impacts_is_found(lag_s: float) -> None:
+    evidence = None
+    for number in range(6):
+        fresh = window_evidence(impacts(number, lag_s), shipped_weights())
+        assert fresh is not None
+        assert np.exp(fresh).sum() == pytest.approx(1.0)
+        evidence = gathered(evidence, fresh, 4.0)
+    assert evidence is not None
+    answer = answer_of(evidence)
+    assert answer.offset_s == pytest.approx(lag_s, abs=0.06)
+    assert answer.sigma_s < 0.06
+
+
+def test_nothing_is_said_of_silence_stills_and_missing_sound() -> None:
+    heard, weights = impacts(0, 0.0), shipped_weights()
+    still = Window(50, np.zeros_like(heard.window.motion))
+    assert window_evidence(dataclasses.replace(heard, window=still), weights) is None
+    for rows in (np.full_like(heard.rows, -9.0), np.full_like(heard.rows, np.nan)):
+        assert window_evidence(dataclasses.replace(heard, rows=rows), weights) is None
+
+
+def peak(at_s: float, height: float) -> np.ndarray:
+    scores = height * np.exp(-0.5 * ((LAGS_S - at_s) / 0.03) ** 2)
+    shares: np.ndarray = scores - np.log(np.exp(scores).sum())
+    return shares
+
+
+@pytest.mark.parametrize("at_s", [-0.513, 0.0, 0.126])
+def test_the_answer_lies_between_lags(at_s: float) -> None:
+    answer = answer_of(Evidence(peak(at_s, 9.0), 4.0))
+    assert answer.offset_s == pytest.approx(at_s, abs=0.004)
+    assert answer.confidence > 0.9
+
+
+def test_a_lead_counts_less_where_more_material_was_needed_for_it() -> None:
+    short, long = (answer_of(Evidence(peak(0.0, 3.0), length_s)).confidence for length_s in (4.0, 60.0))
+    assert short > long
+    assert answer_of(Evidence(np.zeros(LAGS), 10.0)).confidence < 0.3
+
+
+def test_an_offset_that_changes_is_followed_and_old_evidence_fades() -> None:
+    evidence = None
+    for _ in range(15):
+        evidence = gathered(evidence, peak(0.0, 2.0), 4.0)
+    assert evidence is not None
+    assert evidence.length_s == pytest.approx(4 * (1 - 0.5**1) / (1 - 0.5 ** (4 / 60)))
+    for _ in range(15):
+        evidence = gathered(evidence, peak(0.15, 2.0), 4.0)
+    assert answer_of(evidence).offset_s == pytest.approx(0.15, abs=0.02)
+
+
+def programme(seconds: float = 9.0) -> tuple[VideoSeries, AudioSeries]:
+    """Noise that is seen and heard."""
+    rng = np.random.default_rng(0)
+    video, audio = video_series(int(25 * seconds)), audio_series(seconds)
+    motion = np.abs(rng.normal(20, 5, (len(video), len(Motion), 24, 42))).astype(np.float32)
+    motion[:, Motion.LUMA], motion[:, Motion.SQUARES] = 100 * 64, 100**2 * 64 + 50
+    speech = rng.normal(-5, 1, (len(audio), BANDS)).astype(np.float32)
+    return dataclasses.replace(video, motion=motion), dataclasses.replace(audio, speech=speech)
+
+
+VIDEO, AUDIO = programme()
+
+
+def windows(order: list[tuple[str, int, int]]) -> list[Heard]:
+    carry, found = ContentCarry(), list[Heard]()
+    for what, first, until in order:
+        video = [pictures_of(VIDEO, first, until)] if what == "video" else []
+        audio = [sound_of(AUDIO, first, until)] if what == "audio" else []
+        heard, carry = content_windows(carry, video, audio)
+        found += heard
+    heard, _ = content_windows(carry, finished=True)
+    return found + heard
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    pictures=st.lists(st.integers(1, 224), max_size=5, unique=True),
+    hops=st.lists(st.integers(1, 899), max_size=5, unique=True),
+    late=st.booleans(),
+)
+def test_any_cut_and_order_gives_the_same_windows(pictures: list[int], hops: list[int], late: bool) -> None:
+    parts = [
+        (what, first, until, until / rate + (late and what == "audio"))
+        for what, cuts, count, rate in (("video", pictures, 225, 25), ("audio", hops, 900, 100))
+        for first, until in zip([0, *sorted(cuts)], [*sorted(cuts), count], strict=True)
+    ]
+    order = [part[:3] for part in sorted(parts, key=lambda part: part[3])]
+    got, wanted = windows(order), windows([("audio", 0, 900), ("video", 0, 225)])
+    assert [one.window.first for one in got] == [one.window.first for one in wanted]
+    for here, there in zip(got, wanted, strict=True):
+        np.testing.assert_array_equal(here.rows, there.rows)
+        np.testing.assert_array_equal(here.window.motion, there.window.motion)
+
+
+def answers(listener: Listener) -> list[SyncSeries]:
+    found = []
+    for second in range(9):
+        found += listener.take([pictures_of(VIDEO, 25 * second, 25 * second + 25)])
+        found += listener.take([], [sound_of(AUDIO, 100 * second, 100 * second + 100)])
+    return found + listener.take(finished=True)
+
+
+def test_a_thread_beside_gives_the_same_answers() -> None:
+    beside, alone = answers(Listener(shipped_weights())), answers(Listener(shipped_weights(), threaded=False))
+    assert [float(one.start_s[0]) for one in beside] == [float(one.start_s[0]) for one in alone] != []
+    for here, there in zip(beside, alone, strict=True):
+        np.testing.assert_array_equal(here.offset_s, there.offset_s)
+        np.testing.assert_array_equal(here.confidence, there.confidence)
+
+
+def test_a_fault_in_the_thread_beside_comes_out() -> None:
+    with pytest.raises(KeyError):
+        answers(Listener(({},)))
+
+
+def test_the_answer_of_a_window_says_where_it_lies() -> None:
+    series = told(impacts(0, 0.0), answer_of(Evidence(peak(0.1, 9.0), 4.0)))
+    assert (series.way, series.track) == ("content", 1)
+    assert (series.start_s[0], series.end_s[0]) == (2.0, 6.0)
