@@ -88,6 +88,6 @@ def test_content_alone_must_pass_the_limits_by_more() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"advance_ms": 100.0}, {"delay_ms": -1.0}, {"confidence": 1.5}, {"content_doubt_ms": float("nan")}]
 )
-def test_limits_that_contradict_one_another_are_refused(wrong: dict[str, float]) -> None:
+def test_limits_that_contradict_one_another_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         AvOffsetLimits(**wrong)

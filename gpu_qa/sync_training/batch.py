@@ -42,7 +42,7 @@ def random_batch(takes: Sequence[Take], rng: np.random.Generator, size: int) -> 
     able = [take for take in takes if len(take.motion) >= length]
     pictures, sounds, lags = [], [], []
     for _ in range(size):
-        take = able[rng.integers(len(able))]
+        take = able[int(rng.integers(len(able)))]
         first, lag = (
             int(rng.integers(len(take.motion) - length + 1)),
             int(rng.integers(-MAX_LAG_ROWS, MAX_LAG_ROWS + 1)),
@@ -60,7 +60,7 @@ def _seen(rng: np.random.Generator, take: Take, first: int, length: int, takes: 
         x = x + rng.normal(0, rng.uniform(0, 0.2), x.shape).astype(np.float32)
     if rng.random() < 0.3:
         # Beside it something else goes on.
-        other = takes[rng.integers(len(takes))]
+        other = takes[int(rng.integers(len(takes)))]
         at = int(rng.integers(len(other.motion) - length + 1))
         y = net_picture(other.motion[at : at + length].astype(np.float32))
         column = int(rng.integers(8, 34))
@@ -100,7 +100,7 @@ def _cut(rows: np.ndarray, begin: int, count: int) -> np.ndarray:
 
 def _other(rng: np.random.Generator, takes: Sequence[Take], count: int) -> np.ndarray:
     """So many rows of any take, over and over where it is short, float64."""
-    rows = takes[rng.integers(len(takes))].rows
+    rows = takes[int(rng.integers(len(takes)))].rows
     rows = rows[np.isfinite(rows[:, 0])]
     if not len(rows):
         return np.full((count, BANDS), -9.0)
