@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,7 @@ from gpu_qa.inject.writer import CONTAINERS, ClipWriter, Coding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SAMPLE_RATE = 48_000
 """Hz."""

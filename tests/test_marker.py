@@ -2,21 +2,20 @@ from __future__ import annotations
 
 import dataclasses
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pytest
 
 from benchmarks.detectors.sweep import recorded
 from gpu_qa.inject.writer import Coding
+from gpu_qa.series import AudioSeries, VideoSeries
 from gpu_qa.sync.marker import MarkerCarry, MarkerSync, marker_step, marker_sync
 from gpu_qa.sync_clip import BEEP_S, SyncClip, write_sync_clip
 from tests.series_builder import audio_series, video_series
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from gpu_qa.series import AudioSeries, VideoSeries
 
 
 def picture(
@@ -50,6 +49,8 @@ def measured(video: VideoSeries, audio: AudioSeries) -> tuple[np.ndarray, np.nda
     confidence = np.concatenate([one.confidence for one in series]) if series else np.zeros(0)
     return offsets, confidence, marker_sync(carry)[0]
 
+
+S = TypeVar("S", VideoSeries, AudioSeries)
 
 UNEVEN = [1.0, 2.8, 5.4, 7.2, 9.8, 11.4, 14.0, 16.6]
 
@@ -102,18 +103,16 @@ def test_any_cut_gives_the_same(seed: int) -> None:
     offsets: list[float] = []
     carry: MarkerCarry | None = None
     for i in range(21):
-        parts = [
-            _cut(series, ([0, *cuts] + [len(series)])[i], ([*cuts, len(series)])[i])
-            for series, cuts in ((video, frames.tolist()), (audio, hops.tolist()))
-        ]
-        found, carry = marker_step(parts[0], parts[1], carry)
+        frame, frame_end = [0, *frames.tolist()][i], [*frames.tolist(), len(video)][i]
+        hop, hop_end = [0, *hops.tolist()][i], [*hops.tolist(), len(audio)][i]
+        found, carry = marker_step(_cut(video, frame, frame_end), _cut(audio, hop, hop_end), carry)
         offsets += [value for one in found for value in one.offset_s.tolist()]
     found, carry = marker_step(None, None, carry, finished=True)
     offsets += [value for one in found for value in one.offset_s.tolist()]
     assert offsets == pytest.approx(whole[0].tolist(), abs=1e-9)
 
 
-def _cut(series: VideoSeries | AudioSeries, start: int, stop: int) -> VideoSeries | AudioSeries:  # type: ignore[type-arg]
+def _cut(series: S, start: int, stop: int) -> S:
     count = len(series)
     return dataclasses.replace(
         series,
@@ -143,3 +142,9 @@ def test_a_bright_cut_and_a_long_light_are_no_flash() -> None:
     for first in (50, 140, 270, 400):
         luma[first : first + 15] = 0.9
     assert not len(measured(video_series(500, luma=luma), sound([2.0, 5.6, 10.8, 16.0]))[0])
+
+
+@pytest.mark.parametrize("rate", [2.0, 5.0, 10.0])
+def test_few_frames_a_second_are_no_error(rate: float) -> None:
+    offsets, _, _ = measured(picture(UNEVEN, rate=rate), sound(UNEVEN))
+    assert np.isfinite(offsets).all()

@@ -56,6 +56,7 @@ class StreamFeatures:
         self._audio = {track.index: AudioFeatures(track.index) for track in self._audio_tracks}
         self._spectra = {track.index: SpectrumFeatures(track.index) for track in self._audio_tracks if spectra}
         self._measured_spectra: list[SpectrumSeries] = []
+        self._sound_s: dict[int, float] = {}
         self._waiting: list[AudioSamples] = []
         self._waiting_s = 0.0
         self._facts: list[StreamFact] = []
@@ -134,6 +135,13 @@ class StreamFeatures:
             audio_until_s={track.index: self.timeline.track_until_s(track.index) for track in self._audio_tracks},
             finished=finished,
             audio_from_s={index: from_s for index, from_s in begun.items() if from_s is not None},
+            audio_sound_s=dict(self._sound_s),
+            audio_zero_s={
+                track.index: zero_s
+                for track in self._audio_tracks
+                if (zero_s := self.timeline.track_zero_s(track.index)) is not None
+            },
+            video_zero_s=self.timeline.track_zero_s(video.index) if video else None,
         )
 
     def _start(self, frame: MeasuredPicture | SkippedFrame) -> None:
@@ -160,6 +168,7 @@ class StreamFeatures:
         raw_s = None if sound.pts is None else ticks_to_s(sound.pts, sound.time_base)
         length_s = sound.samples.shape[1] / sound.sample_rate
         start_s, facts = self.timeline.place(sound.track.index, "audio", raw_s, length_s)
+        self._sound_s[sound.track.index] = self._sound_s.get(sound.track.index, 0.0) + length_s
         self._facts += [replace(fact, details={**fact.details, "track": sound.track.index}) for fact in facts]
         if spectra := self._spectra.get(sound.track.index):
             self._measured_spectra += spectra.add(sound, start_s)

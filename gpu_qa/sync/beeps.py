@@ -100,7 +100,7 @@ def _found(carry: BeepCarry, *, finished: bool) -> tuple[list[Beep], BeepCarry]:
     power, count = carry.power, len(carry.power)
     first = max(carry.judged, BEFORE)
     stop = count if finished else count - AHEAD
-    found = []
+    found: list[Beep] = []
     if stop > first:
         total = power.sum(1)
         for at in _onsets(total, first, min(stop, count - SHORTEST)):

@@ -110,6 +110,8 @@ def flashes(
     ]
     judged = max(until, carry.judged)
     start = int(np.searchsorted(pts_s, pts_s[min(judged, len(pts_s) - 1)] - BEHIND_S))
+    # Frames may be farther apart than that: the one before the next is always kept.
+    start = min(start, max(0, judged - 1))
     kept = FlashCarry(pts_s[start:].copy(), end_s[start:].copy(), luma[start:].copy(), judged - start, from_s)
     return found, kept
 
@@ -137,7 +139,7 @@ def _flash(pts_s: np.ndarray, end_s: np.ndarray, luma: np.ndarray, first: int) -
     if region.sum() < TILES:
         return None
     last = int(np.searchsorted(pts_s, pts_s[first] + AHEAD_S))
-    early = int(np.searchsorted(pts_s, pts_s[first] - CALM_S - 1e-6))
+    early = min(int(np.searchsorted(pts_s, pts_s[first] - CALM_S - 1e-6)), first - 1)
     level = luma[early:last][:, region].mean(1) - base[region].mean()
     before, after = level[: first - early], level[first - early :]
     rise = float(after[:3].max())

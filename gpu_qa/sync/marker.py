@@ -133,7 +133,8 @@ def marker_step(
     if audio is not None:
         tracks.setdefault(audio.track, _TrackCarry(judged=carry.flash_count - len(carry.flashes)))
     answers = []
-    for track, known in tracks.items():
+    for track, before in tracks.items():
+        known = before
         series = audio if audio is not None and audio.track == track else None
         if series is not None or finished:
             heard, state = beeps(series, known.heard, finished=finished)
