@@ -30,7 +30,7 @@ Device = Literal["auto", "cuda", "cpu"]
 FAILED = 2
 """Exit code where something could not be analyzed, or the command was used wrongly."""
 
-_COMMANDS = ("analyze", "bench", "plan", "inject", "doctor", "detectors", "settings")
+_COMMANDS = ("analyze", "bench", "plan", "inject", "sync-clip", "doctor", "detectors", "settings")
 
 _ANALYZE_EXAMPLES = """
 **Examples**

@@ -1,4 +1,4 @@
-"""The command `gpu-qa inject`: plants faults in a clip and prints the truth about them."""
+"""The commands that make clips: `gpu-qa inject` plants faults, `gpu-qa sync-clip` draws flashes and beeps."""
 
 from __future__ import annotations
 
@@ -28,9 +28,44 @@ _EXAMPLES = """
 """
 
 
+_SYNC_EXAMPLES = """
+**Examples**
+
+`gpu-qa sync-clip marker.mp4` — 30 s at 25 frames per second, in sync
+
+`gpu-qa sync-clip late.ts --offset-ms -120 --rate 30000/1001 --size 1920x1080` — each beep 120 ms after its flash
+"""
+
+
 def add_command(app: typer.Typer) -> None:
-    """Give the program its command."""
+    """Give the program its commands."""
     app.command(name="inject", epilog=_EXAMPLES)(show_inject)
+    app.command(name="sync-clip", epilog=_SYNC_EXAMPLES)(show_sync_clip)
+
+
+def show_sync_clip(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The new file: .mp4, .mov, .ts or, without loss, .mkv.")],
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the clip.")] = 30.0,
+    rate: Annotated[str, typer.Option(metavar="FPS", help="Frames per second, such as 25 or 30000/1001.")] = "25",
+    size: Annotated[str, typer.Option(metavar="WxH", help="Width and height, both even.")] = "1280x720",
+    offset_ms: Annotated[
+        float, typer.Option(metavar="MS", help="How much the sound is advanced; negative where it is late.")
+    ] = 0.0,
+    period: Annotated[float, typer.Option("--period-s", metavar="SECONDS", help="Mean distance of the flashes.")] = 2.0,
+) -> int:
+    """Write a test clip of flashes and beeps, to measure where in a chain sound and picture part."""
+    from fractions import Fraction
+
+    from gpu_qa.sync_clip import SyncClip, write_sync_clip
+
+    try:
+        frames = Fraction(rate)
+        width, height = (int(side) for side in size.lower().split("x"))
+    except (ValueError, ZeroDivisionError):
+        raise ConfigError(f"--rate {rate} --size {size}: must look like 30000/1001 and 1280x720") from None
+    clip = SyncClip(seconds=seconds, rate=frames, size=(width, height), offset_s=offset_ms / 1e3, period_s=period)
+    write_sync_clip(out, clip)
+    return 0
 
 
 def show_inject(

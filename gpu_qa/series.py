@@ -256,6 +256,13 @@ class StreamSeries:
     """True in a stream's last series."""
     audio_from_s: dict[int, float] = field(default_factory=dict)
     """Start of the first sound per audio track that has begun."""
+    audio_sound_s: dict[int, float] = field(default_factory=dict)
+    """Length of all sound so far by its samples, per audio track that has begun, seconds."""
+    audio_zero_s: dict[int, float] = field(default_factory=dict)
+    """Timestamp that stands for the clock's 0 now, per audio track that has begun, seconds: it changes with the
+    track's discontinuities."""
+    video_zero_s: float | None = None
+    """The same of the picture; null before the first frame."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ Passive: the engine hands it what the stream's reader delivers, in one thread at
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpu_qa.config import Settings, known_detectors, settings_json
 from gpu_qa.events import CauseState, TrackerState, explain, finish, settle, track
 from gpu_qa.features import Measured, StreamFeatures
-from gpu_qa.series import Report, StreamFact
+from gpu_qa.series import Report, StreamFact, VideoSeries
 from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sinks.measurements import Counts, media_json
 from gpu_qa.sinks.sound_pictures import SoundPictureRecorder
@@ -20,6 +20,8 @@ from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder
 from gpu_qa.sync.content import own_weights, shipped_weights
 from gpu_qa.sync.listener import Listener
+from gpu_qa.sync.marker import marker_step, marker_sync
+from gpu_qa.sync.timestamps import timestamp_step, timestamp_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     from gpu_qa.config import DetectorSettings
     from gpu_qa.features import Heard, MeasuredPicture, MeasuredSound
     from gpu_qa.media import AudioSamples, MediaFacts, Note, SkippedFrame
-    from gpu_qa.series import Detector, Event, EventTiming, Evidence
+    from gpu_qa.series import Detector, Event, EventTiming, Evidence, SyncSeries
+    from gpu_qa.sync.marker import MarkerCarry
+    from gpu_qa.sync.timestamps import TimestampCarry
 
 MAX_EVENTS = 10_000
 """Events kept for the report; further ones are told and counted, so that memory stays bounded."""
@@ -102,6 +106,8 @@ class StreamAnalysis:
         own = settings.detectors["av_offset"].limits.weights if "av_offset" in settings.detectors else None
         self._listener = Listener(shipped_weights() if own is None else own_weights(own))
         self._sync = SyncRecorder()
+        self._marker: MarkerCarry | None = None
+        self._timestamps: TimestampCarry | None = None
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
         self._error: str | None = None
@@ -259,7 +265,16 @@ class StreamAnalysis:
 
     def _synchronise(self, measured: Measured, *, finished: bool = False) -> Iterator[Event]:
         """Find out how far sound and picture are apart."""
-        for answer in self._listener.take(measured.video, measured.audio, finished=finished):
+        marked: list[SyncSeries] = []
+        for series in (*measured.video, *measured.audio):
+            video = series if isinstance(series, VideoSeries) else None
+            audio = None if isinstance(series, VideoSeries) else series
+            found, self._marker = marker_step(video, audio, self._marker)
+            marked += found
+        if finished:
+            found, self._marker = marker_step(None, None, self._marker, finished=True)
+            marked += found
+        for answer in (*marked, *self._listener.take(measured.video, measured.audio, finished=finished)):
             self._sync.add(answer)
             yield from self._weigh("sync", answer)
 
@@ -271,6 +286,7 @@ class StreamAnalysis:
                 unknown = {index for index, _ in self.reading.undecodable}
                 known = {i: end_s for i, end_s in series.audio_until_s.items() if i not in unknown}
                 series = replace(series, audio_until_s=known)
+            _, self._timestamps = timestamp_step(series, self._timestamps)
             yield from self._weigh("stream", series)
 
     def _weigh(self, consumes: str, series: Any) -> Iterator[Event]:
@@ -355,7 +371,11 @@ class StreamAnalysis:
             "decoders": list(reading.decoders),
             "decoder_fallbacks": list(reading.fallbacks),
             **self._curves.loudness.measurements(),
-            **self._sync.measurements(self._no_sync()),
+            **self._sync.measurements(self._no_sync(), markers=marker_sync(self._marker)),
+            "av_timestamps": [
+                {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(one).items()}
+                for one in timestamp_sync(self._timestamps)
+            ],
         }
         if reading.undecodable:
             measured["undecodable"] = [reason for _, reason in reading.undecodable]

@@ -62,6 +62,8 @@ class StreamFeatures:
         self._origins_s: dict[int, float] = {}
         """Track → where on the clock its run of sound began."""
         self._waiting: list[MeasuredSound | Heard] = []
+        self._sound_s: dict[int, float] = {}
+        """Track → length of its sound by the samples."""
         self._waiting_s = 0.0
         self._facts: list[StreamFact] = []
 
@@ -142,6 +144,13 @@ class StreamFeatures:
             audio_until_s={track.index: self.timeline.track_until_s(track.index) for track in self._audio_tracks},
             finished=finished,
             audio_from_s={index: from_s for index, from_s in begun.items() if from_s is not None},
+            audio_sound_s=dict(self._sound_s),
+            audio_zero_s={
+                track.index: zero_s
+                for track in self._audio_tracks
+                if (zero_s := self.timeline.track_zero_s(track.index)) is not None
+            },
+            video_zero_s=self.timeline.track_zero_s(video.index) if video else None,
         )
 
     def _start(self, frame: MeasuredPicture | SkippedFrame) -> None:
@@ -171,7 +180,9 @@ class StreamFeatures:
 
     def _place_sound(self, sound: MeasuredSound) -> list[Heard]:
         raw_s = None if sound.pts is None else ticks_to_s(sound.pts, sound.time_base)
-        start_s, facts = self.timeline.place(sound.track, "audio", raw_s, sound.count / sound.sample_rate)
+        length_s = sound.count / sound.sample_rate
+        start_s, facts = self.timeline.place(sound.track, "audio", raw_s, length_s)
+        self._sound_s[sound.track] = self._sound_s.get(sound.track, 0.0) + length_s
         self._facts += [replace(fact, details={**fact.details, "track": sound.track}) for fact in facts]
         before = self._on_clock(sound.before)
         if sound.begins:

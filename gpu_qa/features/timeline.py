@@ -79,6 +79,11 @@ class Timeline:
         clock = self._tracks.get(track)
         return clock.from_s if clock else None
 
+    def track_zero_s(self, track: int) -> float | None:
+        """Timestamp of `track` that stands for the clock's 0 now, in seconds; null before its first unit."""
+        clock = self._tracks.get(track)
+        return -clock.offset_s if clock else None
+
     def locate(self, track: int, raw_s: float | None) -> float:
         """Stream time in seconds of a timestamp of `track`; without one: how far it has come. The clock stays."""
         clock = self._tracks.get(track)

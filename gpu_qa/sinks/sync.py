@@ -10,6 +10,8 @@ from gpu_qa.series import Curve
 from gpu_qa.sinks.curves import Bins
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpu_qa.series import SyncSeries
 
 WAYS = ("marker", "reference", "content")
@@ -51,11 +53,12 @@ class SyncRecorder:
             return ()
         return (Curve("av_offset", "Sound ahead of picture", "ms", start_s, low, high),)
 
-    def measurements(self, reason: str | None = None) -> dict[str, Any]:
-        """`av_offset_s` and what belongs to it, JSON values.
+    def measurements(self, reason: str | None = None, *, markers: Sequence[Any] = ()) -> dict[str, Any]:
+        """`av_offset_s`, `av_drift_ppm` and what belongs to them, JSON values.
 
         Args:
             reason: Why nothing could be measured, where that is known.
+            markers: What a marker signal says of each audio track: objects with `track` and `drift_ppm`.
         """
         ways = {way: self._last[way] for way in WAYS if way in self._last}
         chosen = next((way for way in ways if _is_sure(ways[way])), None)
@@ -65,6 +68,10 @@ class SyncRecorder:
             "av_offset_method": chosen,
             "av_offset_ways": ways,
         }
+        drift_ppm = next((one.drift_ppm for one in markers if one.drift_ppm is not None), None)
+        measured["av_drift_ppm"] = None if drift_ppm is None else round(drift_ppm, 1)
+        if drift_ppm is None:
+            measured["av_drift_ppm_reason"] = "only a marker signal of a minute or more says how the offset drifts"
         if chosen:
             measured["av_offset_confidence"] = ways[chosen]["confidence"]
         else:

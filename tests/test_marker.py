@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import pytest
+
+from benchmarks.detectors.sweep import recorded
+from gpu_qa.inject.writer import Coding
+from gpu_qa.series import AudioSeries, VideoSeries
+from gpu_qa.sync.marker import MarkerCarry, MarkerSync, marker_step, marker_sync
+from gpu_qa.sync_clip import BEEP_S, SyncClip, write_sync_clip
+from tests.series_builder import audio_series, video_series
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def picture(
+    flashes_s: list[float], *, rate: float = 25.0, seconds: float = 20.0, tiles: slice = slice(None)
+) -> VideoSeries:
+    """A still picture with flashes of two frames."""
+    luma = np.full((round(seconds * rate), 24, 42), 0.1, np.float32)
+    for at_s in flashes_s:
+        first = round(at_s * rate)
+        luma[first : first + 2, :, tiles] = 0.95
+    return video_series(len(luma), frame_rate=rate, luma=luma)
+
+
+def sound(beeps_s: list[float], *, seconds: float = 20.0, crest: float = 2.0) -> AudioSeries:
+    """Silence with beeps of a steady level, whose power within a quarter is the share of it that they fill."""
+    edges = np.arange(round(seconds * 400) + 1) / 400
+    share = np.zeros(len(edges) - 1)
+    for at_s in beeps_s:
+        share += np.clip(np.minimum(edges[1:], at_s + BEEP_S) - np.maximum(edges[:-1], at_s), 0, None) * 400
+    silent = audio_series(seconds, rms_dbfs=-120.0)
+    fine = np.repeat((0.03 * share).reshape(-1, 4, 1), 2, axis=2).astype(np.float32)
+    peak = np.sqrt(crest * fine.max(1))
+    return dataclasses.replace(silent, fine_power=fine, peak=peak.astype(np.float32))
+
+
+def measured(video: VideoSeries, audio: AudioSeries) -> tuple[np.ndarray, np.ndarray, MarkerSync]:
+    first, carry = marker_step(video, audio)
+    rest, carry = marker_step(None, None, carry, finished=True)
+    series = [*first, *rest]
+    offsets = np.concatenate([one.offset_s for one in series]) if series else np.zeros(0)
+    confidence = np.concatenate([one.confidence for one in series]) if series else np.zeros(0)
+    return offsets, confidence, marker_sync(carry)[0]
+
+
+S = TypeVar("S", VideoSeries, AudioSeries)
+
+UNEVEN = [1.0, 2.8, 5.4, 7.2, 9.8, 11.4, 14.0, 16.6]
+
+
+@pytest.mark.parametrize("rate", [24, Fraction(30_000, 1001), 60])
+@pytest.mark.parametrize(
+    ("offset_s", "crf", "audio_bit_rate"), [(-2.0, 38.0, 48_000), (0.0, 26.0, 96_000), (1.7, 34.0, 64_000)]
+)
+def test_coded_clips_are_measured_within_a_millisecond_and_half_a_frame(
+    tmp_path: Path, rate: Fraction | int, offset_s: float, crf: float, audio_bit_rate: int
+) -> None:
+    path = tmp_path / "clip.mp4"
+    clip = SyncClip(seconds=12.0, rate=Fraction(rate), size=(192, 108), offset_s=offset_s)
+    write_sync_clip(path, clip, Coding(crf=crf, audio_bit_rate=audio_bit_rate))
+    carry: MarkerCarry | None = None
+    for what, series, _ in recorded(path):
+        if what in ("video", "audio"):
+            _, carry = marker_step(series if what == "video" else None, series if what == "audio" else None, carry)
+    _, carry = marker_step(None, None, carry, finished=True)
+    (sync,) = marker_sync(carry)
+    assert sync.pairs >= 4
+    assert sync.offset_s == pytest.approx(offset_s, abs=0.001 + 0.5 / float(rate))
+    assert sync.spread_s is not None
+    assert sync.spread_s < 0.5 / float(rate)
+
+
+@pytest.mark.parametrize("offset_s", [-2.0, -0.5, -0.0123, 0.0, 0.3, 1.999])
+@pytest.mark.parametrize("tiles", [slice(None), slice(0, 2)])
+def test_uneven_flashes_leave_no_doubt(offset_s: float, tiles: slice) -> None:
+    offsets, confidence, _ = measured(picture(UNEVEN, tiles=tiles), sound([at_s - offset_s for at_s in UNEVEN]))
+    assert len(offsets) >= 6
+    assert offsets == pytest.approx(offset_s, abs=1e-3)
+    assert (confidence > 0.9).all()
+
+
+def test_evenly_spaced_flashes_are_paired_with_the_nearest_beep_and_less_sure() -> None:
+    even = [float(at_s) for at_s in range(2, 18)]
+    offsets, confidence, _ = measured(picture(even), sound([at_s - 0.1 for at_s in even]))
+    assert offsets == pytest.approx(0.1, abs=1e-3)
+    assert (confidence[3:] < 0.9).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_cut_gives_the_same(seed: int) -> None:
+    video, audio = picture(UNEVEN), sound([at_s - 0.4 for at_s in UNEVEN])
+    whole = measured(video, audio)
+    rng = np.random.default_rng(seed)
+    frames = np.sort(rng.integers(0, len(video), 20))
+    hops = np.sort(rng.integers(0, len(audio), 20))
+    offsets: list[float] = []
+    carry: MarkerCarry | None = None
+    for i in range(21):
+        frame, frame_end = [0, *frames.tolist()][i], [*frames.tolist(), len(video)][i]
+        hop, hop_end = [0, *hops.tolist()][i], [*hops.tolist(), len(audio)][i]
+        found, carry = marker_step(_cut(video, frame, frame_end), _cut(audio, hop, hop_end), carry)
+        offsets += [value for one in found for value in one.offset_s.tolist()]
+    found, carry = marker_step(None, None, carry, finished=True)
+    offsets += [value for one in found for value in one.offset_s.tolist()]
+    assert offsets == pytest.approx(whole[0].tolist(), abs=1e-9)
+
+
+def _cut(series: S, start: int, stop: int) -> S:
+    count = len(series)
+    return dataclasses.replace(
+        series,
+        **{
+            item.name: getattr(series, item.name)[start:stop]
+            for item in dataclasses.fields(series)
+            if isinstance(getattr(series, item.name), np.ndarray) and len(getattr(series, item.name)) == count
+        },
+    )
+
+
+def test_two_pairs_are_not_enough_and_one_is_a_leader() -> None:
+    assert not len(measured(picture([3.0, 9.0]), sound([3.0, 9.0]))[0])
+    offsets, confidence, _ = measured(picture([3.0]), sound([3.1]))
+    assert offsets == pytest.approx(-0.1, abs=1e-3)
+    assert confidence.max() < 0.5
+
+
+def test_noise_bursts_and_chance_flashes_are_no_marker() -> None:
+    assert not len(measured(picture(UNEVEN), sound(UNEVEN, crest=10.0))[0])
+    chance = [1.3, 2.9, 6.1, 8.4, 9.1, 12.7, 13.4, 17.0]
+    assert not len(measured(picture(UNEVEN), sound(chance))[0])
+
+
+def test_a_bright_cut_and_a_long_light_are_no_flash() -> None:
+    luma = np.full((500, 24, 42), 0.1, np.float32)
+    for first in (50, 140, 270, 400):
+        luma[first : first + 15] = 0.9
+    assert not len(measured(video_series(500, luma=luma), sound([2.0, 5.6, 10.8, 16.0]))[0])
+
+
+@pytest.mark.parametrize("rate", [2.0, 5.0, 10.0])
+def test_few_frames_a_second_are_no_error(rate: float) -> None:
+    offsets, _, _ = measured(picture(UNEVEN, rate=rate), sound(UNEVEN))
+    assert np.isfinite(offsets).all()

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import pytest
+
+from gpu_qa.cli import main
+from gpu_qa.errors import ConfigError
+from gpu_qa.sync_clip import BEEP_S, SyncClip, sound_of, write_sync_clip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(30_000, 1001), Fraction(60)])
+def test_flashes_are_where_the_clip_says(tmp_path: Path, rate: Fraction) -> None:
+    path, clip = tmp_path / "clip.mkv", SyncClip(seconds=5.0, rate=rate, size=(96, 64))
+    write_sync_clip(path, clip)
+    with av.open(str(path)) as container:
+        lit = [frame.time for frame in container.decode(video=0) if frame.to_ndarray()[:64].mean() > 200]
+    starts = [at for at, before in zip(lit, [-1.0, *lit], strict=False) if at - before > 0.5]
+    assert starts == pytest.approx(clip.flashes_s, abs=1e-3)
+
+
+@pytest.mark.parametrize("offset_s", [-2.0, -0.1, 0.0, 0.4])
+def test_beeps_come_sooner_by_the_offset(offset_s: float) -> None:
+    clip = SyncClip(seconds=10.0, offset_s=offset_s)
+    at_s = np.arange(480_000) / 48_000
+    loud = np.abs(sound_of(at_s, clip.beeps_s)) > 0.02
+    first = at_s[loud]
+    starts = first[np.diff(first, prepend=-1.0) > BEEP_S]
+    expected = [flash_s - offset_s for flash_s in clip.flashes_s if 0 <= flash_s - offset_s < 10.0]
+    assert starts == pytest.approx(expected, abs=1e-3)
+
+
+def test_distances_never_repeat() -> None:
+    gaps = np.diff(SyncClip(seconds=60.0).flashes_s)
+    assert len({round(gap / 0.04) for gap in gaps[:4].tolist()}) == 4
+    assert gaps.min() >= 1.4
+    assert gaps.max() <= 2.6
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seconds": 0.0}, {"rate": Fraction(0)}, {"size": (15, 16)}, {"offset_s": 61.0}, {"period_s": 0.1}]
+)
+def test_what_cannot_be_made_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        SyncClip(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_command_writes_picture_and_sound(tmp_path: Path) -> None:
+    out = tmp_path / "clip.mp4"
+    with pytest.raises(SystemExit) as ended:
+        main(["sync-clip", str(out), "--seconds", "2", "--size", "64x48", "--rate", "30000/1001", "--offset-ms", "-80"])
+    assert ended.value.code == 0
+    with av.open(str(out)) as container:
+        names = [stream.codec_context.name for stream in container.streams]
+    assert names == ["h264", "aac"]
+
+
+@pytest.mark.parametrize("words", [["clip.xyz"], ["clip.mp4", "--size", "wide"], ["clip.mp4", "--rate", "1/0"]])
+def test_the_command_refuses_what_it_cannot_write(tmp_path: Path, words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sync-clip", str(tmp_path / words[0]), *words[1:]])
+    assert ended.value.code == 2
