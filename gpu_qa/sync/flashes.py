@@ -28,6 +28,8 @@ BACK = 0.35
 """It counts as before where no more than this share of the rise is left: codecs need a frame or two."""
 FULL = 0.8
 """A first frame with this share of the light counts as wholly exposed: coarse coding takes as much."""
+WHITE = 0.93
+"""A frame of at least this luma, full scale = 1, was wholly exposed, or so nearly that a seventh of a frame is at stake."""
 TRACE = 0.02
 """A frame with less than this share of the light is not exposed to the flash at all."""
 GAMMA = 2.4
@@ -156,9 +158,14 @@ def _flash(pts_s: np.ndarray, end_s: np.ndarray, luma: np.ndarray, first: int) -
     frame_s = float(min(end_s[first], pts_s[first + 1] if first + 1 < len(pts_s) else end_s[first]) - pts_s[first])
     at_s = float(pts_s[first])
     # Light adds up while a frame is exposed.
-    dark, bright = np.clip(base[region].mean(), 0.0, 1.0), np.clip(base[region].mean() + rise, 0.0, 1.5)
-    shown = np.clip(base[region].mean() + after[0], 0.0, 1.5)
-    share = float((shown**GAMMA - dark**GAMMA) / max(bright**GAMMA - dark**GAMMA, 1e-6))
-    if TRACE < share < FULL:
+    dark = float(base[region].mean())
+    light = np.clip(dark + after[:3], 0.0, 1.5) ** GAMMA - max(dark, 0.0) ** GAMMA
+    share = float(light[0] / max(light.max(), 1e-6))
+    lit = light > 0.1 * light.max()
+    if dark + rise < WHITE and lit.sum() == 2 and lit[0] and lit[1]:
+        # No frame was wholly exposed: a flash as long as a frame fell into two.
+        share = float(light[0] / light[:2].sum())
+        at_s += frame_s * (1.0 - share)
+    elif TRACE < share < FULL:
         at_s += frame_s * (1.0 - share)
     return Flash(at_s, frame_s, float(region.mean()), np.packbits(region).tobytes())
