@@ -29,7 +29,7 @@ BACK = 0.35
 FULL = 0.8
 """A first frame with this share of the light counts as wholly exposed: coarse coding takes as much."""
 WHITE = 0.93
-"""A frame of at least this luma, full scale = 1, was wholly exposed, or so nearly that a seventh of a frame is at stake."""
+"""A frame of at least this luma, full scale = 1, was wholly exposed, or all but a seventh of it."""
 TRACE = 0.02
 """A frame with less than this share of the light is not exposed to the flash at all."""
 GAMMA = 2.4
