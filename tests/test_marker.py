@@ -162,3 +162,4 @@ def test_exposure_tells_when_a_flash_begins_within_a_frame(tmp_path: Path, rate:
     _, carry = marker_step(None, None, carry, finished=True)
     (sync,) = marker_sync(carry)
     assert sync.offset_s == pytest.approx(0.25, abs=0.003)
+    assert sync.flashes == len(clip.flashes_s)

@@ -75,6 +75,8 @@ class FlashCarry:
     """Frames at the beginning that have been judged."""
     from_s: float = np.inf
     """From here on flashes are seen: the picture has begun and its first calm is over."""
+    last_s: float = -np.inf
+    """When the last flash began."""
 
 
 def flashes(
@@ -105,16 +107,19 @@ def flashes(
     assert end_s is not None and luma is not None  # noqa: S101, PT018 - all three are there or none is
     from_s = min(carry.from_s, float(pts_s[0]) + CALM_S)
     until = len(pts_s) if finished else int(np.searchsorted(pts_s, pts_s[-1] - AHEAD_S))
-    found = [
-        flash
-        for first in _candidates(luma, carry.judged, until)
-        if (flash := _flash(pts_s, end_s, luma, first)) is not None
-    ]
+    found: list[Flash] = []
+    last_s = carry.last_s
+    for first in _candidates(luma, carry.judged, until):
+        flash = _flash(pts_s, end_s, luma, first)
+        # The frames around a beginning may both look like it: the first one stands.
+        if flash is not None and flash.at_s - last_s > CALM_S:
+            found.append(flash)
+            last_s = flash.at_s
     judged = max(until, carry.judged)
     start = int(np.searchsorted(pts_s, pts_s[min(judged, len(pts_s) - 1)] - BEHIND_S))
     # Frames may be farther apart than that: the one before the next is always kept.
     start = min(start, max(0, judged - 1))
-    kept = FlashCarry(pts_s[start:].copy(), end_s[start:].copy(), luma[start:].copy(), judged - start, from_s)
+    kept = FlashCarry(pts_s[start:].copy(), end_s[start:].copy(), luma[start:].copy(), judged - start, from_s, last_s)
     return found, kept
 
 
