@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gpu_qa.config import Settings, known_detectors, settings_json
 from gpu_qa.events import CauseState, TrackerState, explain, finish, settle, track
 from gpu_qa.features import Measured, StreamFeatures
-from gpu_qa.series import Report, StreamFact, VideoSeries
+from gpu_qa.series import Report, StreamFact
 from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sinks.measurements import Counts, media_json
 from gpu_qa.sinks.sound_pictures import SoundPictureRecorder
@@ -266,10 +266,11 @@ class StreamAnalysis:
     def _synchronise(self, measured: Measured, *, finished: bool = False) -> Iterator[Event]:
         """Find out how far sound and picture are apart."""
         marked: list[SyncSeries] = []
-        for series in (*measured.video, *measured.audio):
-            video = series if isinstance(series, VideoSeries) else None
-            audio = None if isinstance(series, VideoSeries) else series
-            found, self._marker = marker_step(video, audio, self._marker)
+        for video in measured.video:
+            found, self._marker = marker_step(video, None, self._marker)
+            marked += found
+        for audio in measured.audio:
+            found, self._marker = marker_step(None, audio, self._marker)
             marked += found
         if finished:
             found, self._marker = marker_step(None, None, self._marker, finished=True)

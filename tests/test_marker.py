@@ -148,3 +148,18 @@ def test_a_bright_cut_and_a_long_light_are_no_flash() -> None:
 def test_few_frames_a_second_are_no_error(rate: float) -> None:
     offsets, _, _ = measured(picture(UNEVEN, rate=rate), sound(UNEVEN))
     assert np.isfinite(offsets).all()
+
+
+@pytest.mark.parametrize("rate", [24, 50])
+def test_exposure_tells_when_a_flash_begins_within_a_frame(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "clip.mp4"
+    clip = SyncClip(seconds=14.0, rate=Fraction(rate), size=(192, 108), offset_s=0.25, between_frames=True)
+    write_sync_clip(path, clip, Coding(crf=30.0, audio_bit_rate=96_000))
+    carry: MarkerCarry | None = None
+    for what, series, _ in recorded(path):
+        if what in ("video", "audio"):
+            _, carry = marker_step(series if what == "video" else None, series if what == "audio" else None, carry)
+    _, carry = marker_step(None, None, carry, finished=True)
+    (sync,) = marker_sync(carry)
+    assert sync.offset_s == pytest.approx(0.25, abs=0.003)
+    assert sync.flashes == len(clip.flashes_s)

@@ -28,6 +28,8 @@ BACK = 0.35
 """It counts as before where no more than this share of the rise is left: codecs need a frame or two."""
 FULL = 0.8
 """A first frame with this share of the light counts as wholly exposed: coarse coding takes as much."""
+WHITE = 0.93
+"""A frame of at least this luma, full scale = 1, was wholly exposed, or all but a seventh of it."""
 TRACE = 0.02
 """A frame with less than this share of the light is not exposed to the flash at all."""
 GAMMA = 2.4
@@ -73,6 +75,8 @@ class FlashCarry:
     """Frames at the beginning that have been judged."""
     from_s: float = np.inf
     """From here on flashes are seen: the picture has begun and its first calm is over."""
+    last_s: float = -np.inf
+    """When the last flash began."""
 
 
 def flashes(
@@ -103,16 +107,19 @@ def flashes(
     assert end_s is not None and luma is not None  # noqa: S101, PT018 - all three are there or none is
     from_s = min(carry.from_s, float(pts_s[0]) + CALM_S)
     until = len(pts_s) if finished else int(np.searchsorted(pts_s, pts_s[-1] - AHEAD_S))
-    found = [
-        flash
-        for first in _candidates(luma, carry.judged, until)
-        if (flash := _flash(pts_s, end_s, luma, first)) is not None
-    ]
+    found: list[Flash] = []
+    last_s = carry.last_s
+    for first in _candidates(luma, carry.judged, until):
+        flash = _flash(pts_s, end_s, luma, first)
+        # The frames around a beginning may both look like it: the first one stands.
+        if flash is not None and flash.at_s - last_s > CALM_S:
+            found.append(flash)
+            last_s = flash.at_s
     judged = max(until, carry.judged)
     start = int(np.searchsorted(pts_s, pts_s[min(judged, len(pts_s) - 1)] - BEHIND_S))
     # Frames may be farther apart than that: the one before the next is always kept.
     start = min(start, max(0, judged - 1))
-    kept = FlashCarry(pts_s[start:].copy(), end_s[start:].copy(), luma[start:].copy(), judged - start, from_s)
+    kept = FlashCarry(pts_s[start:].copy(), end_s[start:].copy(), luma[start:].copy(), judged - start, from_s, last_s)
     return found, kept
 
 
@@ -156,9 +163,14 @@ def _flash(pts_s: np.ndarray, end_s: np.ndarray, luma: np.ndarray, first: int) -
     frame_s = float(min(end_s[first], pts_s[first + 1] if first + 1 < len(pts_s) else end_s[first]) - pts_s[first])
     at_s = float(pts_s[first])
     # Light adds up while a frame is exposed.
-    dark, bright = np.clip(base[region].mean(), 0.0, 1.0), np.clip(base[region].mean() + rise, 0.0, 1.5)
-    shown = np.clip(base[region].mean() + after[0], 0.0, 1.5)
-    share = float((shown**GAMMA - dark**GAMMA) / max(bright**GAMMA - dark**GAMMA, 1e-6))
-    if TRACE < share < FULL:
+    dark = float(base[region].mean())
+    light = np.clip(dark + after[:3], 0.0, 1.5) ** GAMMA - max(dark, 0.0) ** GAMMA
+    share = float(light[0] / max(light.max(), 1e-6))
+    lit = light > 0.1 * light.max()
+    if dark + rise < WHITE and lit.sum() == 2 and lit[0] and lit[1]:
+        # No frame was wholly exposed: a flash as long as a frame fell into two.
+        share = float(light[0] / light[:2].sum())
+        at_s += frame_s * (1.0 - share)
+    elif TRACE < share < FULL:
         at_s += frame_s * (1.0 - share)
     return Flash(at_s, frame_s, float(region.mean()), np.packbits(region).tobytes())
