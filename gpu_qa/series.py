@@ -190,6 +190,28 @@ class SpectrumSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncSeries:
+    """Answers of one way to measure the A/V offset, N of them in order of time."""
+
+    way: Literal["reference", "content", "marker", "timestamps"]
+    track: int
+    """Index of the audio track in its container."""
+    start_s: np.ndarray
+    """float64 [N]: start of what the answer was measured on."""
+    end_s: np.ndarray
+    """float64 [N]: its end."""
+    offset_s: np.ndarray
+    """float64 [N]: t_vision − t_sound, positive where sound is advanced; NaN where the way abstains."""
+    sigma_s: np.ndarray
+    """float64 [N]: standard deviation of the offset."""
+    confidence: np.ndarray
+    """float32 [N]: 0…1, that the offset is right within 45 ms."""
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+
+@dataclass(frozen=True, slots=True)
 class StreamFact:
     """Something that happened to the stream itself, placed on its clock."""
 
