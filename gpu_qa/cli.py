@@ -1,4 +1,4 @@
-"""The command `gpu-qa`: with `sizing` and `injection`, the only module that prints.
+"""The command `gpu-qa`: with `sizing`, `injection`, `training` and `comparing`, the only one that prints.
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once. Exit codes: 0 clean, 1 defects found,
 2 could not analyze, or used wrongly; of several inputs the worst one's. A first Ctrl-C (or SIGTERM) ends with what is
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from gpu_qa import training
+from gpu_qa import comparing, injection, training
 from gpu_qa.errors import ConfigError, GpuQaError
-from gpu_qa.injection import add_command
 from gpu_qa.sizing import add_commands
 
 if TYPE_CHECKING:
@@ -30,7 +29,18 @@ Device = Literal["auto", "cuda", "cpu"]
 FAILED = 2
 """Exit code where something could not be analyzed, or the command was used wrongly."""
 
-_COMMANDS = ("analyze", "bench", "plan", "inject", "sync-clip", "doctor", "detectors", "settings")
+_COMMANDS = (
+    "analyze",
+    "compare",
+    "bench",
+    "plan",
+    "inject",
+    "sync-clip",
+    "sync-train",
+    "doctor",
+    "detectors",
+    "settings",
+)
 
 _ANALYZE_EXAMPLES = """
 **Examples**
@@ -321,8 +331,9 @@ def _tracks(text: str | None) -> str | list[int] | None:
     return text
 
 
+comparing.add_command(app)
 add_commands(app)
-add_command(app)
+injection.add_command(app)
 training.add_command(app)
 
 

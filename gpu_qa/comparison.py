@@ -1,0 +1,318 @@
+"""Comparison: one reference and any number of probes, read side by side and laid over one another.
+
+Each input has a reader, as in an analysis; pictures and sound become strips, and of these no more is kept than the
+longest delay asks for. Files are read no further ahead of one another than that, live inputs as they come.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from gpu_qa.config import Settings
+from gpu_qa.features import StreamFeatures
+from gpu_qa.on_card import OnCard
+from gpu_qa.reader import MAILBOX_PACKETS, Reader
+from gpu_qa.sources import open_source
+from gpu_qa.sources.address import STDIN, without_credentials
+from gpu_qa.sync.reference import Alignment, ReferenceLimits, align, needed_from_s
+from gpu_qa.sync.strip import Strip, extended, trimmed
+from gpu_qa.sync.summary import Summary, summarize
+from gpu_qa.units import s_to_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gpu_qa.features import Measured
+    from gpu_qa.sync.reference import Stretch
+
+__all__ = ["PROFILES", "Compared", "Comparison", "Found", "SkewLimits", "exit_code", "problems"]
+
+
+LIVE_LEAD_S = 5.0
+"""How much earlier a live probe may come: an answer about it waits for so long."""
+AHEAD_S = 10.0
+"""How much further than is needed a file is read, so that both sides keep busy."""
+MOST_STRETCHES = 20_000
+"""The newest stretches of a probe that are summed up: a day of them, some 10 MB."""
+GATHER_S = 0.02
+"""How long what the readers deliver is gathered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkewLimits:
+    """From when on a probe is not as the reference is."""
+
+    max_advanced_ms: float = 90.0
+    """Sound may come so much earlier against the picture than in the reference (ITU-R BT.1359-1, acceptability)."""
+    max_delayed_ms: float = 185.0
+    """Sound may come so much later (the same)."""
+    max_lost: int = 0
+    """Pictures of the reference that may be missing, where both have the same rate."""
+
+
+PROFILES = {"default": SkewLimits(), "contribution": SkewLimits(15.0, 45.0)}
+"""`contribution`: ATSC IS-191, what a link before the last encoder may add."""
+
+
+class Found(NamedTuple):
+    """A stretch of a probe has become known."""
+
+    probe: str
+    """Its name."""
+    stretch: Stretch
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A probe as a whole."""
+
+    reference: str
+    """Name of the reference."""
+    probe: str
+    """Its own."""
+    summary: Summary | None
+    """Null where nothing could be compared; `error` then says why."""
+    stretches: tuple[Stretch, ...]
+    """In order, the newest of them at most."""
+    analyzed_s: float
+    """How much of the probe was read."""
+    error: str | None = None
+    """Why one of both could not be read, or not to its end."""
+
+
+@dataclass(eq=False, slots=True)
+class _Side:
+    """An input on its way."""
+
+    name: str
+    reader: Reader
+    features: StreamFeatures | None = None
+    strip: Strip = field(default_factory=Strip)
+    carry: Alignment = field(default_factory=Alignment)
+    stretches: deque[Stretch] = field(default_factory=lambda: deque(maxlen=MOST_STRETCHES))
+
+    @property
+    def live(self) -> bool:
+        return self.reader.facts is not None and self.reader.facts.live
+
+    @property
+    def error(self) -> str | None:
+        return None if self.reader.error is None else str(self.reader.error)
+
+
+class Comparison:
+    """Compares probes with a reference. Iterate it for stretches as they become known; then ask `results()`.
+
+    Args:
+        reference: Path or URL, or `-` for standard input.
+        probes: The same; one of all may be `-`.
+        settings: How inputs are opened and decoded.
+        limits: How a probe is laid over the reference.
+        duration_s: Read so much of each at most.
+    """
+
+    def __init__(
+        self,
+        reference: str,
+        probes: Sequence[str],
+        settings: Settings | None = None,
+        limits: ReferenceLimits = ReferenceLimits(),
+        *,
+        duration_s: float | None = None,
+    ) -> None:
+        self._settings = settings if settings is not None else Settings()
+        self._limits = limits
+        self._duration_s = duration_s
+        self._wake = threading.Event()
+        self._stopping = self._run = False
+        self._on_card = OnCard()
+        self._reference = self._side(reference)
+        self._probes = [self._side(probe) for probe in probes]
+
+    def stop(self) -> None:
+        """End soon, with what is known. May be called from any thread or a signal handler."""
+        self._stopping = True
+
+    @property
+    def position_s(self) -> float:
+        """How far the reading has come, of the input that is behind; may be read from any thread."""
+        return min(side.strip.until_s for side in (self._reference, *self._probes))
+
+    def __iter__(self) -> Iterator[Found]:
+        """Run. An input that fails does not raise: its result says why.
+
+        Raises:
+            RuntimeError: The comparison was run before.
+        """
+        if self._run:
+            raise RuntimeError("a Comparison runs once; make a new one")
+        self._run = True
+        sides = (self._reference, *self._probes)
+        for side in sides:
+            side.reader.start()
+        try:
+            while not all(probe.carry.done for probe in self._probes):
+                self._wake.wait(GATHER_S)
+                self._wake.clear()
+                if self._stopping:
+                    for side in sides:
+                        side.reader.stop()
+                for side in sides:
+                    self._advance(side)
+                for probe in self._probes:
+                    yield from self._align(probe)
+                self._forget()
+        finally:
+            for side in sides:
+                side.reader.abandon()
+            for side in sides:
+                side.reader.close()
+
+    def results(self) -> tuple[Compared, ...]:
+        """What is known of each probe, in their order; complete once the iteration has ended."""
+        reference = self._reference
+        found = []
+        for probe in self._probes:
+            stretches = tuple(probe.stretches)
+            error = _error(reference, probe)
+            summary = summarize(stretches, 0.0, reference.strip.until_s) if stretches else None
+            if summary is None and error is None:
+                error = f"less than {self._limits.least_s:g} s in common"
+            found.append(Compared(reference.name, probe.name, summary, stretches, round(probe.strip.until_s, 3), error))
+        return tuple(found)
+
+    def _side(self, source: str) -> _Side:
+        settings = self._settings
+        # Cores are shared by as many decoders as there are inputs.
+        decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=1)
+        reader = Reader(lambda: open_source(source, settings.source), decode, self._wake.set)
+        name = "stdin" if source == STDIN else without_credentials(source) if "://" in source else source
+        return _Side(name, reader)
+
+    def _limits_of(self, probe: _Side) -> ReferenceLimits:
+        if not (probe.live or self._reference.live):
+            return self._limits
+        return replace(self._limits, max_lead_s=min(self._limits.max_lead_s, LIVE_LEAD_S))
+
+    def _advance(self, side: _Side) -> None:
+        """Measure what a reader has ready, unless the side is far enough ahead of the others."""
+        if side.strip.ended:
+            return
+        if side.features is None:
+            if side.reader.facts is None:
+                if side.reader.ended:
+                    side.strip = extended(side.strip, ended=True)
+                return
+            side.features = StreamFeatures(side.reader.facts.tracks, spectra=False)
+        if self._is_ahead(side):
+            return
+        ended = side.reader.ended
+        taken = side.reader.take()
+        if len(taken) >= MAILBOX_PACKETS:
+            # There may be more, and nobody who says so.
+            self._wake.set()
+        measured = self._on_card.measured([(side, delivery) for delivery in taken])
+        for delivery in taken:
+            pictures = delivery.pictures
+            if delivery.frames:
+                on_card = measured[id(delivery)]
+                if isinstance(on_card, Exception):
+                    side.reader.error = side.reader.error or on_card
+                    ended = True
+                    break
+                pictures = (*pictures, *on_card)
+            self._extend(side, side.features.take(pictures, delivery.sounds, delivery.notes))
+        if ended or (self._duration_s is not None and side.strip.until_s >= self._duration_s):
+            self._extend(side, side.features.flush(ended=True), ended=True)
+            side.reader.abandon()
+            self._on_card.forget(side)
+
+    def _extend(self, side: _Side, measured: Measured, *, ended: bool = False) -> None:
+        if side.features is None:
+            return
+        side.features.stream_series(finished=ended)
+        if measured.video or measured.audio or ended:
+            until_s = side.features.timeline.until_s
+            side.strip = extended(side.strip, measured.video, measured.audio, until_s=until_s, ended=ended)
+
+    def _is_ahead(self, side: _Side) -> bool:
+        """Whether a file waits for the others: it is read no further than can be compared."""
+        if side.live or self._stopping:
+            return False
+        limits = self._limits
+        until_s = side.features.timeline.until_s if side.features is not None else 0.0
+        if side is self._reference:
+            running = [probe.strip.until_s for probe in self._probes if not probe.strip.ended]
+            waiting = [probe.strip.until_s for probe in self._probes if not probe.carry.done]
+            furthest_s = min(running) if running else max(waiting, default=0.0)
+            return until_s > furthest_s + limits.max_lead_s + limits.stretch_s + AHEAD_S
+        return not self._reference.strip.ended and until_s > (
+            self._reference.strip.until_s - self._limits_of(side).max_lead_s + limits.stretch_s + AHEAD_S
+        )
+
+    def _align(self, probe: _Side) -> Iterator[Found]:
+        if probe.carry.done or probe.features is None or self._reference.features is None:
+            failed = probe.strip.ended and probe.features is None
+            if failed or (self._reference.strip.ended and self._reference.features is None):
+                probe.carry = replace(probe.carry, done=True)
+            return
+        stretches, probe.carry = align(self._reference.strip, probe.strip, self._limits_of(probe), probe.carry)
+        for stretch in stretches:
+            probe.stretches.append(stretch)
+            yield Found(probe.name, stretch)
+
+    def _forget(self) -> None:
+        """Let go of what no stretch needs any more."""
+        needed = [(probe, needed_from_s(probe.carry, self._limits)) for probe in self._probes if not probe.carry.done]
+        for probe, (from_s, _) in needed:
+            probe.strip = trimmed(probe.strip, from_s)
+        if needed:
+            reference_s = min(from_s for _, (_, from_s) in needed)
+            self._reference.strip = trimmed(self._reference.strip, reference_s)
+
+
+def problems(compared: Compared, limits: SkewLimits = SkewLimits()) -> list[str]:
+    """What is not as in the reference, a line each; empty where all that could be compared is."""
+    summary = compared.summary
+    if summary is None:
+        return []
+    found = []
+    for part, name in ((summary.picture, "picture"), (summary.sound, "sound")):
+        if part.verdict == "differs":
+            found.append(f"the {name} is not the reference's")
+        elif part.verdict == "partly":
+            found.append(
+                f"{part.differing} of {part.differing + part.matching} stretches of {name} are not in the reference"
+            )
+    if found and summary.picture.verdict == summary.sound.verdict == "differs":
+        found = ["content differs: neither picture nor sound is the reference's"]
+    for jump in summary.picture.jumps or summary.sound.jumps:
+        what = f"{-jump.by_s:.2f} s are missing" if jump.by_s < 0 else f"{jump.by_s:.2f} s are added"
+        found.append(f"{what} at {s_to_clock(jump.at_s)}")
+    if summary.skew_low_s is not None and summary.skew_high_s is not None:
+        if 1000 * summary.skew_high_s > limits.max_advanced_ms:
+            found.append(f"sound up to {1000 * summary.skew_high_s:.0f} ms early, {limits.max_advanced_ms:g} allowed")
+        if -1000 * summary.skew_low_s > limits.max_delayed_ms:
+            found.append(f"sound up to {-1000 * summary.skew_low_s:.0f} ms late, {limits.max_delayed_ms:g} allowed")
+    if summary.lost is not None and summary.lost > limits.max_lost:
+        found.append(f"{summary.lost} {'picture is' if summary.lost == 1 else 'pictures are'} missing")
+    return found
+
+
+def exit_code(compared: Compared, limits: SkewLimits = SkewLimits()) -> int:
+    """0 in sync and matching, 1 outside limits or other content, 2 picture and sound could not be compared."""
+    if problems(compared, limits):
+        return 1
+    return 2 if compared.error is not None or compared.summary is None or compared.summary.skew_s is None else 0
+
+
+def _error(reference: _Side, probe: _Side) -> str | None:
+    """What went wrong with either, or what one of them lacks."""
+    for side, what in ((reference, "reference"), (probe, "probe")):
+        if side.error is not None:
+            words = side.error
+            return words if words.startswith(side.name) else f"{what} {side.name}: {words}"
+    return None

@@ -1,0 +1,121 @@
+"""Picture matching: which picture of the reference each picture of the probe is, where both have the same rate.
+
+The pictures are compared by the luma of 48 cells, and the likeliest course through the candidates is found by dynamic
+programming (Viterbi): it moves on by one picture a time unless the pictures say otherwise. From it follow what was lost
+and repeated, and the delay, without anything in between: timestamps are subtracted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gpu_qa.sync.picture_alignment import cells
+
+if TYPE_CHECKING:
+    from gpu_qa.sync.picture_alignment import PictureFit
+    from gpu_qa.sync.strip import Pictures
+
+__all__ = ["Match", "match"]
+
+REACH = 4
+"""Pictures before and after the expected one that are tried."""
+SAME_RATE = 0.01
+"""Rates that differ by less than this share are the same."""
+STEP_COST = 12.0
+"""What a lost or repeated picture costs: as much as so many cells that differ by their own noise."""
+TELLING = 2.0
+"""A picture says which one it is where the next best differs by this many times what the best one does."""
+
+
+class Match(NamedTuple):
+    """What matching tells of a stretch."""
+
+    delay_s: float
+    """Median of differences of timestamps; NaN where no picture says which one it is."""
+    sigma_s: float
+    """Its standard deviation, by their spread."""
+    lost: tuple[float, ...]
+    """Probe time in seconds of each picture of the reference that does not come."""
+    repeated: tuple[float, ...]
+    """Probe time of each picture that comes once more."""
+
+
+def match(probe: Pictures, reference: Pictures, found: PictureFit) -> Match | None:
+    """Match the pictures of a stretch; null where the rates differ or there are too few.
+
+    Args:
+        probe: The stretch.
+        reference: All that it may stand in.
+        found: Where it stands.
+    """
+    delay_s = found.fit.delay_s
+    if len(probe) < 2 * REACH or len(reference) < 2 * REACH:
+        return None
+    ours_s, theirs_s = (float(np.median(np.diff(one.pts_s))) for one in (probe, reference))
+    if not ours_s > 0 or abs(ours_s / theirs_s - 1) > SAME_RATE:
+        return None
+    inside = (probe.pts_s - delay_s >= reference.pts_s[REACH]) & (probe.pts_s - delay_s <= reference.pts_s[-1 - REACH])
+    at_s = probe.pts_s[inside]
+    if len(at_s) < 2 * REACH:
+        return None
+    expected = np.searchsorted(reference.pts_s, at_s - delay_s - theirs_s / 2)
+    expected = np.clip(expected, REACH, len(reference) - 1 - REACH)
+    first, last = int(expected[0]) - REACH, int(expected[-1]) + REACH + 1
+    ours = cells(probe.luma[inside], found.probe_area)[:, found.kept]
+    theirs = cells(reference.luma[first:last], found.reference_area)[:, found.kept]
+    ours, theirs = _alike(ours, theirs, expected - first)
+    candidates = expected[:, None] - first + np.arange(-REACH, REACH + 1)
+    apart = ((ours[:, None] - theirs[candidates]) ** 2).sum(axis=2)
+    noise = np.median(apart.min(axis=1)) / ours.shape[1] + 1e-9
+    chosen = _course(apart / noise, candidates)
+    others = np.where(candidates == chosen[:, None], np.inf, apart).min(axis=1)
+    mine = np.take_along_axis(apart, np.argmax(candidates == chosen[:, None], axis=1)[:, None], axis=1)[:, 0]
+    telling = others > TELLING * mine + 4 * noise
+    if not telling.any():
+        return Match(np.nan, np.inf, (), ())
+    differences = at_s[telling] - reference.pts_s[first + chosen[telling]]
+    spread = 1.4826 * float(np.median(np.abs(differences - np.median(differences))))
+    steps = np.diff(chosen)
+    # A step is sure where the pictures on both its sides say which ones they are.
+    sure = telling[1:] & telling[:-1]
+    lost = [at for at, step, known in zip(at_s[1:], steps, sure, strict=True) if known for _ in range(step - 1)]
+    repeated = at_s[1:][(steps == 0) & sure]
+    return Match(
+        float(np.median(differences)),
+        spread / np.sqrt(telling.sum()),
+        tuple(map(float, lost)),
+        tuple(map(float, repeated)),
+    )
+
+
+def _alike(ours: np.ndarray, theirs: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both with the same level and spread of each cell over the stretch: copies may be brighter or flatter."""
+    beside = theirs[np.unique(expected)]
+    spread = ours.std(axis=0), beside.std(axis=0)
+    gain = np.where(spread[1] > 0.01, spread[0] / np.maximum(spread[1], 0.01), 1.0)
+    gain = np.clip(gain, 0.5, 2.0)
+    return ours - ours.mean(axis=0), (theirs - beside.mean(axis=0)) * gain
+
+
+def _course(costs: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """The cheapest course through candidates, one for each picture, never back: int [T].
+
+    Args:
+        costs: float [T, N]: of each candidate.
+        candidates: int [T, N]: indices of pictures, rising by one along N.
+    """
+    total = costs[0]
+    came = np.zeros(costs.shape, np.intp)
+    for number in range(1, len(costs)):
+        steps = candidates[number][:, None] - candidates[number - 1][None, :]
+        price = np.where(steps < 0, np.inf, np.abs(steps - 1) * STEP_COST) + total[None, :]
+        came[number] = price.argmin(axis=1)
+        total = price[np.arange(len(price)), came[number]] + costs[number]
+    at = int(total.argmin())
+    course = np.empty(len(costs), np.intp)
+    for number in range(len(costs) - 1, -1, -1):
+        course[number] = candidates[number, at]
+        at = int(came[number, at])
+    return course

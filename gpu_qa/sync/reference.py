@@ -1,0 +1,288 @@
+"""By reference: the probe is the same programme as the reference elsewhere in the chain, later and perhaps skewed.
+
+Every few seconds a stretch of the probe is laid over the reference, its picture and its sound each by itself. What the
+picture is delayed more than the sound is the skew, t_vision − t_sound: positive where the sound of the probe is
+advanced against the reference's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from gpu_qa.series import SyncSeries
+from gpu_qa.sync.picture_alignment import activity, picture_fit
+from gpu_qa.sync.picture_matching import match
+from gpu_qa.sync.sound_alignment import heard, sound_fit
+from gpu_qa.sync.strip import pictures_between, sound_between
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpu_qa.sync.lag import Fit
+    from gpu_qa.sync.picture_matching import Match
+    from gpu_qa.sync.strip import Strip
+
+__all__ = [
+    "Alignment",
+    "Placing",
+    "ReferenceLimits",
+    "State",
+    "Stretch",
+    "align",
+    "needed_from_s",
+    "sync_series",
+]
+
+State = Literal["matches", "differs", "outside", "unknown"]
+
+RIGHT_S = 0.045
+"""What a confidence speaks of: an offset that is right within this (the narrowest limit of ITU-R BT.1359-1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLimits:
+    """How a probe is laid over its reference, and when it is the same programme."""
+
+    max_delay_s: float = 60.0
+    """The probe may come so much later."""
+    max_lead_s: float = 60.0
+    """It may come so much earlier on its own clock: it was joined later, or its beginning was cut off. An answer waits
+    until the reference has come so much further than the stretch that it is about."""
+    stretch_s: float = 10.0
+    """Length of a stretch."""
+    step_s: float = 5.0
+    """From the start of one stretch to that of the next."""
+    least_s: float = 3.0
+    """What is laid over one another must have so much in common time."""
+    picture_coefficient: float = 0.5
+    """The picture matches from here on; chosen by benchmarks/compare.py."""
+    picture_margin: float = 0.15
+    """And where it exceeds any other place by this; chosen by benchmarks/compare.py."""
+    sound_coefficient: float = 0.5
+    """The sound matches from here on; chosen by benchmarks/compare.py."""
+    sound_margin: float = 0.15
+    """And where it exceeds any other place by this; chosen by benchmarks/compare.py."""
+    still: float = 0.0015
+    """Root mean square of the change in 0.1 s up to which a picture is still, fraction of full scale."""
+    heard_s: float = 1.0
+    """With less sound above −60 dBFS in it a stretch is silent."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.step_s <= self.stretch_s:
+            raise ValueError("0 < step_s ≤ stretch_s must hold")
+        if not 0 < self.least_s <= self.stretch_s:
+            raise ValueError("0 < least_s ≤ stretch_s must hold")
+        if self.max_delay_s < 0 or self.max_lead_s < 0:
+            raise ValueError("max_delay_s and max_lead_s must be 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Where the picture or the sound of a stretch stands in the reference."""
+
+    state: State
+    """`matches`; `differs`: it is not in the reference; `outside`: the reference has nothing there; `unknown`: nothing
+    to judge by."""
+    reason: str | None = None
+    """Why there is no delay."""
+    delay_s: float | None = None
+    """How much later it comes in the probe than in the reference, each on its own clock."""
+    sigma_s: float | None = None
+    """Standard deviation of the delay."""
+    coefficient: float | None = None
+    """Pearson's, of the best place."""
+    margin: float | None = None
+    """By how much that exceeds all other places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What is known of a stretch of the probe."""
+
+    start_s: float
+    """On the probe's clock."""
+    end_s: float
+    picture: Placing
+    sound: Placing
+    lost: tuple[float, ...] | None = None
+    """Probe time in seconds of each picture of the reference that is missing, in the part of the stretch that no
+    earlier one covers; null where rates differ or nothing matches."""
+    repeated: tuple[float, ...] | None = None
+    """The same of pictures that come twice."""
+
+    @property
+    def skew_s(self) -> float | None:
+        """t_vision − t_sound against the reference, seconds; null where either delay is not known."""
+        if self.picture.delay_s is None or self.sound.delay_s is None:
+            return None
+        return self.picture.delay_s - self.sound.delay_s
+
+    @property
+    def skew_sigma_s(self) -> float | None:
+        """Standard deviation of the skew."""
+        if self.picture.sigma_s is None or self.sound.sigma_s is None:
+            return None
+        return float(np.hypot(self.picture.sigma_s, self.sound.sigma_s))
+
+    @property
+    def confidence(self) -> float:
+        """0…1, that the skew is right within 45 ms; 0 where there is none."""
+        if self.skew_sigma_s is None:
+            return 0.0
+        fits = [one.coefficient for one in (self.picture, self.sound) if one.coefficient is not None]
+        sure = min(1.0, min(fits) / 0.6)
+        return float(sure * min(1.0, RIGHT_S / max(3 * self.skew_sigma_s, 1e-9)))
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How far a probe has been laid over its reference: the carry of `align`. A new one begins at the probe's start."""
+
+    next_s: float = 0.0
+    """Start of the next stretch, on the probe's clock."""
+    covered_s: float = 0.0
+    """End of what has been told of."""
+    done: bool = False
+    """Both have ended, and all is told."""
+
+
+def needed_from_s(alignment: Alignment, limits: ReferenceLimits = ReferenceLimits()) -> tuple[float, float]:
+    """From when on the probe and the reference are still needed, seconds of their clocks; what is older may go."""
+    # The last stretch of a stream reaches back to where no stretch was due yet.
+    probe_s = alignment.next_s - limits.stretch_s
+    return probe_s, probe_s - limits.max_delay_s - 1.0
+
+
+def align(
+    reference: Strip, probe: Strip, limits: ReferenceLimits = ReferenceLimits(), carry: Alignment = Alignment()
+) -> tuple[list[Stretch], Alignment]:
+    """Lay over the reference what has become possible since the last call.
+
+    Any cut of the streams into series, and any time of asking, gives the same stretches.
+
+    Args:
+        reference: As far as it has come; from `needed_from_s` on at least.
+        probe: The same.
+        limits: How it is done.
+        carry: What the last call gave; at the start a new one.
+
+    Returns:
+        The new stretches, and what to carry on.
+    """
+    found: list[Stretch] = []
+    next_s, covered_s = carry.next_s, carry.covered_s
+    while not carry.done:
+        end_s = next_s + limits.stretch_s
+        if not _has_come(probe, end_s):
+            break
+        if probe.ended and probe.until_s < end_s:
+            if not (reference.ended or _has_come(reference, probe.until_s + limits.max_lead_s)):
+                break
+            if probe.until_s - covered_s > 1.0:
+                start_s = max(0.0, probe.until_s - limits.stretch_s)
+                found.append(_stretch(reference, probe, start_s, probe.until_s, covered_s, limits))
+            return found, Alignment(next_s, probe.until_s, done=True)
+        if not _has_come(reference, end_s + limits.max_lead_s):
+            break
+        found.append(_stretch(reference, probe, next_s, end_s, covered_s, limits))
+        next_s, covered_s = next_s + limits.step_s, end_s
+    return found, Alignment(next_s, covered_s, carry.done)
+
+
+def sync_series(stretches: Sequence[Stretch], track: int) -> SyncSeries:
+    """The stretches as answers to the question of the offset, for whoever joins the ways to measure it.
+
+    Args:
+        stretches: In order of time.
+        track: Index of the audio track in the probe's container.
+    """
+    nan = float("nan")
+    return SyncSeries(
+        way="reference",
+        track=track,
+        start_s=np.array([one.start_s for one in stretches], np.float64),
+        end_s=np.array([one.end_s for one in stretches], np.float64),
+        offset_s=np.array([nan if one.skew_s is None else one.skew_s for one in stretches], np.float64),
+        sigma_s=np.array([nan if one.skew_sigma_s is None else one.skew_sigma_s for one in stretches], np.float64),
+        confidence=np.array([one.confidence for one in stretches], np.float32),
+    )
+
+
+def _has_come(strip: Strip, time_s: float) -> bool:
+    """Whether all that a strip has up to a time is there: a track that lags more than 3 s behind has nothing then."""
+    if strip.ended:
+        return True
+    tracks = [until_s for until_s in (strip.pictures_until_s, strip.sound_until_s) if until_s > 0]
+    return bool(tracks) and ((len(tracks) == 2 and min(tracks) >= time_s) or strip.until_s >= time_s + 3.0)
+
+
+def _stretch(
+    reference: Strip, probe: Strip, start_s: float, end_s: float, covered_s: float, limits: ReferenceLimits
+) -> Stretch:
+    searched_s = (start_s - limits.max_delay_s - 1.0, end_s + limits.max_lead_s)
+    picture, matched = _picture(reference, probe, (start_s, end_s), searched_s, limits)
+    sound = _sound(reference, probe, (start_s, end_s), searched_s, limits)
+    lost = repeated = None
+    if matched is not None:
+        lost = tuple(at_s for at_s in matched.lost if at_s > covered_s)
+        repeated = tuple(at_s for at_s in matched.repeated if at_s > covered_s)
+    return Stretch(start_s, end_s, picture, sound, lost, repeated)
+
+
+def _picture(
+    reference: Strip,
+    probe: Strip,
+    stretch_s: tuple[float, float],
+    searched_s: tuple[float, float],
+    limits: ReferenceLimits,
+) -> tuple[Placing, Match | None]:
+    ours, theirs = pictures_between(probe, *stretch_s), pictures_between(reference, *searched_s)
+    if ours is None or theirs is None:
+        return Placing("unknown", f"no picture in the {'probe' if ours is None else 'reference'}"), None
+    if activity(ours) <= limits.still:
+        return Placing("unknown", "the picture is still"), None
+    within_s = (-limits.max_lead_s, limits.max_delay_s)
+    found = picture_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
+    if found is None:
+        return Placing("unknown", "too little of both at the same time"), None
+    fit = found.fit
+    placing = _placing(fit, limits.picture_coefficient, limits.picture_margin)
+    if placing.state != "matches":
+        return placing, None
+    matched = match(ours, theirs, found)
+    if matched is not None and not np.isnan(matched.delay_s) and abs(matched.delay_s - fit.delay_s) < 0.05:
+        sigma_s = max(matched.sigma_s, 0.0005)
+        placing = Placing("matches", None, matched.delay_s, sigma_s, fit.coefficient, fit.margin)
+    return placing, matched
+
+
+def _sound(
+    reference: Strip,
+    probe: Strip,
+    stretch_s: tuple[float, float],
+    searched_s: tuple[float, float],
+    limits: ReferenceLimits,
+) -> Placing:
+    ours, theirs = sound_between(probe, *stretch_s), sound_between(reference, *searched_s)
+    if ours is None or theirs is None:
+        return Placing("unknown", f"no sound in the {'probe' if ours is None else 'reference'}")
+    for one, name in ((ours, "probe"), (theirs, "reference")):
+        if heard(one) < limits.heard_s:
+            return Placing("unknown", f"silence in the {name}")
+    within_s = (-limits.max_lead_s, limits.max_delay_s)
+    fit = sound_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
+    if fit is None:
+        return Placing("unknown", "too little of both at the same time")
+    return _placing(fit, limits.sound_coefficient, limits.sound_margin)
+
+
+def _placing(fit: Fit, coefficient: float, margin: float) -> Placing:
+    if fit.coefficient < coefficient:
+        return Placing("differs", "not in the reference", None, None, fit.coefficient, fit.margin)
+    if fit.margin < margin:
+        reason = "it fits several places of the reference about as well"
+        return Placing("unknown", reason, None, None, fit.coefficient, fit.margin)
+    return Placing("matches", None, fit.delay_s, max(fit.sigma_s, 0.0005), fit.coefficient, fit.margin)

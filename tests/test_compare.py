@@ -1,0 +1,151 @@
+"""`gpu-qa compare`: copies of a programme laid over the original."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from tests.clips import make_clip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS = 14.0
+SIZE = (192, 108)
+
+
+def picture_of(seed: int, later_s: float, rate: float) -> Any:
+    """A texture that wanders at random and changes its light: the same at the same time at any rate."""
+    rng = np.random.default_rng(seed)
+    texture = np.kron(rng.integers(40, 200, (32, 48)), np.ones((8, 8), np.int64))
+    walk = np.cumsum(rng.normal(0, 3.0, (40 * 25, 2)), 0)
+    light = np.convolve(rng.normal(0, 25, 40 * 25), np.ones(5) / 5, "same")
+
+    def picture(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        at = max(index / rate - later_s, 0.0) * 25
+        row, column = walk[int(at)] * 0.5
+        shown = np.roll(texture, (int(row), int(column)), (0, 1))[: SIZE[1], : SIZE[0]] + light[int(at)]
+        grey = np.full((SIZE[1], SIZE[0]), 128, np.uint8)
+        return np.clip(shown, 16, 235).astype(np.uint8), grey, grey
+
+    return picture
+
+
+def sound_of(seed: int, later_s: float) -> Any:
+    """Noise whose level changes at random ten times a second."""
+    rng = np.random.default_rng(seed + 100)
+    levels = 10 ** rng.uniform(-2.5, -0.7, 400)
+    noise = rng.normal(0, 0.3, 48_000 * 20)
+
+    def sound(t_s: np.ndarray) -> np.ndarray:
+        at_s = t_s - later_s
+        heard = noise[np.round(at_s * 48_000).astype(np.int64) % len(noise)] * np.interp(
+            at_s, np.arange(400) / 10, levels
+        )
+        return np.tile(np.where(at_s >= 0, heard, 0.0), (2, 1)).astype(np.float32)
+
+    return sound
+
+
+def clip(
+    path: Path, *, seed: int = 1, picture_s: float = 0.0, sound_s: float = 0.0, rate: int = 25, **others: Any
+) -> Path:
+    return make_clip(
+        path,
+        seconds=SECONDS + max(picture_s, sound_s),
+        size=SIZE,
+        rate=rate,
+        picture=picture_of(seed, picture_s, rate),
+        sound=sound_of(seed, sound_s),
+        **others,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("compare")
+    clip(made / "reference.mp4")
+    clip(made / "late.mp4", picture_s=2.0, sound_s=1.85, codec_options={"crf": "36"})
+    clip(made / "fifty.mp4", picture_s=0.48, sound_s=0.98, rate=50)
+    clip(made / "other.mp4", seed=7)
+    clip(made / "silent.mp4", audio=None)
+    return made
+
+
+def compared(folder: Path, *arguments: str, reference: str = "reference.mp4") -> tuple[int, list[dict[str, Any]], str]:
+    command = [sys.executable, "-m", "gpu_qa", "compare", reference, *arguments, "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=folder)
+    documents, rest, decoder = list[dict[str, Any]](), done.stdout.strip(), json.JSONDecoder()
+    while "--format" in arguments and rest:
+        document, end = decoder.raw_decode(rest)
+        documents.append(document)
+        rest = rest[end:].strip()
+    return done.returncode, documents, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_copies_are_placed_and_other_content_is_called_other(folder: Path) -> None:
+    code, documents, text = compared(folder, "reference.mp4", "late.mp4", "fifty.mp4", "other.mp4", "--format", "json")
+
+    assert code == 1, text
+    same, late, fifty, other = documents
+    assert same["verdict"] == "matches"
+    assert same["skew_s"] == pytest.approx(0.0, abs=0.001)
+    assert (same["frames_lost"], same["frames_repeated"]) == (0, 0)
+    assert late["picture"]["delay_s"] == pytest.approx(2.0, abs=0.005)
+    assert late["sound"]["delay_s"] == pytest.approx(1.85, abs=0.005)
+    assert late["skew_s"] == pytest.approx(0.15, abs=0.005)
+    assert late["verdict"] == "differs"
+    assert "150 ms early, 90 allowed" in " ".join(late["problems"])
+    assert fifty["skew_s"] == pytest.approx(-0.5, abs=0.015)
+    assert other["skew_s"] is None
+    assert other["problems"] == ["content differs: neither picture nor sound is the reference's"]
+
+
+@pytest.mark.timeout(300)
+def test_limits_can_be_chosen(folder: Path) -> None:
+    code, (document,), text = compared(folder, "late.mp4", "--max-advanced", "200", "--format", "json")
+    assert (code, document["verdict"]) == (0, "matches"), text
+    code, (document,), text = compared(
+        folder, "late.mp4", "--max-advanced", "200", "--max-delay", "1", "--format", "json"
+    )
+    assert code != 0, text
+    assert document["skew_s"] is None
+
+
+@pytest.mark.timeout(300)
+def test_each_stretch_is_a_line_at_once(folder: Path) -> None:
+    code, documents, text = compared(folder, "late.mp4", "--format", "jsonl")
+    assert code == 1, text
+    assert [document["type"] for document in documents][-1] == "result"
+    stretches = [document for document in documents if document["type"] == "stretch"]
+    assert stretches
+    assert all(document["probe"] == "late.mp4" for document in stretches)
+    assert any(document["skew_s"] == pytest.approx(0.15, abs=0.01) for document in stretches)
+
+
+@pytest.mark.timeout(300)
+def test_what_cannot_be_compared_says_why(folder: Path) -> None:
+    code, (document,), text = compared(folder, "silent.mp4", "--format", "json")
+    assert code == 2, text
+    assert document["skew_s"] is None
+    assert "sound" in str(document["skew_reason"])
+    code, _, text = compared(folder, "missing.mp4")
+    assert code == 2
+    assert "missing.mp4" in text
+    code, _, text = compared(folder, "late.mp4", "--max-delayed", "-1")
+    assert code == 2
+    assert "--max-delayed" in text
+
+
+@pytest.mark.timeout(300)
+def test_a_table_is_for_people(folder: Path) -> None:
+    code, _, text = compared(folder, "late.mp4")
+    assert code == 1
+    assert "+150" in text
+    assert "late.mp4" in text
