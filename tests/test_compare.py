@@ -27,7 +27,7 @@ def picture_of(seed: int, later_s: float, rate: float) -> Any:
     light = np.convolve(rng.normal(0, 25, 40 * 25), np.ones(5) / 5, "same")
 
     def picture(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        at = max(index / rate - later_s, 0.0) * 25
+        at = max(index / rate - later_s, 0.0) * 25 + 1e-6
         row, column = walk[int(at)] * 0.5
         shown = np.roll(texture, (int(row), int(column)), (0, 1))[: SIZE[1], : SIZE[0]] + light[int(at)]
         grey = np.full((SIZE[1], SIZE[0]), 128, np.uint8)
