@@ -70,7 +70,7 @@ def clip(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("compare")
     clip(made / "reference.mp4")
-    clip(made / "late.mp4", picture_s=2.0, sound_s=1.85, codec_options={"crf": "36"})
+    clip(made / "late.mp4", picture_s=2.0, sound_s=1.85, codec_options={"crf": "30"})
     clip(made / "fifty.mp4", picture_s=0.48, sound_s=0.98, rate=50)
     clip(made / "other.mp4", seed=7)
     clip(made / "silent.mp4", audio=None)
@@ -109,7 +109,8 @@ def test_copies_are_placed_and_other_content_is_called_other(folder: Path) -> No
 
 @pytest.mark.timeout(300)
 def test_limits_can_be_chosen(folder: Path) -> None:
-    code, (document,), text = compared(folder, "late.mp4", "--max-advanced", "200", "--format", "json")
+    wide = ("--max-advanced", "200", "--max-lost", "50")
+    code, (document,), text = compared(folder, "late.mp4", *wide, "--format", "json")
     assert (code, document["verdict"]) == (0, "matches"), text
     code, (document,), text = compared(
         folder, "late.mp4", "--max-advanced", "200", "--max-delay", "1", "--format", "json"

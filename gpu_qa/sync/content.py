@@ -34,7 +34,7 @@ HALF_LIFE_S = 60.0
 """Evidence of so much material ago counts half: an offset that changes is followed."""
 APART_S = 0.12
 """A rival answer is farther away than this."""
-CONFIDENCE = (2.93, -1.46)
+CONFIDENCE = (4.39, -1.98)
 """Slope and offset of the logistic to confidence from the lead over the best rival, log probability, over the square
 root of the seconds that it rests on: by chance alone a lead grows as that root."""
 ZERO_S = 0.0
