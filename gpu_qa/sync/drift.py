@@ -61,10 +61,11 @@ def course(at_s: Sequence[float], delay_s: Sequence[float]) -> Course | None:
     allowed = JUMP_S + MOST_PPM * 1e-6 * np.diff(times)
     breaks = np.flatnonzero(np.abs(np.diff(delays)) > allowed) + 1
     parts = [part for part in np.split(np.arange(len(times)), breaks) if len(part)]
-    # A single answer between two that agree is wrong, no jump.
+    # A single answer that no other one bears out is wrong, no jump.
+    are_borne_out = any(len(part) > 1 for part in parts)
     kept: list[np.ndarray] = []
-    for number, part in enumerate(parts):
-        if len(part) == 1 and 0 < number < len(parts) - 1:
+    for part in parts:
+        if len(part) == 1 and are_borne_out:
             continue
         if kept and abs(delays[part[0]] - delays[kept[-1][-1]]) <= JUMP_S + MOST_PPM * 1e-6 * (
             times[part[0]] - times[kept[-1][-1]]

@@ -23,8 +23,9 @@ REACH = 4
 """Pictures before and after the expected one that are tried."""
 SAME_RATE = 0.01
 """Rates that differ by less than this share are the same."""
-STEP_COST = 12.0
-"""What a lost or repeated picture costs: as much as so many cells that differ by their own noise."""
+STEP_COST = 120.0
+"""What a lost or repeated picture costs: as much as so many cells that differ by their own noise. With 12, 7 of 40 copies
+without a loss had one; with 120 none, and 91 of 100 of the planted losses that 12 finds are still found."""
 TELLING = 2.0
 """A picture says which one it is where the next best differs by this many times what the best one does."""
 

@@ -57,14 +57,16 @@ class ReferenceLimits:
     """From the start of one stretch to that of the next."""
     least_s: float = 3.0
     """What is laid over one another must have so much in common time."""
-    picture_coefficient: float = 0.5
-    """The picture matches from here on; chosen by benchmarks/compare.py."""
+    picture_coefficient: float = 0.7
+    """The picture matches from here on: other content reached 0.62, copies 0.9 where they fill a stretch."""
     picture_margin: float = 0.15
     """And where it exceeds any other place by this; chosen by benchmarks/compare.py."""
-    sound_coefficient: float = 0.5
-    """The sound matches from here on; chosen by benchmarks/compare.py."""
+    sound_coefficient: float = 0.65
+    """The sound matches from here on: other content reached 0.52, copies 0.84 where they fill a stretch."""
     sound_margin: float = 0.15
     """And where it exceeds any other place by this; chosen by benchmarks/compare.py."""
+    differs_below: float = 0.5
+    """Below this coefficient it is not in the reference; from here up to where it matches nothing is said."""
     still: float = 0.0015
     """Root mean square of the change in 0.1 s up to which a picture is still, fraction of full scale."""
     heard_s: float = 1.0
@@ -249,7 +251,7 @@ def _picture(
     if found is None:
         return Placing("unknown", "too little of both at the same time"), None
     fit = found.fit
-    placing = _placing(fit, limits.picture_coefficient, limits.picture_margin)
+    placing = _placing(fit, limits.picture_coefficient, limits.picture_margin, limits)
     if placing.state != "matches":
         return placing, None
     matched = match(ours, theirs, found)
@@ -276,12 +278,14 @@ def _sound(
     fit = sound_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
     if fit is None:
         return Placing("unknown", "too little of both at the same time")
-    return _placing(fit, limits.sound_coefficient, limits.sound_margin)
+    return _placing(fit, limits.sound_coefficient, limits.sound_margin, limits)
 
 
-def _placing(fit: Fit, coefficient: float, margin: float) -> Placing:
-    if fit.coefficient < coefficient:
+def _placing(fit: Fit, coefficient: float, margin: float, limits: ReferenceLimits) -> Placing:
+    if fit.coefficient < limits.differs_below:
         return Placing("differs", "not in the reference", None, None, fit.coefficient, fit.margin)
+    if fit.coefficient < coefficient:
+        return Placing("unknown", "it fits the reference too loosely", None, None, fit.coefficient, fit.margin)
     if fit.margin < margin:
         reason = "it fits several places of the reference about as well"
         return Placing("unknown", reason, None, None, fit.coefficient, fit.margin)
