@@ -101,7 +101,9 @@ def reference(pieces: Sequence[tuple[Path, float]], rate: str, out: Path) -> boo
     for number, (path, start_s) in enumerate(pieces):
         inputs += ["-ss", f"{start_s:g}", "-t", f"{PIECE_S:g}", "-i", str(path)]
         chains += f"[{number}:v:0]scale={SIZE},setsar=1,fps={rate},format=yuv420p,setpts=PTS-STARTPTS[v{number}];"
-        chains += f"[{number}:a:0]aresample=48000,aformat=channel_layouts=stereo,asetpts=PTS-STARTPTS[a{number}];"
+        chains += (
+            f"[{number}:a:0]aresample=48000:async=1,aformat=channel_layouts=stereo,asetpts=PTS-STARTPTS[a{number}];"
+        )
         labels += f"[v{number}][a{number}]"
     chains += f"{labels}concat=n={len(pieces)}:v=1:a=1[v][a]"
     return ffmpeg(

@@ -241,6 +241,7 @@ class StreamAnalysis:
         self.failure = failure
         self._error = f"internal error: {type(failure).__name__}: {failure}"
         self._ended_s = time.monotonic()
+        self._listener.close()
         yield from self._close_events()
 
     def _judge(self, measured: Measured) -> Iterator[Event]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TYPE_CHECKING
 
 from gpu_qa.sync.content import ContentCarry, answer_of, content_windows, gathered, told, window_evidence
@@ -22,10 +20,8 @@ _MOST = 8
 """Series of a stream that wait to be looked at, at most; then whoever brings more waits."""
 
 
-@cache
-def _threads() -> ThreadPoolExecutor:
-    """Shared by all streams. Most of the work is done without the GIL."""
-    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="gpu-qa sync")
+_TURNS = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""So many streams are listened to at a time. Most of the work is done without the GIL."""
 
 
 class Listener:
@@ -33,7 +29,8 @@ class Listener:
 
     Args:
         weights: Of the nets.
-        threaded: Work in a thread beside; answers then come with a later call, the last ones with the last call.
+        threaded: Work in a thread beside, which ends when there is nothing to do; answers then come with a later call,
+            the last ones with the last call.
     """
 
     def __init__(self, weights: Weights, *, threaded: bool = True) -> None:
@@ -44,7 +41,7 @@ class Listener:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Sequence[VideoSeries], Sequence[AudioSeries], bool]] = deque()
         self._answers: list[SyncSeries] = []
-        self._works = False
+        self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
     def take(
@@ -62,22 +59,39 @@ class Listener:
         with self._changed:
             if video or audio or finished:
                 self._waiting.append((video, audio, finished))
-            if self._waiting and not self._works:
-                self._works = True
-                _threads().submit(self._work)
-            while self._works and (finished or len(self._waiting) > _MOST):
+            if self._waiting and self._thread is None:
+                thread = threading.Thread(target=self._work, name="gpu-qa sync", daemon=True)
+                thread.start()
+                self._thread = thread
+            last = self._thread if finished else None
+            while self._thread is not None and len(self._waiting) > _MOST:
                 self._changed.wait()
+        if last is not None:
+            last.join()
+        with self._changed:
             if self._failure is not None:
                 raise self._failure
             answers, self._answers = self._answers, []
         return answers
 
+    def close(self) -> None:
+        """Nothing more is wanted; waits for what is being done."""
+        with self._changed:
+            self._waiting.clear()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
     def _work(self) -> None:
+        with _TURNS:
+            self._work_off()
+
+    def _work_off(self) -> None:
         while True:
             with self._changed:
                 self._changed.notify_all()
                 if not self._waiting or self._failure is not None:
-                    self._works = False
+                    self._thread = None
                     return
                 video, audio, finished = self._waiting.popleft()
             try:
