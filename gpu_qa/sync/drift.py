@@ -14,7 +14,7 @@ __all__ = ["Course", "Jump", "course"]
 
 JUMP_S = 0.02
 """Two delays in a row, in seconds, that differ by more than this and by what drift explains are a jump: half a picture
-at 25 per second, forty times the spread of delays that stay (benchmarks/compare.py)."""
+at 25 per second, forty times the spread of delays that stay in copies of real clips; ours."""
 MOST_PPM = 1000.0
 """Drift that is looked for; beyond it, 3.6 s an hour, delays jump all the time."""
 LEAST_ANSWERS = 5

@@ -24,8 +24,9 @@ REACH = 4
 SAME_RATE = 0.01
 """Rates that differ by less than this share are the same."""
 STEP_COST = 120.0
-"""What a lost or repeated picture costs: as much as so many cells that differ by their own noise. With 12, 7 of 40 copies
-that lost nothing were told to; with 120 none. Of planted losses about a quarter are counted: many clips hardly move."""
+"""What a lost or repeated picture costs: as much as so many cells that differ by their own noise. With 12, 7 of 40
+copies that lost nothing were told to; with 120 none. Of planted losses about a
+quarter are counted, for many clips hardly move."""
 TELLING = 2.0
 """A picture says which one it is where the next best differs by this many times what the best one does."""
 

@@ -60,11 +60,11 @@ class ReferenceLimits:
     picture_coefficient: float = 0.7
     """The picture matches from here on: other content reached 0.62, copies 0.9 where they fill a stretch."""
     picture_margin: float = 0.15
-    """And where it exceeds any other place by this; chosen by benchmarks/compare.py."""
+    """And where it exceeds any other place by this; ours."""
     sound_coefficient: float = 0.65
     """The sound matches from here on: other content reached 0.52, copies 0.84 where they fill a stretch."""
     sound_margin: float = 0.15
-    """And where it exceeds any other place by this; chosen by benchmarks/compare.py."""
+    """And where it exceeds any other place by this; ours."""
     differs_below: float = 0.5
     """Below this coefficient it is not in the reference; from here up to where it matches nothing is said."""
     still: float = 0.0015

@@ -1,0 +1,94 @@
+"""One answer of all ways to know the A/V offset, in measurements, curve and events."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gpu_qa
+from gpu_qa.inject.writer import Coding
+from gpu_qa.series import SyncSeries
+from gpu_qa.sinks.sync import SyncRecorder
+from gpu_qa.sync_clip import SyncClip, write_sync_clip
+from tests.clips import make_clip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def answers(way: Any, *told: tuple[float, float]) -> SyncSeries:
+    """Offsets and confidences, one every 4 s."""
+    start_s = 4.0 * np.arange(len(told))
+    return SyncSeries(
+        way=way,
+        track=1,
+        start_s=start_s,
+        end_s=start_s + 4.0,
+        offset_s=np.array([offset_s for offset_s, _ in told]),
+        sigma_s=np.full(len(told), 0.01),
+        confidence=np.array([confidence for _, confidence in told], np.float32),
+    )
+
+
+def measured(*series: SyncSeries, **others: Any) -> dict[str, Any]:
+    recorder = SyncRecorder()
+    for one in series:
+        recorder.add(one)
+    return recorder.measurements(**others)
+
+
+def test_the_surest_way_in_order_of_trust_is_the_answer() -> None:
+    content, marker = answers("content", (0.2, 0.5), (0.1, 0.97)), answers("marker", (0.12, 0.98))
+    assert measured(content)["av_offset_method"] == "content"
+    both = measured(content, marker)
+    assert (both["av_offset_s"], both["av_offset_confidence"], both["av_offset_method"]) == (0.12, 0.98, "marker")
+    assert both["av_offset_ways"]["content"]["offset_s"] == 0.1
+    assert both["av_offset_ways"]["content"]["answers"] == 2
+    unsure = measured(content, answers("marker", (0.3, 0.3)))
+    assert unsure["av_offset_method"] == "content"
+
+
+def test_without_a_sure_answer_there_is_null_and_why() -> None:
+    nothing = measured(reason="there is no sound")
+    assert (nothing["av_offset_s"], nothing["av_offset_s_reason"]) == (None, "there is no sound")
+    assert nothing["av_offset_confidence"] is None
+    unsure = measured(answers("content", (0.1, 0.6)))
+    assert unsure["av_offset_s"] is None
+    assert unsure["av_offset_confidence"] == 0.6
+    assert unsure["av_offset_s_reason"]
+    assert measured()["av_drift_ppm"] is None
+    assert measured(markers=[SimpleNamespace(drift_ppm=49.96)])["av_drift_ppm"] == 50.0
+
+
+def test_the_curve_holds_sure_answers_with_their_spread() -> None:
+    recorder = SyncRecorder()
+    assert recorder.curves() == ()
+    recorder.add(answers("content", (0.1, 0.95), (0.5, 0.4)))
+    (curve,) = recorder.curves()
+    assert (curve.name, curve.unit) == ("av_offset", "ms")
+    assert (curve.low.min(), curve.high.max()) == (pytest.approx(90.0), pytest.approx(110.0))
+
+
+@pytest.mark.timeout(300)
+def test_a_marker_clip_tells_its_offset(tmp_path: Path) -> None:
+    path = tmp_path / "marker.mp4"
+    write_sync_clip(path, SyncClip(seconds=12.0, size=(160, 90), offset_s=0.2), Coding(preset="ultrafast"))
+    report = gpu_qa.analyze(path)
+    assert report.measurements["av_offset_method"] == "marker"
+    assert report.measurements["av_offset_s"] == pytest.approx(0.2, abs=0.0015)
+    (event,) = [event for event in report.events if event.kind == "av.offset"]
+    assert event.details["side"] == "early"
+    assert event.value == pytest.approx(200, abs=1.5)
+    assert event.severity in ("major", "critical")
+    assert any(curve.name == "av_offset" for curve in report.curves)
+
+
+def test_a_clip_without_sound_or_too_short_says_so(tmp_path: Path) -> None:
+    for name, audio, reason in (("a.mp4", None, "there is no sound"), ("b.mp4", "aac", "both seen and heard")):
+        report = gpu_qa.analyze(make_clip(tmp_path / name, seconds=0.6, size=(64, 48), audio=audio))
+        assert report.measurements["av_offset_s"] is None
+        assert reason in report.measurements["av_offset_s_reason"]
+        assert not [event for event in report.events if event.kind.startswith("av.")]
