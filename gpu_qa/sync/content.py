@@ -15,7 +15,7 @@ from gpu_qa.errors import ConfigError
 from gpu_qa.series import SyncSeries
 from gpu_qa.sync.measures import net_picture
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
-from gpu_qa.sync.shots import ShotCarry, Window, cut_shots, end_shots
+from gpu_qa.sync.shots import Seen, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.speech_bands import FLOOR
 from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, LAG_S, LAGS, RATIO, SHAPES, lag_scores
 
@@ -114,7 +114,7 @@ def _read(file: IO[bytes]) -> Weights:
 
 def content_windows(
     carry: ContentCarry,
-    video: Sequence[VideoSeries] = (),
+    video: Sequence[VideoSeries | Seen] = (),
     audio: Sequence[AudioSeries] = (),
     *,
     finished: bool = False,

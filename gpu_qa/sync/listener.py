@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from gpu_qa.sync.content import ContentCarry, answer_of, content_windows, gathered, told, window_evidence
+from gpu_qa.sync.shots import seen
 from gpu_qa_kernels.sync_net import FRAMES_PER_S
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
     from gpu_qa.sync.content import Evidence, Weights
+    from gpu_qa.sync.shots import Seen
 
 _MOST = 8
 """Series of a stream that wait to be looked at, at most; then whoever brings more waits."""
@@ -39,7 +41,7 @@ class Listener:
         self._carry = ContentCarry()
         self._evidence: Evidence | None = None
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[Sequence[VideoSeries], Sequence[AudioSeries], bool]] = deque()
+        self._waiting: deque[tuple[Sequence[Seen], Sequence[AudioSeries], bool]] = deque()
         self._answers: list[SyncSeries] = []
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -58,7 +60,7 @@ class Listener:
             return self._listened(video, audio, finished=finished)
         with self._changed:
             if video or audio or finished:
-                self._waiting.append((video, audio, finished))
+                self._waiting.append(([seen(one) for one in video], audio, finished))
             if self._waiting and self._thread is None:
                 thread = threading.Thread(target=self._work, name="gpu-qa sync", daemon=True)
                 thread.start()
@@ -102,7 +104,7 @@ class Listener:
                 self._answers += answers
 
     def _listened(
-        self, video: Sequence[VideoSeries], audio: Sequence[AudioSeries], *, finished: bool
+        self, video: Sequence[VideoSeries | Seen], audio: Sequence[AudioSeries], *, finished: bool
     ) -> list[SyncSeries]:
         heard, self._carry = content_windows(self._carry, video, audio, finished=finished)
         answers = []

@@ -30,6 +30,22 @@ _CODES = 255.0
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What shots are cut from, of a `VideoSeries`: it keeps no more of the series in memory."""
+
+    pts_s: np.ndarray
+    end_s: np.ndarray
+    motion: np.ndarray | None
+    chroma: np.ndarray
+    comparable: np.ndarray
+
+
+def seen(series: VideoSeries) -> Seen:
+    """The part of a series that is looked at."""
+    return Seen(series.pts_s, series.end_s, series.motion, series.chroma.copy(), series.comparable)
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """Pictures of one shot."""
 
@@ -63,7 +79,7 @@ class ShotCarry:
     """float16 [·, R, K, 7]: of the window that grows."""
 
 
-def cut_shots(series: VideoSeries, carry: ShotCarry) -> tuple[list[Window], ShotCarry]:
+def cut_shots(series: VideoSeries | Seen, carry: ShotCarry) -> tuple[list[Window], ShotCarry]:
     """Windows that became complete with these pictures: by length, or by a cut or a gap."""
     if series.motion is None:
         return [], carry
@@ -103,7 +119,7 @@ def _window(carry: ShotCarry) -> Window:
     return Window(carry.first, carry.blocks[0] if len(carry.blocks) == 1 else np.concatenate(carry.blocks))
 
 
-def _grown(carry: ShotCarry, series: VideoSeries, part: slice) -> tuple[ShotCarry, list[Window]]:
+def _grown(carry: ShotCarry, series: VideoSeries | Seen, part: slice) -> tuple[ShotCarry, list[Window]]:
     """Continue a shot with some pictures of a series."""
     times_s = series.pts_s[part]
     if not len(times_s) or series.motion is None:
