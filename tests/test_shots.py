@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_qa.series import VideoSeries
+from gpu_qa.sync.measures import packed, unpacked
 from gpu_qa.sync.shots import LONGEST, SHORTEST, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.motion_tiles import Motion
 from tests.series_builder import video_series
@@ -86,4 +87,25 @@ def test_a_ramp_is_interpolated_to_the_grid() -> None:
     (window,) = windows(series)
     steps_s = (window.first + np.arange(len(window))) / 25
     # Half a picture earlier than the picture that shows it, and twice as much in 1/25 s as in 1/50 s.
-    np.testing.assert_allclose(window.motion[2:, 3, 3, 1], 2 * (steps_s[2:] + 0.01), atol=0.01)
+    np.testing.assert_allclose(unpacked(window.motion)[2:, 3, 3, 1], 2 * (steps_s[2:] + 0.01), atol=0.1)
+
+
+def test_a_byte_holds_what_the_net_looks_at() -> None:
+    rng = np.random.default_rng(0)
+    motion = np.stack(
+        [
+            rng.uniform(0, 6, 5000),
+            np.sinh(rng.uniform(-4, 4, 5000)) * 4,
+            rng.uniform(-3, 3, 5000),
+            rng.uniform(-3, 3, 5000),
+            rng.uniform(0, 255, 5000),
+            rng.uniform(0, 127, 5000),
+            rng.uniform(-127, 127, 5000),
+        ],
+        -1,
+    ).astype(np.float32)
+    got = unpacked(packed(motion))
+    signed = np.arcsinh(got[:, 1] / 4) - np.arcsinh(motion[:, 1] / 4)
+    apart = np.abs(got - motion)
+    apart[:, 1] = np.abs(signed)
+    assert (apart.max(0) <= 0.5 / np.array([38, 25, 42, 42, 1, 2, 1]) + 1e-4).all()

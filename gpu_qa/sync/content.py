@@ -13,7 +13,7 @@ import numpy as np
 
 from gpu_qa.errors import ConfigError
 from gpu_qa.series import SyncSeries
-from gpu_qa.sync.measures import net_picture
+from gpu_qa.sync.measures import net_picture, unpacked
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
 from gpu_qa.sync.shots import Seen, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.speech_bands import FLOOR
@@ -34,7 +34,7 @@ HALF_LIFE_S = 60.0
 """Evidence of so much material ago counts half: an offset that changes is followed."""
 APART_S = 0.12
 """A rival answer is farther away than this."""
-CONFIDENCE = (4.39, -1.98)
+CONFIDENCE = (3.99, -1.8)
 """Slope and offset of the logistic to confidence from the lead over the best rival, log probability, over the square
 root of the seconds that it rests on: by chance alone a lead grows as that root."""
 ZERO_S = 0.0
@@ -163,7 +163,7 @@ def window_evidence(heard: Heard, weights: Weights) -> np.ndarray | None:
     sound = rows[present]
     if sound.std(0).mean() < _QUIET or sound.max() < np.log10(FLOOR) + 1:
         return None
-    motion = heard.window.motion.astype(np.float32)
+    motion = unpacked(heard.window.motion)
     if motion[..., 0].mean() < _STILL:
         return None
     filled = np.where(present[:, None], rows, sound.mean(0))

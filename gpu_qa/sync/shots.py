@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.sync.measures import on_grid, tile_motion
+from gpu_qa.sync.measures import on_grid, packed, tile_motion
 from gpu_qa_kernels.motion_tiles import SIDE, Motion
 from gpu_qa_kernels.sync_net import FRAMES_PER_S
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
 
-LONGEST = 100
-"""Steps of the grid in a window: 4 s."""
+LONGEST = 50
+"""Steps of the grid in a window: 2 s, as long as those that the net is trained on. With 4 s a third of the talkers that
+this finds were missed (docs/detectors/av_offset.md)."""
 SHORTEST = 20
 """A shorter shot says too little."""
 _CUT_CODES = 12.0
@@ -52,7 +53,7 @@ class Window:
     first: int
     """Step of the grid, on the stream's clock: `first` / 25 s is the first one."""
     motion: np.ndarray
-    """float16 [T, R, K, 7]: `tile_motion` on the grid."""
+    """uint8 [T, R, K, 7]: `tile_motion` on the grid, `packed`."""
 
     def __len__(self) -> int:
         return len(self.motion)
@@ -67,7 +68,7 @@ class ShotCarry:
     levels: np.ndarray | None = None
     """float32 [R, K]: its mean luma, 8-bit codes."""
     measures: np.ndarray | None = None
-    """float32 [n, R, K, 7]: of its last pictures, from which the grid goes on; null where a shot begins with it."""
+    """float16 [n, R, K, 7]: of its last pictures, from which the grid goes on; null where a shot begins with it."""
     times_s: tuple[float, ...] = ()
     mids_s: tuple[float, ...] = ()
     """When the pictures of `measures` are shown, and the middle between each and the one before."""
@@ -76,7 +77,7 @@ class ShotCarry:
     first: int = 0
     """Step of the grid at which `blocks` begin."""
     blocks: tuple[np.ndarray, ...] = ()
-    """float16 [·, R, K, 7]: of the window that grows."""
+    """uint8 [·, R, K, 7]: of the window that grows."""
 
 
 def cut_shots(series: VideoSeries | Seen, carry: ShotCarry) -> tuple[list[Window], ShotCarry]:
@@ -102,7 +103,7 @@ def cut_shots(series: VideoSeries | Seen, carry: ShotCarry) -> tuple[list[Window
         else:
             changes.append(change)
     carry, windows = _grown(carry, series, slice(begin, len(levels)))
-    last = replace(carry, time_s=float(series.pts_s[-1]), levels=levels[-1], changes=tuple(changes[-_BEFORE:]))
+    last = replace(carry, time_s=float(series.pts_s[-1]), levels=levels[-1].copy(), changes=tuple(changes[-_BEFORE:]))
     return done + windows, last
 
 
@@ -126,7 +127,7 @@ def _grown(carry: ShotCarry, series: VideoSeries | Seen, part: slice) -> tuple[S
         return carry, []
     step_s = np.diff(times_s, prepend=carry.time_s)
     redness = (series.chroma[part, 1] - series.chroma[part, 0]) * _CODES
-    measures = tile_motion(series.motion[part], redness, step_s)
+    measures = tile_motion(series.motion[part], redness, step_s).astype(np.float16)
     mids_s = times_s - step_s / 2
     if carry.measures is not None:
         measures = np.concatenate([carry.measures, measures])
@@ -138,10 +139,10 @@ def _grown(carry: ShotCarry, series: VideoSeries | Seen, part: slice) -> tuple[S
     if len(times_s) > 1 and until > first + known:
         grid_s = np.arange(first + known, until) / FRAMES_PER_S
         moving, still = on_grid(measures[..., :4], mids_s, grid_s), on_grid(measures[..., 4:], times_s, grid_s)
-        blocks = (*blocks, np.concatenate([moving, still], -1).astype(np.float16))
+        blocks = (*blocks, packed(np.concatenate([moving, still], -1)))
     while sum(map(len, blocks)) >= LONGEST:
         whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-        windows.append(Window(first, whole[:LONGEST]))
+        windows.append(Window(first, whole[:LONGEST].copy()))
         first, blocks = first + LONGEST, (whole[LONGEST:].copy(),)
     grid_until_s = (first + sum(map(len, blocks)) - 1) / FRAMES_PER_S
     kept = max(int(np.searchsorted(mids_s, grid_until_s, side="right")) - 1, 0)

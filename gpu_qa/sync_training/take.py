@@ -12,7 +12,7 @@ from gpu_qa.decode import open_decoder
 from gpu_qa.errors import GpuQaError
 from gpu_qa.features import HostPictures, StreamFeatures
 from gpu_qa.sources import open_source
-from gpu_qa.sync.measures import ROWS_PER_S, on_grid
+from gpu_qa.sync.measures import ROWS_PER_S, on_grid, unpacked
 from gpu_qa.sync.rows import RowCarry, add_rows
 from gpu_qa.sync.shots import ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.speech_bands import WINDOW_S, speech_bands, window_length
@@ -105,4 +105,7 @@ def footage_takes(path: Path) -> list[Take]:
     if rows.rows is None:
         raise GpuQaError(f"{path}: its sound could not be decoded")
     heard = rows.rows
-    return [Take(window.motion, heard, RATIO * window.first - rows.first) for window in [*windows, *end_shots(shots)]]
+    return [
+        Take(unpacked(window.motion).astype(np.float16), heard, RATIO * window.first - rows.first)
+        for window in [*windows, *end_shots(shots)]
+    ]
