@@ -76,15 +76,19 @@ def peak(at_s: float, height: float) -> np.ndarray:
 
 @pytest.mark.parametrize("at_s", [-0.513, 0.0, 0.126])
 def test_the_answer_lies_between_lags(at_s: float) -> None:
-    answer = answer_of(Evidence(peak(at_s, 9.0), 4.0))
+    answer = answer_of(Evidence(peak(at_s, 9.0), 8.0))
     assert answer.offset_s == pytest.approx(at_s, abs=0.004)
     assert answer.confidence > 0.9
 
 
 def test_a_lead_counts_less_where_more_material_was_needed_for_it() -> None:
-    short, long = (answer_of(Evidence(peak(0.0, 3.0), length_s)).confidence for length_s in (4.0, 60.0))
+    short, long = (answer_of(Evidence(peak(0.0, 3.0), length_s)).confidence for length_s in (8.0, 60.0))
     assert short > long
     assert answer_of(Evidence(np.zeros(LAGS), 10.0)).confidence < 0.3
+
+
+def test_two_seconds_are_never_enough() -> None:
+    assert answer_of(Evidence(peak(0.0, 50.0), 2.0)).confidence <= 0.25
 
 
 def test_an_offset_that_changes_is_followed_and_old_evidence_fades() -> None:

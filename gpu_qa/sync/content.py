@@ -34,9 +34,14 @@ HALF_LIFE_S = 60.0
 """Evidence of so much material ago counts half: an offset that changes is followed."""
 APART_S = 0.12
 """A rival answer is farther away than this."""
-CONFIDENCE = (3.99, -1.8)
-"""Slope and offset of the logistic to confidence from the lead over the best rival, log probability, over the square
-root of the seconds that it rests on: by chance alone a lead grows as that root."""
+RISE_SHARE = 0.5
+"""Share of the peak's rise above the mean of all lags farther away that counts beside its lead over the best of them:
+of 0 to 1.5 what answers most at the same rate of answers to other sound (docs/detectors/av_offset.md)."""
+CONFIDENCE = (3.6, -3.78)
+"""Slope and offset of the logistic to confidence from lead and rise, log probability, over the square root of the
+seconds that they rest on: by chance alone they grow as that root."""
+LEAST_S = 8.0
+"""With less material than this confidence is less in proportion: one window may be as sure of what is wrong."""
 ZERO_S = 0.0
 """What the net tells of material in sync."""
 _STILL = 0.02
@@ -206,7 +211,8 @@ def answer_of(evidence: Evidence) -> Answer:
     lags = evidence.lags
     top = int(np.argmax(lags))
     far = np.abs(LAGS_S - LAGS_S[top]) > APART_S
-    lead = float(lags[top] - lags[far].max()) / float(np.sqrt(evidence.length_s))
+    lead, rise = float(lags[top] - lags[far].max()), float(lags[top] - lags[far].mean())
+    score = (lead + RISE_SHARE * rise) / float(np.sqrt(evidence.length_s))
     offset_s = float(LAGS_S[top])
     if 0 < top < LAGS - 1:
         before, here, after = lags[top - 1 : top + 2]
@@ -218,7 +224,8 @@ def answer_of(evidence: Evidence) -> Answer:
     mean = float((near * LAGS_S).sum())
     sigma_s = float(np.sqrt((near * (LAGS_S - mean) ** 2).sum() + (LAG_S / 4) ** 2))
     slope, at_none = CONFIDENCE
-    return Answer(offset_s - ZERO_S, sigma_s, float(1 / (1 + np.exp(-(slope * lead + at_none)))))
+    sure = float(1 / (1 + np.exp(-(slope * score + at_none))))
+    return Answer(offset_s - ZERO_S, sigma_s, sure * min(1.0, evidence.length_s / LEAST_S))
 
 
 def told(heard: Heard, answer: Answer) -> SyncSeries:
