@@ -6,7 +6,7 @@ Passive: the engine hands it what the stream's reader delivers, in one thread at
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpu_qa.config import Settings, known_detectors, settings_json
@@ -16,12 +16,8 @@ from gpu_qa.series import Report, StreamFact
 from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sinks.measurements import Counts, media_json
 from gpu_qa.sinks.sound_pictures import SoundPictureRecorder
-from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder
-from gpu_qa.sync.content import own_weights, shipped_weights
-from gpu_qa.sync.listener import Listener
-from gpu_qa.sync.marker import marker_step, marker_sync
-from gpu_qa.sync.timestamps import timestamp_step, timestamp_sync
+from gpu_qa.stream_sync import NOT_ASKED, StreamSync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,9 +25,7 @@ if TYPE_CHECKING:
     from gpu_qa.config import DetectorSettings
     from gpu_qa.features import Heard, MeasuredPicture, MeasuredSound
     from gpu_qa.media import AudioSamples, MediaFacts, Note, SkippedFrame
-    from gpu_qa.series import Detector, Event, EventTiming, Evidence, SyncSeries
-    from gpu_qa.sync.marker import MarkerCarry
-    from gpu_qa.sync.timestamps import TimestampCarry
+    from gpu_qa.series import Detector, Event, EventTiming, Evidence
 
 MAX_EVENTS = 10_000
 """Events kept for the report; further ones are told and counted, so that memory stays bounded."""
@@ -103,11 +97,7 @@ class StreamAnalysis:
         self._events: dict[str, Event] = {}
         self._untold = 0
         self._counts = Counts()
-        own = settings.detectors["av_offset"].limits.weights if "av_offset" in settings.detectors else None
-        self._listener = Listener(shipped_weights() if own is None else own_weights(own))
-        self._sync = SyncRecorder()
-        self._marker: MarkerCarry | None = None
-        self._timestamps: TimestampCarry | None = None
+        self._sync = StreamSync(settings) if self.wants_sync else None
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
         self._error: str | None = None
@@ -227,8 +217,7 @@ class StreamAnalysis:
         try:
             if self._features is not None:
                 yield from self._judge(self._features.flush(rest, ended=True))
-                if self.wants_sync:
-                    yield from self._synchronise(Measured(), finished=True)
+                yield from self._synchronise(Measured(), finished=True)
                 yield from self._judge_stream(finished=True)
                 if error is None and not stopped and not self.satisfied:
                     yield from self._conclude()
@@ -241,7 +230,8 @@ class StreamAnalysis:
         self.failure = failure
         self._error = f"internal error: {type(failure).__name__}: {failure}"
         self._ended_s = time.monotonic()
-        self._listener.close()
+        if self._sync is not None:
+            self._sync.close()
         yield from self._close_events()
 
     def _judge(self, measured: Measured) -> Iterator[Event]:
@@ -258,26 +248,14 @@ class StreamAnalysis:
         for spectrum in measured.spectrum:
             self._sounds.add_spectrum(spectrum)
             yield from self._weigh("spectrum", spectrum)
-        if self.wants_sync:
-            yield from self._synchronise(measured)
+        yield from self._synchronise(measured)
         has_facts = self._features is not None and self._features.has_facts
         if measured.video or measured.audio or has_facts:
             yield from self._judge_stream()
 
     def _synchronise(self, measured: Measured, *, finished: bool = False) -> Iterator[Event]:
         """Find out how far sound and picture are apart."""
-        marked: list[SyncSeries] = []
-        for video in measured.video:
-            found, self._marker = marker_step(video, None, self._marker)
-            marked += found
-        for audio in measured.audio:
-            found, self._marker = marker_step(None, audio, self._marker)
-            marked += found
-        if finished:
-            found, self._marker = marker_step(None, None, self._marker, finished=True)
-            marked += found
-        for answer in (*marked, *self._listener.take(measured.video, measured.audio, finished=finished)):
-            self._sync.add(answer)
+        for answer in self._sync.take(measured, finished=finished) if self._sync is not None else ():
             yield from self._weigh("sync", answer)
 
     def _judge_stream(self, *, until_s: float | None = None, finished: bool = False) -> Iterator[Event]:
@@ -288,7 +266,8 @@ class StreamAnalysis:
                 unknown = {index for index, _ in self.reading.undecodable}
                 known = {i: end_s for i, end_s in series.audio_until_s.items() if i not in unknown}
                 series = replace(series, audio_until_s=known)
-            _, self._timestamps = timestamp_step(series, self._timestamps)
+            if self._sync is not None:
+                self._sync.note(series)
             yield from self._weigh("stream", series)
 
     def _weigh(self, consumes: str, series: Any) -> Iterator[Event]:
@@ -339,20 +318,11 @@ class StreamAnalysis:
             media=media_json(self._facts),
             events=tuple(sorted(self._events.values(), key=lambda event: (event.start_s, event.id))),
             measurements=self._measurements(),
-            curves=(*self._curves.curves(), *self._sync.curves()),
+            curves=(*self._curves.curves(), *(self._sync.curves() if self._sync is not None else ())),
             thumbnails={**self._thumbnails.thumbnails, **self._sounds.pictures},
             settings=settings_json(self.settings),
             error=error,
         )
-
-    def _no_sync(self) -> str | None:
-        """Why the A/V offset cannot be measured; null where that is not known."""
-        if not self.wants_sync:
-            return "the detector av_offset is off"
-        kinds = {track.kind for track in self._facts.tracks} if self._facts else set()
-        if "video" not in kinds:
-            return "there is no picture"
-        return None if "audio" in kinds else "there is no sound"
 
     def _not_decoded(self) -> str | None:
         """Why the input, or a track of it, gave nothing to judge; null where all of them did."""
@@ -373,11 +343,7 @@ class StreamAnalysis:
             "decoders": list(reading.decoders),
             "decoder_fallbacks": list(reading.fallbacks),
             **self._curves.loudness.measurements(),
-            **self._sync.measurements(self._no_sync(), markers=marker_sync(self._marker)),
-            "av_timestamps": [
-                {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(one).items()}
-                for one in timestamp_sync(self._timestamps)
-            ],
+            **(self._sync.measurements(self._facts) if self._sync is not None else NOT_ASKED),
         }
         if reading.undecodable:
             measured["undecodable"] = [reason for _, reason in reading.undecodable]

@@ -213,8 +213,10 @@ def spectrum_series(
 def _names(series: VideoSeries | AudioSeries | SpectrumSeries) -> tuple[str, ...]:
     """The arrays that have a value per step."""
     if isinstance(series, VideoSeries):
-        return PER_FRAME
-    return _PER_HOP if isinstance(series, AudioSeries) else _PER_STEP
+        return PER_FRAME if series.motion is None else (*PER_FRAME, "motion")
+    if isinstance(series, AudioSeries):
+        return _PER_HOP if series.speech is None else (*_PER_HOP, "speech")
+    return _PER_STEP
 
 
 def joined(*series: S) -> S:

@@ -70,7 +70,7 @@ def clip(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("compare")
     clip(made / "reference.mp4")
-    clip(made / "late.mp4", picture_s=2.0, sound_s=1.85, codec_options={"crf": "30"})
+    clip(made / "late.mp4", picture_s=2.0, sound_s=1.85, codec_options={"crf": "36"})
     clip(made / "fifty.mp4", picture_s=0.48, sound_s=0.98, rate=50)
     clip(made / "other.mp4", seed=7)
     clip(made / "silent.mp4", audio=None)
@@ -109,7 +109,7 @@ def test_copies_are_placed_and_other_content_is_called_other(folder: Path) -> No
 
 @pytest.mark.timeout(300)
 def test_limits_can_be_chosen(folder: Path) -> None:
-    wide = ("--max-advanced", "200", "--max-lost", "50")
+    wide = ("--max-advanced", "200")
     code, (document,), text = compared(folder, "late.mp4", *wide, "--format", "json")
     assert (code, document["verdict"]) == (0, "matches"), text
     code, (document,), text = compared(
@@ -117,6 +117,26 @@ def test_limits_can_be_chosen(folder: Path) -> None:
     )
     assert code != 0, text
     assert document["skew_s"] is None
+
+
+@pytest.mark.timeout(300)
+def test_pictures_that_are_missing_are_counted(folder: Path) -> None:
+    """Of 17 that were left out, with their time, most; of copies that lost none, none (the tests above)."""
+    shown = picture_of(1, 0.0, 25)
+    make_clip(
+        folder / "gaps.mp4",
+        seconds=SECONDS,
+        size=SIZE,
+        picture=lambda index: shown(index + (index + 10) // 19),
+        pts_s=lambda index: (index + (index + 10) // 19) / 25,
+        sound=sound_of(1, 0.0),
+    )
+    code, (document,), text = compared(folder, "gaps.mp4", "--format", "json")
+    assert code == 1, text
+    assert 8 <= document["frames_lost"] <= 18
+    assert document["frames_repeated"] == 0
+    assert document["skew_s"] == pytest.approx(0.0, abs=0.002)
+    assert "pictures are missing" in " ".join(document["problems"])
 
 
 @pytest.mark.timeout(300)

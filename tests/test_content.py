@@ -28,9 +28,7 @@ from gpu_qa.sync_training.take import rendered_take
 from gpu_qa_kernels.motion_tiles import Motion
 from gpu_qa_kernels.speech_bands import BANDS
 from gpu_qa_kernels.sync_net import AUDIO_MARGIN, LAGS
-from tests.series_builder import audio_series, video_series
-from tests.test_shots import part as pictures_of
-from tests.test_sync_rows import part as sound_of
+from tests.series_builder import audio_series, cut, video_series
 
 if TYPE_CHECKING:
     from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
@@ -118,8 +116,8 @@ VIDEO, AUDIO = programme()
 def windows(order: list[tuple[str, int, int]]) -> list[Heard]:
     carry, found = ContentCarry(), list[Heard]()
     for what, first, until in order:
-        video = [pictures_of(VIDEO, first, until)] if what == "video" else []
-        audio = [sound_of(AUDIO, first, until)] if what == "audio" else []
+        video = [cut(VIDEO, (first, until))[1]] if what == "video" else []
+        audio = [cut(AUDIO, (first, until))[1]] if what == "audio" else []
         heard, carry = content_windows(carry, video, audio)
         found += heard
     heard, _ = content_windows(carry, finished=True)
@@ -149,8 +147,8 @@ def test_any_cut_and_order_gives_the_same_windows(pictures: list[int], hops: lis
 def answers(listener: Listener) -> list[SyncSeries]:
     found = []
     for second in range(9):
-        found += listener.take([pictures_of(VIDEO, 25 * second, 25 * second + 25)])
-        found += listener.take([], [sound_of(AUDIO, 100 * second, 100 * second + 100)])
+        found += listener.take([cut(VIDEO, (25 * second, 25 * second + 25))[1]])
+        found += listener.take([], [cut(AUDIO, (100 * second, 100 * second + 100))[1]])
     return found + listener.take(finished=True)
 
 

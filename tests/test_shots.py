@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_qa.series import VideoSeries
 from gpu_qa.sync.measures import packed, unpacked
 from gpu_qa.sync.shots import LONGEST, SHORTEST, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.motion_tiles import Motion
-from tests.series_builder import video_series
+from tests.series_builder import cut, video_series
+
+if TYPE_CHECKING:
+    from gpu_qa.series import VideoSeries
 
 
 def moving(frames: int, *, frame_rate: float = 25.0, cut_at: int | None = None, seed: int = 0) -> VideoSeries:
@@ -26,21 +27,11 @@ def moving(frames: int, *, frame_rate: float = 25.0, cut_at: int | None = None, 
     return dataclasses.replace(series, motion=motion)
 
 
-def part(series: VideoSeries, first: int, until: int) -> VideoSeries:
-    fields: dict[str, Any] = {}
-    for field in dataclasses.fields(series):
-        value = getattr(series, field.name)
-        fields[field.name] = value[first:until] if isinstance(value, np.ndarray) else value
-    return VideoSeries(**fields)
-
-
 def windows(series: VideoSeries, cuts: list[int] | None = None) -> list[Window]:
     carry, found = ShotCarry(), list[Window]()
-    bounds = [0, *sorted(cuts or []), len(series)]
-    for first, until in itertools.pairwise(bounds):
-        if until > first:
-            fresh, carry = cut_shots(part(series, first, until), carry)
-            found += fresh
+    for piece in cut(series, cuts or []):
+        fresh, carry = cut_shots(piece, carry)
+        found += fresh
     return found + end_shots(carry)
 
 

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_qa.series import AudioSeries
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
 from gpu_qa_kernels.speech_bands import BANDS
-from tests.series_builder import audio_series
+from tests.series_builder import audio_series, cut
+
+if TYPE_CHECKING:
+    from gpu_qa.series import AudioSeries
 
 
 def spoken(seconds: float, *, start_s: float = 0.0) -> AudioSeries:
@@ -20,22 +21,13 @@ def spoken(seconds: float, *, start_s: float = 0.0) -> AudioSeries:
     return dataclasses.replace(series, speech=speech)
 
 
-def part(series: AudioSeries, first: int, until: int) -> AudioSeries:
-    fields: dict[str, Any] = {}
-    for field in dataclasses.fields(series):
-        value = getattr(series, field.name)
-        fields[field.name] = value[first:until] if isinstance(value, np.ndarray) else value
-    return AudioSeries(**fields)
-
-
 @settings(max_examples=30, deadline=None)
 @given(cuts=st.lists(st.integers(1, 99), max_size=6, unique=True), start_s=st.floats(-1, 5))
 def test_rows_stand_on_the_clock_however_the_sound_is_cut(cuts: list[int], start_s: float) -> None:
     """The bands are the time itself: row j must hold j / 100 s."""
     series, carry = spoken(1.0, start_s=start_s), RowCarry()
-    bounds = [0, *sorted(cuts), 100]
-    for first, until in itertools.pairwise(bounds):
-        carry = add_rows(part(series, first, until), carry)
+    for piece in cut(series, cuts):
+        carry = add_rows(piece, carry)
     assert carry.rows is not None
     assert 98 <= len(carry.rows) <= 101
     np.testing.assert_allclose(carry.rows[:, 0], (carry.first + np.arange(len(carry.rows))) / 100, atol=1e-4)

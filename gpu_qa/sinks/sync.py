@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from gpu_qa.series import SyncSeries
 
-WAYS = ("marker", "reference", "content")
-"""In order of trust: an earlier one that is sure is the answer."""
+WAYS = ("marker", "content", "timestamps")
+"""In order of trust: an earlier one that is sure is the answer. Timestamps say by how much the offset has changed since
+the start, and are never sure of more."""
 CONFIDENT = 0.9
 """From here on an answer is given."""
 

@@ -121,22 +121,18 @@ def picture_fit(
 
 def activity(pictures: Pictures) -> float:
     """How much the picture changes: root mean square over cells of their change in 0.1 s, a fraction of full scale."""
-    start_s, count = float(pictures.pts_s[0]), max(2, round((pictures.end_s[-1] - pictures.pts_s[0]) / COARSE_S))
-    shown, valid = held(
-        pictures.pts_s,
-        pictures.end_s,
-        cells(pictures.luma, full_area),
-        start_s=start_s,
-        step_s=COARSE_S,
-        count=count,
-        hold_s=HOLD_S,
-    )
-    change, valid = _differences(shown, valid, COARSE_S)
+    change, valid = _cell_changes(pictures, full_area, float(pictures.pts_s[0]), COARSE_S)
     return float(np.sqrt((change[:, valid] ** 2).mean())) if valid.any() else 0.0
 
 
 def _changes(pictures: Pictures, area: Area, step_s: float) -> Rows:
     start_s = float(np.floor(pictures.pts_s[0] / step_s) * step_s)
+    change, valid = _cell_changes(pictures, area, start_s, step_s)
+    return Rows((change / (np.abs(change) + COMPRESS)).astype(np.float32), valid, start_s, step_s)
+
+
+def _cell_changes(pictures: Pictures, area: Area, start_s: float, step_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """The cells' changes on a grid of time, and where they are known."""
     count = max(2, round((pictures.end_s[-1] - start_s) / step_s))
     shown, valid = held(
         pictures.pts_s,
@@ -147,8 +143,7 @@ def _changes(pictures: Pictures, area: Area, step_s: float) -> Rows:
         count=count,
         hold_s=HOLD_S,
     )
-    change, valid = _differences(shown, valid, step_s)
-    return Rows((change / (np.abs(change) + COMPRESS)).astype(np.float32), valid, start_s, step_s)
+    return _differences(shown, valid, step_s)
 
 
 def _differences(shown: np.ndarray, valid: np.ndarray, step_s: float) -> tuple[np.ndarray, np.ndarray]:

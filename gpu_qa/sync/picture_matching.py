@@ -25,10 +25,14 @@ SAME_RATE = 0.01
 """Rates that differ by less than this share are the same."""
 STEP_COST = 120.0
 """What a lost or repeated picture costs: as much as so many cells that differ by their own noise. With 12, 7 of 40
-copies that lost nothing were told to; with 120 none. Of planted losses about a
-quarter are counted, for many clips hardly move."""
+copies that lost nothing were told to; with 120 none. Of planted losses about a quarter are counted: many clips
+hardly move."""
 TELLING = 2.0
 """A picture says which one it is where the next best differs by this many times what the best one does."""
+CLEARLY = 0.25
+"""A change fits a step clearly where it is off by no more than this share of what it is off another, squared; ours."""
+EVEN_S = 0.2
+"""A lost and a repeated picture so close together are one that a coarse copy made look like its neighbour; ours."""
 
 
 class Match(NamedTuple):
@@ -82,14 +86,44 @@ def match(probe: Pictures, reference: Pictures, found: PictureFit) -> Match | No
     steps = np.diff(chosen)
     # A step is sure where the pictures on both its sides say which ones they are.
     sure = telling[1:] & telling[:-1]
-    lost = [at for at, step, known in zip(at_s[1:], steps, sure, strict=True) if known for _ in range(step - 1)]
-    repeated = at_s[1:][(steps == 0) & sure]
+    skips, stays = _seen_steps(ours, theirs, chosen)
+    lost = [at for at, step, known in zip(at_s[1:], steps, sure & skips, strict=True) if known for _ in range(step - 1)]
+    repeated = at_s[1:][(steps == 0) & sure & stays].tolist()
+    lost, repeated = _uneven(lost, repeated)
     return Match(
         float(np.median(differences)),
         spread / np.sqrt(telling.sum()),
         tuple(map(float, lost)),
-        tuple(map(float, repeated)),
+        tuple(repeated),
     )
+
+
+def _uneven(lost: list[float], repeated: list[float]) -> tuple[list[float], list[float]]:
+    """What is left without pairs of a lost and a repeated picture that lie close together; both rise."""
+    kept, left = [], list(repeated)
+    for at_s in lost:
+        pair = next((other_s for other_s in left if abs(other_s - at_s) <= EVEN_S), None)
+        if pair is None:
+            kept.append(at_s)
+        else:
+            left.remove(pair)
+    return kept, left
+
+
+def _seen_steps(ours: np.ndarray, theirs: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each picture clearly skips one after the one before it, and clearly stays with it, bool [T − 1] each.
+
+    That it looks like a neighbour is not enough in a coarse copy: its change must say so too.
+    """
+    change, at = np.diff(ours, axis=0), chosen[1:]
+
+    def apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        wanted = theirs[np.clip(second, 0, len(theirs) - 1)] - theirs[np.clip(first, 0, len(theirs) - 1)]
+        return np.asarray(((change - wanted) ** 2).sum(axis=1))
+
+    skips = apart(chosen[:-1], at) < CLEARLY * apart(at - 1, at)
+    stays = (change**2).sum(axis=1) < CLEARLY * apart(at, at + 1)
+    return skips, stays
 
 
 def _alike(ours: np.ndarray, theirs: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

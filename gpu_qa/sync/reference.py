@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gpu_qa.series import SyncSeries
 from gpu_qa.sync.picture_alignment import activity, picture_fit
 from gpu_qa.sync.picture_matching import match
 from gpu_qa.sync.sound_alignment import heard, sound_fit
 from gpu_qa.sync.strip import pictures_between, sound_between
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gpu_qa.sync.lag import Fit
     from gpu_qa.sync.picture_matching import Match
     from gpu_qa.sync.strip import Strip
@@ -33,7 +30,6 @@ __all__ = [
     "Stretch",
     "align",
     "needed_from_s",
-    "sync_series",
 ]
 
 State = Literal["matches", "differs", "outside", "unknown"]
@@ -192,25 +188,6 @@ def align(
         found.append(_stretch(reference, probe, next_s, end_s, covered_s, limits))
         next_s, covered_s = next_s + limits.step_s, end_s
     return found, Alignment(next_s, covered_s, carry.done)
-
-
-def sync_series(stretches: Sequence[Stretch], track: int) -> SyncSeries:
-    """The stretches as answers to the question of the offset, for whoever joins the ways to measure it.
-
-    Args:
-        stretches: In order of time.
-        track: Index of the audio track in the probe's container.
-    """
-    nan = float("nan")
-    return SyncSeries(
-        way="reference",
-        track=track,
-        start_s=np.array([one.start_s for one in stretches], np.float64),
-        end_s=np.array([one.end_s for one in stretches], np.float64),
-        offset_s=np.array([nan if one.skew_s is None else one.skew_s for one in stretches], np.float64),
-        sigma_s=np.array([nan if one.skew_sigma_s is None else one.skew_sigma_s for one in stretches], np.float64),
-        confidence=np.array([one.confidence for one in stretches], np.float32),
-    )
 
 
 def _has_come(strip: Strip, time_s: float) -> bool:

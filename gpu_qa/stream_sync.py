@@ -1,0 +1,87 @@
+"""The A/V offset of one stream: every way to know it is asked, and what they answer is kept for the report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from gpu_qa.sinks.sync import SyncRecorder
+from gpu_qa.sync.content import own_weights, shipped_weights
+from gpu_qa.sync.listener import Listener
+from gpu_qa.sync.marker import marker_step, marker_sync
+from gpu_qa.sync.timestamps import timestamp_step, timestamp_sync
+
+if TYPE_CHECKING:
+    from gpu_qa.config import Settings
+    from gpu_qa.features import Measured
+    from gpu_qa.media import MediaFacts
+    from gpu_qa.series import Curve, StreamSeries, SyncSeries
+    from gpu_qa.sync.marker import MarkerCarry
+    from gpu_qa.sync.timestamps import TimestampCarry
+
+
+class StreamSync:
+    """Asks all ways, in one thread at a time.
+
+    Args:
+        settings: Of the stream; those of the detector `av_offset` may name weights.
+
+    Raises:
+        ConfigError: The weights cannot be read.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        chosen = settings.detectors.get("av_offset")
+        own = chosen.limits.weights if chosen is not None else None
+        self._listener = Listener(shipped_weights() if own is None else own_weights(own))
+        self._marker: MarkerCarry | None = None
+        self._timestamps: TimestampCarry | None = None
+        self._recorder = SyncRecorder()
+
+    def take(self, measured: Measured, *, finished: bool = False) -> list[SyncSeries]:
+        """The answers by marker and by content that become known with these series, or at last."""
+        answers: list[SyncSeries] = []
+        for video in measured.video:
+            found, self._marker = marker_step(video, None, self._marker)
+            answers += found
+        for audio in measured.audio:
+            found, self._marker = marker_step(None, audio, self._marker)
+            answers += found
+        if finished:
+            found, self._marker = marker_step(None, None, self._marker, finished=True)
+            answers += found
+        answers += self._listener.take(measured.video, measured.audio, finished=finished)
+        for answer in answers:
+            self._recorder.add(answer)
+        return answers
+
+    def note(self, series: StreamSeries) -> None:
+        """Keep what timestamps say."""
+        shifts, self._timestamps = timestamp_step(series, self._timestamps)
+        for shift in shifts:
+            self._recorder.add(shift)
+
+    def close(self) -> None:
+        """Nothing more is wanted."""
+        self._listener.close()
+
+    def curves(self) -> tuple[Curve, ...]:
+        """How the offset went over time."""
+        return self._recorder.curves()
+
+    def measurements(self, facts: MediaFacts | None) -> dict[str, Any]:
+        """All that is known of the offset, JSON values; null has its reason beside it."""
+        kinds = {track.kind for track in facts.tracks} if facts else {"video", "audio"}
+        reason = None
+        if kinds != {"video", "audio"}:
+            reason = "there is no picture" if "video" not in kinds else "there is no sound"
+        return self._recorder.measurements(reason, markers=marker_sync(self._marker)) | {
+            "av_timestamps": [
+                {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(one).items()}
+                for one in timestamp_sync(self._timestamps)
+            ]
+        }
+
+
+NOT_ASKED: dict[str, Any] = SyncRecorder().measurements("no detector that runs judges it") | {"av_timestamps": []}
+"""The measurements of a stream whose offset nobody asks for."""
