@@ -253,8 +253,16 @@ def second_thread(stuff: Material) -> float:
     return 2 * alone_s / (time.perf_counter() - start_s)
 
 
+def _settled() -> None:
+    """Wait for the threads beside this one: what they work with is not kept."""
+    for thread in threading.enumerate():
+        if thread.name == "gpu-qa sync":
+            thread.join()
+
+
 def stream_mb(stuff: Material) -> tuple[float, float]:
     """What a stream keeps before its first picture and after the last one, 10⁶ bytes each."""
+    _settled()
     gc.collect()
     tracemalloc.start()
     try:
@@ -264,9 +272,7 @@ def stream_mb(stuff: Material) -> tuple[float, float]:
         gc.collect()
         before = tracemalloc.get_traced_memory()[0]
         used = whole(stuff)
-        for thread in threading.enumerate():
-            if thread.name == "gpu-qa sync":  # What it works with is not kept.
-                thread.join()
+        _settled()
         gc.collect()
         after = tracemalloc.get_traced_memory()[0]
     finally:
