@@ -27,6 +27,7 @@ __all__ = [
     "add",
     "add_to",
     "apart",
+    "call_for",
     "distance",
     "excess",
     "larger",
@@ -95,9 +96,9 @@ def _splat(builder: ir.IRBuilder, vector: ir.VectorType, value: ir.Value) -> ir.
     return builder.shuffle_vector(first, undefined, ir.Constant(index, None))
 
 
-def _pointer(context: Any, builder: ir.IRBuilder, array: Any, value: Any, index: Any, vector: ir.VectorType) -> Any:
+def _pointer(context: Any, builder: ir.IRBuilder, array: Any, value: Any, index: Any, kind: ir.Type) -> Any:
     data = context.make_array(array)(context, builder, value).data
-    return builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
 
 
 def _called(builder: ir.IRBuilder, name: str, one: ir.Value, other: ir.Value) -> ir.Value:
@@ -132,6 +133,22 @@ def load(typing_context: Any, array: Any, index: Any, shift: Any, mask: Any) -> 
         return builder.and_(builder.lshr(value, _splat(builder, vector, by)), _splat(builder, vector, kept))
 
     return lanes(array, types.intp, types.int64, types.int64), generate
+
+
+@intrinsic
+def call_for(typing_context: Any, array: Any, index: Any) -> _Intrinsic:
+    """Call for the memory around `array[index]`, which will be loaded soon; it need not be the array's."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(context, builder, signature.args[0], *arguments, ir.IntType(8))
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        to_read, often, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(prefetch, [pointer, to_read, often, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
 
 
 @intrinsic

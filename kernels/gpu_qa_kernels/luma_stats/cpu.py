@@ -41,12 +41,16 @@ _LEVELS, _LOW, _MIDDLE, _HIGH, _CHANGED, _ACROSS, _DOWN, _EDGE = range(8)
 
 _STRIP = 8
 """Rows of a strip at most: then one of them at most has a y divisible by 8."""
+_AHEAD = _STRIP
+"""So many rows ahead memory is called for: about the next strip, when it is time for it. A column of a strip lies in as
+many places as it has rows, which a processor does not guess; waiting for them took 0.6 ms of 1.6 for 1080 rows that
+were in no cache. 6 to 12 rows ahead give the same."""
 _PAD = 64
 """Elements after a line of column sums that a vector may reach into."""
 _REACH = 4 * lanes.LANES_16 + 257
 """Elements after the last line that sums over cells reach into: a cell whose sum fits 16 bits has at most 257."""
 
-_add, _add_to, _distance, _level = lanes.add, lanes.add_to, lanes.distance, lanes.level
+_add, _add_to, _call_for, _distance, _level = lanes.add, lanes.add_to, lanes.call_for, lanes.distance, lanes.level
 _load, _put, _read_only, _square_byte = lanes.load, lanes.put, lanes.read_only, lanes.square_byte
 _total, _zero, _LANES_8, _LANES_16, _TOTAL = lanes.total, lanes.zero, lanes.LANES_8, lanes.LANES_16, lanes.TOTAL
 
@@ -101,6 +105,8 @@ def _add_luma(
         upper = _load(data, above + x, shift, mask)
         here, before = start + x, previous_start + x
         for row in range(rows):
+            _call_for(data, here + _AHEAD * pitch)
+            _call_for(previous, before + _AHEAD * previous_pitch)
             v = _load(data, here, shift, mask)
             levels = _add(levels, _level(v))
             low = _add(low, _square_byte(v, 0))
@@ -134,6 +140,7 @@ def _add_chroma(
         levels = _zero(data)
         here = start + x
         for _ in range(rows):
+            _call_for(data, here + _AHEAD * pitch)
             levels = _add(levels, _level(_load(data, here, shift, mask)))
             here += pitch
         _add_to(sums, at + x, levels)
