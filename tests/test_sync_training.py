@@ -32,7 +32,7 @@ def take() -> Take:
 
 def test_impacts_are_seen_when_they_are_heard(take: Take) -> None:
     """The picture changes most where the sound sets in: the lag that fits best is 0, give or take a picture."""
-    change = take.motion[..., 0].astype(np.float32).reshape(len(take.motion), -1).max(1)
+    change = take.motion[:, 0].astype(np.float32).reshape(len(take.motion), -1).max(1)
     loud = take.rows.mean(1)[take.first_row :: 4][: len(change)]
     onset = np.maximum(np.diff(loud, prepend=loud[0]), 0)
     fits = [np.corrcoef(change[5 + lag : len(change) - 5 + lag], onset[5:-5])[0, 1] for lag in range(-5, 6)]
@@ -75,7 +75,7 @@ def test_speech_has_its_phonemes_in_order() -> None:
 def test_a_talker_is_rendered() -> None:
     scene = talking_scene(1, 2.0)
     assert np.isfinite(scene.motion.astype(np.float32)).all()
-    assert scene.motion.shape[1:] == (24, 42, CHANNELS)
+    assert scene.motion.shape[1:] == (CHANNELS, 24, 42)
     assert scene.samples.std() > 0
     assert pseudo_words(np.random.default_rng(0), 5).count(" ") == 4
 
@@ -112,7 +112,7 @@ def test_footage_becomes_takes() -> None:
     assert takes
     assert sum(len(one.motion) for one in takes) >= 60
     for one in takes:
-        assert one.motion.shape[1:] == (24, 42, CHANNELS)
+        assert one.motion.shape[1:] == (CHANNELS, 24, 42)
         assert np.isfinite(one.rows).any()
 
 

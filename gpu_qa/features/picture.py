@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,7 @@ class Looks:
     def __init__(self) -> None:
         self._format: VideoFormat | None = None
         self._pts: int | None = None
+        self._every = 0
         self._waited_s = Fraction(0)
 
     def is_due(self, frame: VideoFrame) -> bool:
@@ -103,10 +105,11 @@ class Looks:
                 self._waited_s += _FRAME_S
                 is_due = self._waited_s >= LOOK_EVERY_S
             else:
-                is_due = abs(frame.pts - self._pts) * frame.time_base >= LOOK_EVERY_S
+                is_due = abs(frame.pts - self._pts) >= self._every
             if not is_due:
                 return False
         self._format, self._pts, self._waited_s = frame.format, frame.pts, Fraction(0)
+        self._every = math.ceil(LOOK_EVERY_S / frame.time_base)
         return True
 
 
@@ -136,9 +139,11 @@ class HostPictures:
         if before is None:
             self._rows.restart()
         block, row = self._rows.take()
-        luma, form, profile = _on_host(frame.luma), frame.format, None
+        luma, form, profile, grid = _on_host(frame.luma), frame.format, None, None
         if self._looks.is_due(frame):
             profile = seam_profile(luma, bit_depth=form.bit_depth, shift=form.shift)
+            black, white = code_range(form)
+            grid = grids(profile, form, white - black)
         if row == 0:
             rows, columns = block.tiles.shape[1:3]
             self._means = np.empty((ROWS_PER_BLOCK, len(Feature), rows, columns), np.float32)
@@ -146,10 +151,16 @@ class HostPictures:
             if self._with_motion:
                 self._motion = np.empty((ROWS_PER_BLOCK, len(Motion), rows, columns), np.float32)
         measured = measured_picture(
-            frame, block, row, comparable=before is not None, profile=profile, means=self._means, cells=self._cells
+            frame,
+            block,
+            row,
+            comparable=before is not None,
+            profile=profile,
+            grid=grid,
+            means=self._means,
+            cells=self._cells,
+            motion=self._motion,
         )
-        if self._motion is not None:
-            measured = replace(measured, motion=self._motion)
         out = measured.stats
         luma_stats(
             luma,
@@ -166,10 +177,7 @@ class HostPictures:
         if self._motion is not None:
             self._motion[row] = motion_tiles(out.small, self._small_before if before else None)
         self._before, self._small_before = frame, out.small
-        if profile is None:
-            return measured
-        black, white = code_range(form)
-        return replace(measured, grid=grids(profile, form, white - black))
+        return measured
 
     def skip(self) -> None:
         """A picture is left out: the next one has none to be compared with."""
@@ -183,8 +191,10 @@ def measured_picture(
     *,
     comparable: bool,
     profile: SeamProfile | None,
+    grid: np.ndarray | None = None,
     means: np.ndarray | None = None,
     cells: np.ndarray | None = None,
+    motion: np.ndarray | None = None,
 ) -> MeasuredPicture:
     """What is known of a picture beside its measures, which are in, or will be written to, a row of a block."""
     chroma = frame.chroma
@@ -200,8 +210,10 @@ def measured_picture(
         is_corrupt=frame.is_corrupt,
         is_key=frame.is_key,
         profile=profile,
+        grid=grid,
         means=means,
         cells=cells,
+        motion=motion,
     )
 
 

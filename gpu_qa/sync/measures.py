@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from gpu_qa_kernels.motion_tiles import SIDE, Motion
@@ -12,13 +14,15 @@ ROWS_PER_S = FRAMES_PER_S * RATIO
 _AROUND = 12
 """Steps of the grid on either side over which a measure's own mean is taken: half a second."""
 _SAMPLES = SIDE * SIDE
-_STEPS = np.array([38, 25, 42, 42, 1, 2, 1], np.float32)
+_STEPS = np.array([38, 25, 42, 42, 1, 2, 1], np.float32)[:, None, None]
 """Steps of each packed measure per unit of it: a byte holds what each can be, and half a step is below the noise that
 the net is trained with."""
-_ZERO = np.array([0, 128, 128, 128, 0, 0, 128], np.float32)
+_ZERO = np.array([0, 128, 128, 128, 0, 0, 128], np.float32)[:, None, None]
 """The byte that stands for 0 of each measure."""
 _SIGNED = 1
 """Which measure is packed by its arsinh: signed change."""
+MOVING = 4
+"""So many measures hold midway between two pictures, the others at a picture."""
 
 
 def tile_motion(sums: np.ndarray, redness: np.ndarray, step_s: np.ndarray) -> np.ndarray:
@@ -30,70 +34,84 @@ def tile_motion(sums: np.ndarray, redness: np.ndarray, step_s: np.ndarray) -> np
         step_s: float64 [T]: time since the picture before.
 
     Returns:
-        float32 [T, R, K, 7]: log change, signed change, flow down, flow across, each per 1/25 s; mean luma, its
-        deviation, redness. The first four hold midway between two pictures.
+        float32 [T, 7, R, K]: log change, signed change, flow down, flow across, each per 1/25 s; mean luma, its
+        deviation, redness. The first four, `MOVING`, hold midway between two pictures.
     """
     per_s = (1.0 / (FRAMES_PER_S * np.maximum(step_s, 1e-3))).astype(np.float32)[:, None, None]
-    mean = sums[:, Motion.LUMA] / _SAMPLES
-    deviation = np.sqrt(np.maximum(sums[:, Motion.SQUARES] / _SAMPLES - mean * mean, 0.0))
-    flows = [
-        np.clip(-sums[:, product] / (sums[:, slope] + 4.0 * _SAMPLES) * per_s, -3.0, 3.0)
-        for product, slope in ((Motion.DOWN, Motion.SLOPE_DOWN), (Motion.ACROSS, Motion.SLOPE_ACROSS))
-    ]
-    return np.stack(
-        [
-            np.log1p(sums[:, Motion.CHANGE] / _SAMPLES * per_s),
-            sums[:, Motion.SIGNED] / _SAMPLES * per_s,
-            *flows,
-            mean,
-            deviation,
-            redness,
-        ],
-        -1,
-    ).astype(np.float32)
+    out = np.empty((len(sums), 7, *sums.shape[2:]), np.float32)
+    change, signed, down, across, mean, deviation, red = np.moveaxis(out, 1, 0)
+    np.log1p(sums[:, Motion.CHANGE] * (per_s / _SAMPLES), out=change)
+    np.multiply(sums[:, Motion.SIGNED], per_s / _SAMPLES, out=signed)
+    for flow, product, slope in (
+        (down, Motion.DOWN, Motion.SLOPE_DOWN),
+        (across, Motion.ACROSS, Motion.SLOPE_ACROSS),
+    ):
+        np.divide(sums[:, product], sums[:, slope] + 4.0 * _SAMPLES, out=flow)
+        np.multiply(flow, -per_s, out=flow)
+        np.clip(flow, -3.0, 3.0, out=flow)
+    np.multiply(sums[:, Motion.LUMA], 1 / _SAMPLES, out=mean)
+    np.subtract(sums[:, Motion.SQUARES] * (1 / _SAMPLES), mean * mean, out=deviation)
+    np.maximum(deviation, 0.0, out=deviation)
+    np.sqrt(deviation, out=deviation)
+    red[:] = redness
+    return out
 
 
-def on_grid(measures: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray) -> np.ndarray:
-    """Interpolate measures [T, …] at these times linearly to a grid [G]; the nearest one beyond the ends."""
-    at = np.clip(np.searchsorted(times_s, grid_s), 1, len(times_s) - 1)
-    before, after = times_s[at - 1], times_s[at]
-    share = np.clip((grid_s - before) / np.maximum(after - before, 1e-6), 0.0, 1.0).astype(np.float32)
-    share = share.reshape(-1, *(1,) * (measures.ndim - 1))
-    return np.asarray(measures[at - 1] * (1 - share) + measures[at] * share)
+def on_grid(measures: np.ndarray, times_s: np.ndarray, mids_s: np.ndarray, grid_s: np.ndarray) -> np.ndarray:
+    """Interpolate measures linearly to a grid; the nearest one beyond the ends.
+
+    Args:
+        measures: float32 [T, 7, R, K], two pictures at least.
+        times_s: float64 [T]: when the pictures are shown.
+        mids_s: float64 [T]: what the first four measures are of: midway between a picture and the one before.
+        grid_s: float64 [G].
+
+    Returns:
+        float32 [G, 7, R, K].
+    """
+    out = np.empty((len(grid_s), *measures.shape[1:]), np.float32)
+    for which, known_s in ((slice(MOVING), mids_s), (slice(MOVING, None), times_s)):
+        at = np.clip(np.searchsorted(known_s, grid_s), 1, len(known_s) - 1)
+        before_s, after_s = known_s[at - 1], known_s[at]
+        share = np.clip((grid_s - before_s) / np.maximum(after_s - before_s, 1e-6), 0.0, 1.0).astype(np.float32)
+        for row, index, part in zip(out[:, which], at, share, strict=True):
+            np.multiply(measures[index - 1, which], 1 - part, out=row)
+            np.add(row, measures[index, which] * part, out=row)
+    return out
 
 
 def packed(motion: np.ndarray) -> np.ndarray:
-    """Measures [..., 7] in a byte each, uint8: what waits for its sound takes a quarter of the memory."""
+    """Measures [T, 7, R, K] in a byte each, uint8: what waits for its sound takes a quarter of the memory."""
     scaled = motion * _STEPS
-    scaled[..., _SIGNED] = np.arcsinh(motion[..., _SIGNED] / 4) * _STEPS[_SIGNED]
-    return np.asarray(np.clip(np.rint(scaled + _ZERO), 0, 255), np.uint8)
+    scaled[:, _SIGNED] = np.arcsinh(motion[:, _SIGNED] / 4) * _STEPS[_SIGNED]
+    scaled += _ZERO
+    np.rint(scaled, out=scaled)
+    return np.asarray(np.clip(scaled, 0, 255, out=scaled), np.uint8)
 
 
 def unpacked(codes: np.ndarray) -> np.ndarray:
     """What `packed` packed, float32."""
-    motion = (codes.astype(np.float32) - _ZERO) / _STEPS
-    motion[..., _SIGNED] = 4 * np.sinh(motion[..., _SIGNED])
+    motion = (codes - _ZERO) * (1 / _STEPS)
+    motion[:, _SIGNED] = 4 * np.sinh(motion[:, _SIGNED])
     return motion
 
 
 def net_picture(motion: np.ndarray) -> np.ndarray:
-    """Measures on the grid [G, R, K, 7] as the net takes them, float32: each against its own half second around."""
-    change, signed, flow, still = motion[..., :1], motion[..., 1:2], motion[..., 2:4], motion[..., 4:]
-    return np.concatenate(
-        [
-            _around_taken_off(change),
-            0.7 * np.arcsinh(signed / 4),
-            1.5 * flow,
-            0.7 * np.arcsinh(_around_taken_off(still) / 4),
-        ],
-        -1,
-    ).astype(np.float32)
+    """Measures on the grid [G, 7, R, K] as the net takes them, float32 [G, R, K, 7]: against the half second around."""
+    around = _around(len(motion))
+    out = motion.copy()
+    for one in (0, *range(MOVING, out.shape[1])):
+        flat = motion[:, one].reshape(len(motion), -1)
+        out[:, one] -= (around @ flat).reshape(out[:, one].shape)
+    for one in (_SIGNED, *range(MOVING, out.shape[1])):
+        out[:, one] = 0.7 * np.arcsinh(out[:, one] / 4)
+    out[:, 2:MOVING] *= 1.5
+    return np.moveaxis(out, 1, -1)
 
 
-def _around_taken_off(x: np.ndarray) -> np.ndarray:
-    """X [G, …] less its mean over the steps around each; fewer of them at the ends."""
-    total = np.concatenate([np.zeros_like(x[:1], np.float64), np.cumsum(x, axis=0, dtype=np.float64)])
-    step = np.arange(len(x))
-    low, high = np.maximum(step - _AROUND, 0), np.minimum(step + _AROUND + 1, len(x))
-    count = (high - low).reshape(-1, *(1,) * (x.ndim - 1))
-    return np.asarray(x - ((total[high] - total[low]) / count).astype(np.float32))
+@lru_cache(maxsize=4)
+def _around(count: int) -> np.ndarray:
+    """What makes, of so many steps, the mean over the steps around each; fewer of them at the ends: float32 [G, G]."""
+    step = np.arange(count)
+    is_near = np.abs(step[:, None] - step) <= _AROUND
+    return (is_near / is_near.sum(1, keepdims=True)).astype(np.float32)

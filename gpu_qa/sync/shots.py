@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +54,7 @@ class Window:
     first: int
     """Step of the grid, on the stream's clock: `first` / 25 s is the first one."""
     motion: np.ndarray
-    """uint8 [T, R, K, 7]: `tile_motion` on the grid, `packed`."""
+    """uint8 [T, 7, R, K]: `tile_motion` on the grid, `packed`."""
 
     def __len__(self) -> int:
         return len(self.motion)
@@ -68,7 +69,7 @@ class ShotCarry:
     levels: np.ndarray | None = None
     """float32 [R, K]: its mean luma, 8-bit codes."""
     measures: np.ndarray | None = None
-    """float16 [n, R, K, 7]: of its last pictures, from which the grid goes on; null where a shot begins with it."""
+    """float32 [n, 7, R, K]: of its last pictures, from which the grid goes on; null where a shot begins with it."""
     times_s: tuple[float, ...] = ()
     mids_s: tuple[float, ...] = ()
     """When the pictures of `measures` are shown, and the middle between each and the one before."""
@@ -77,7 +78,7 @@ class ShotCarry:
     first: int = 0
     """Step of the grid at which `blocks` begin."""
     blocks: tuple[np.ndarray, ...] = ()
-    """uint8 [·, R, K, 7]: of the window that grows."""
+    """uint8 [·, 7, R, K]: of the window that grows."""
 
 
 def cut_shots(series: VideoSeries | Seen, carry: ShotCarry) -> tuple[list[Window], ShotCarry]:
@@ -86,15 +87,13 @@ def cut_shots(series: VideoSeries | Seen, carry: ShotCarry) -> tuple[list[Window
         return [], carry
     done: list[Window] = []
     levels = series.motion[:, Motion.LUMA] / (SIDE * SIDE)
+    before = levels[:1] if carry.levels is None else carry.levels[None]
+    steps = np.abs(np.diff(levels, axis=0, prepend=before)).mean((1, 2))
     edges = np.concatenate([[carry.time_s], series.pts_s])
     begin = 0
     changes = list(carry.changes)
-    before = carry.levels
-    for index, level in enumerate(levels):
-        change = 0.0 if before is None else float(np.abs(level - before).mean())
-        usual = float(np.median(changes[-_BEFORE:])) if changes else 0.0
-        cuts = change > max(_CUT_CODES, _CUT_TIMES * usual + 2.0)
-        before = level
+    for index, change in enumerate(steps.tolist()):
+        cuts = change > _CUT_CODES and change > _CUT_TIMES * (median(changes[-_BEFORE:]) if changes else 0.0) + 2.0
         if cuts or not series.comparable[index] or series.pts_s[index] - edges[index] > _GAP_S:
             carry, windows = _grown(carry, series, slice(begin, index))
             done += [*windows, *_ended(carry)]
@@ -127,7 +126,7 @@ def _grown(carry: ShotCarry, series: VideoSeries | Seen, part: slice) -> tuple[S
         return carry, []
     step_s = np.diff(times_s, prepend=carry.time_s)
     redness = (series.chroma[part, 1] - series.chroma[part, 0]) * _CODES
-    measures = tile_motion(series.motion[part], redness, step_s).astype(np.float16)
+    measures = tile_motion(series.motion[part], redness, step_s)
     mids_s = times_s - step_s / 2
     if carry.measures is not None:
         measures = np.concatenate([carry.measures, measures])
@@ -138,8 +137,7 @@ def _grown(carry: ShotCarry, series: VideoSeries | Seen, part: slice) -> tuple[S
     blocks, windows = carry.blocks, []
     if len(times_s) > 1 and until > first + known:
         grid_s = np.arange(first + known, until) / FRAMES_PER_S
-        moving, still = on_grid(measures[..., :4], mids_s, grid_s), on_grid(measures[..., 4:], times_s, grid_s)
-        blocks = (*blocks, packed(np.concatenate([moving, still], -1)))
+        blocks = (*blocks, packed(on_grid(measures, times_s, mids_s, grid_s)))
     while sum(map(len, blocks)) >= LONGEST:
         whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         windows.append(Window(first, whole[:LONGEST].copy()))

@@ -24,7 +24,7 @@ class Scene:
     """One shot, measured."""
 
     motion: np.ndarray
-    """float16 [T, 24, 42, 7]: `tile_motion`."""
+    """float16 [T, 7, 24, 42]: `tile_motion`."""
     times_s: np.ndarray
     """float64 [T]: when each picture is shown."""
     samples: np.ndarray
@@ -36,7 +36,7 @@ class Scene:
 
 
 def measured(pictures: list[np.ndarray], redness: list[np.ndarray], times_s: np.ndarray) -> np.ndarray:
-    """Pictures float32 [192, 336] in 8-bit codes and Cr − Cb [24, 42] → float16 [T, 24, 42, 7]."""
+    """Pictures float32 [192, 336] in 8-bit codes and Cr − Cb [24, 42] → float16 [T, 7, 24, 42]."""
     small = [np.clip(picture * 256, 0, 65280).astype(np.uint16) for picture in pictures]
     sums = np.stack([motion_tiles(now, small[max(i - 1, 0)] if i else None) for i, now in enumerate(small)])
     step_s = np.diff(times_s, prepend=times_s[0] - (times_s[1] - times_s[0]))

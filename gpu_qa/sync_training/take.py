@@ -32,7 +32,7 @@ class Take:
     """One shot."""
 
     motion: np.ndarray
-    """float16 [T, 24, 42, 7]: `tile_motion` on the grid of 25 Hz."""
+    """float16 [T, 7, 24, 42]: `tile_motion` on the grid of 25 Hz."""
     rows: np.ndarray
     """float32 [R, 12]: bands of sound at 100 Hz; NaN where there is none."""
     first_row: int
@@ -51,9 +51,7 @@ def rendered_take(scene: Scene, phase: float) -> Take:
     begin_s = (1 + phase) / FRAMES_PER_S
     grid_s = np.arange(int((times_s[-1] - begin_s) * FRAMES_PER_S)) / FRAMES_PER_S + begin_s
     measures = scene.motion.astype(np.float32)
-    motion = np.concatenate(
-        [on_grid(measures[..., :4], mids_s, grid_s), on_grid(measures[..., 4:], times_s, grid_s)], -1
-    )
+    motion = on_grid(measures, times_s, mids_s, grid_s)
     count = int(len(scene.samples) / scene.rate * ROWS_PER_S)
     length = window_length(scene.rate)
     nothing = np.zeros(length, np.float32)

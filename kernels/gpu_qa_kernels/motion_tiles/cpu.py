@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 from numba import types
 
@@ -20,58 +21,67 @@ __all__ = ["motion_tiles_cpu", "prepare_cpu"]
 _SUMS = len(Motion)
 
 
+@numba.njit(nogil=True, boundscheck=False)
+def _fold(columns: np.ndarray, row: int, out: np.ndarray) -> None:
+    """Sums of columns [N, 336] become those of a row of tiles of out [N, 24, 42], and are cleared."""
+    for term in range(columns.shape[0]):
+        for tile in range(TILE_COLS):
+            total = np.float32(0.0)
+            for column in range(tile * SIDE, tile * SIDE + SIDE):
+                total += columns[term, column]
+                columns[term, column] = np.float32(0.0)
+            out[term, row, tile] = total
+
+
 def _still(small: np.ndarray, out: np.ndarray) -> None:
     """The sums that need one picture: out [0] and [1]."""
     one = np.float32(1.0 / 256.0)
+    columns = np.zeros((2, SMALL_COLS), np.float32)
+    lumas, squares = columns[0], columns[1]
     for row in range(SMALL_ROWS):
-        for tile in range(TILE_COLS):
-            luma, squares = np.float32(0.0), np.float32(0.0)
-            for column in range(tile * SIDE, tile * SIDE + SIDE):
-                value = np.float32(small[row, column]) * one
-                luma += value
-                squares += value * value
-            out[0, row // SIDE, tile] += luma
-            out[1, row // SIDE, tile] += squares
+        line = small[row]
+        for column in range(SMALL_COLS):
+            value = np.float32(line[column]) * one
+            lumas[column] += value
+            squares[column] += value * value
+        if row % SIDE == SIDE - 1:
+            _fold(columns, row // SIDE, out)
 
 
 def _moving(small: np.ndarray, previous: np.ndarray, out: np.ndarray) -> None:
-    """The sums that need the picture before too: out [2] to [7], a row at a time in terms that vectorise."""
+    """The sums that need the picture before too, out [2] to [7]: of columns first."""
     one = np.float32(1.0 / 256.0)
-    terms = np.empty((6, SMALL_COLS), np.float32)
-    mean = np.empty(SMALL_COLS, np.float32)
+    columns = np.zeros((6, SMALL_COLS), np.float32)
+    sizes, signed, by_down = columns[0], columns[1], columns[2]
+    slopes_down, by_across, slopes_across = columns[3], columns[4], columns[5]
+    # The mean of both pictures, continued by a column on either side.
+    changes, mean = np.empty(SMALL_COLS, np.float32), np.empty(SMALL_COLS + 2, np.float32)
+    inner, left, right = mean[1 : SMALL_COLS + 1], mean[:SMALL_COLS], mean[2:]
     for row in range(SMALL_ROWS):
         above, below = max(row - 1, 0), min(row + 1, SMALL_ROWS - 1)
         per_row = one * np.float32(0.5) / np.float32(below - above)
+        now, before = small[row], previous[row]
+        now_above, now_below, before_above, before_below = small[above], small[below], previous[above], previous[below]
         for column in range(SMALL_COLS):
-            now, before = np.float32(small[row, column]), np.float32(previous[row, column])
-            change = (now - before) * one
-            mean[column] = (now + before) * (one * np.float32(0.5))
-            down = (
-                np.float32(small[below, column])
-                + np.float32(previous[below, column])
-                - np.float32(small[above, column])
-                - np.float32(previous[above, column])
-            ) * per_row
-            terms[0, column] = abs(change)
-            terms[1, column] = change
-            terms[2, column] = change * down
-            terms[3, column] = down * down
-        for column in range(1, SMALL_COLS - 1):
-            across = (mean[column + 1] - mean[column - 1]) * np.float32(0.5)
-            terms[4, column] = terms[1, column] * across
-            terms[5, column] = across * across
-        for column in (0, SMALL_COLS - 1):
-            left, right = max(column - 1, 0), min(column + 1, SMALL_COLS - 1)
-            across = mean[right] - mean[left]
-            terms[4, column] = terms[1, column] * across
-            terms[5, column] = across * across
-        for term in range(6):
-            for tile in range(TILE_COLS):
-                at = tile * SIDE
-                total = terms[term, at]
-                for step in range(1, SIDE):
-                    total += terms[term, at + step]
-                out[2 + term, row // SIDE, tile] += total
+            here, there = np.float32(now[column]), np.float32(before[column])
+            change = (here - there) * one
+            inner[column] = (here + there) * (one * np.float32(0.5))
+            lower = np.float32(now_below[column]) + np.float32(before_below[column])
+            upper = np.float32(now_above[column]) + np.float32(before_above[column])
+            down = (lower - upper) * per_row
+            changes[column] = change
+            sizes[column] += abs(change)
+            signed[column] += change
+            by_down[column] += change * down
+            slopes_down[column] += down * down
+        mean[0] = 2 * mean[1] - mean[2]
+        mean[SMALL_COLS + 1] = 2 * mean[SMALL_COLS] - mean[SMALL_COLS - 1]
+        for column in range(SMALL_COLS):
+            across = (right[column] - left[column]) * np.float32(0.5)
+            by_across[column] += changes[column] * across
+            slopes_across[column] += across * across
+        if row % SIDE == SIDE - 1:
+            _fold(columns, row // SIDE, out[2:])
 
 
 @cache

@@ -14,23 +14,22 @@ __all__ = ["lag_scores", "picture_features", "sound_features", "tile_lag_scores"
 
 def picture_features(xp: Any, picture: Any, weights: dict[str, Any]) -> tuple[Any, Any]:
     """What each tile does over time, [B, N, T, 8], and how much it counts, [B, h, w], h · w = N."""
-    batch, length = picture.shape[:2]
-    rows, columns = picture.shape[2] - 3, picture.shape[3] - 3
-    patches = xp.concat(
-        [
-            picture[:, :, down : down + rows : 2, across : across + columns : 2]
-            for down in range(4)
-            for across in range(4)
-        ],
-        -1,
-    )
-    height, width = patches.shape[2:4]
-    still = patches.reshape(batch, length, height * width, patches.shape[-1])
-    hidden = _positive(xp, still @ weights["picture_1"] + weights["picture_1_bias"])
+    batch, length, rows, columns, channels = picture.shape
+    height, width = rows // 2 - 1, columns // 2 - 1
+    # A patch of 4 × 4 tiles is four blocks of 2 × 2: each block is multiplied once for the four patches that it is in.
+    blocks = picture.reshape(batch, length, height + 1, 2, width + 1, 2, channels)
+    blocks = xp.moveaxis(blocks, 3, 4).reshape(batch, length, height + 1, width + 1, 4 * channels)
+    shares = weights["picture_1"].reshape(2, 2, 2, 2, channels, -1)
+    shares = xp.moveaxis(xp.moveaxis(shares, 0, -2), 1, -2).reshape(4 * channels, -1)
+    hidden = _patches((blocks @ shares).reshape(*blocks.shape[:4], 4, -1))
+    hidden = hidden.reshape(batch, length, height * width, -1)
+    hidden = _positive(xp, hidden + weights["picture_1_bias"])
     hidden = _positive(xp, _along_time(xp, hidden, 1, 2) @ weights["picture_2"] + weights["picture_2_bias"])
     code = _along_time(xp, hidden, 1, 2) @ weights["picture_3"]
     code = code - code.mean(1)[:, None]
-    moving = still[..., :: picture.shape[-1]].mean(-1)
+    moving = blocks[..., ::channels].mean(-1)[..., None, None]
+    moving = _patches(moving + xp.zeros((4, 1), dtype=moving.dtype, device=moving.device)) / 4
+    moving = moving.reshape(batch, length, height * width)
     about = xp.concat([hidden.mean(1), moving.mean(1)[..., None], _deviation(xp, moving)[..., None]], -1)
     gate = about @ weights["gate"] + weights["gate_bias"]
     return xp.moveaxis(code, 1, 2), gate.reshape(batch, height, width)
@@ -97,6 +96,23 @@ def _along_time(xp: Any, x: Any, axis: int, reach: int) -> Any:
 def _valid(xp: Any, x: Any, taps: int, apart: int) -> Any:
     length = x.shape[1] - (taps - 1) * apart
     return xp.concat([x[:, tap * apart : tap * apart + length] for tap in range(taps)], -1)
+
+
+def _patches(x: Any) -> Any:
+    """Sums over patches of 2 × 2 blocks, of what each block gives to the patch whose first, second, … one it is.
+
+    Args:
+        x: [B, T, h + 1, w + 1, 4, C].
+
+    Returns:
+        [B, T, h, w, C].
+    """
+    rows, columns = x.shape[2] - 1, x.shape[3] - 1
+    return sum(
+        x[:, :, down : down + rows, across : across + columns, 2 * down + across]
+        for down in range(2)
+        for across in range(2)
+    )
 
 
 def _boxed(x: Any, side: int) -> Any:
