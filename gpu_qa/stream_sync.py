@@ -40,6 +40,8 @@ class StreamSync:
 
     def take(self, measured: Measured, *, finished: bool = False) -> list[SyncSeries]:
         """The answers by marker and by content that become known with these series, or at last."""
+        if not (measured.video or measured.audio or finished):
+            return []
         answers: list[SyncSeries] = []
         for video in measured.video:
             found, self._marker = marker_step(video, None, self._marker)
