@@ -36,7 +36,7 @@ class _OneThreadEach:
     """While anyone is listened to, products of matrices take one thread.
 
     The cores are for streams, and threads of BLAS that wait for one another's few rows cost more than the products: the
-    content way took 55 ms of CPU time a second with two of them, and 9 ms with one.
+    content way took 55 ms of CPU time a second with two of them, and 9 ms with one, on two cores.
     """
 
     def __init__(self) -> None:
