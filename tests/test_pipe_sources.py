@@ -120,7 +120,7 @@ def test_control_c_while_waiting_for_a_pipe(tmp_path: Path) -> None:
         assert child.stdout.readline() == b"reading\n"
         time.sleep(0.3)
         child.send_signal(signal.SIGINT)
-        _, words = child.communicate(timeout=3)
+        _, words = child.communicate(timeout=15)
         os.close(write_end)
     assert words.strip().endswith(b"KeyboardInterrupt")
     assert child.returncode != 0
