@@ -114,4 +114,4 @@ def _around(count: int) -> np.ndarray:
     """What makes, of so many steps, the mean over the steps around each; fewer of them at the ends: float32 [G, G]."""
     step = np.arange(count)
     is_near = np.abs(step[:, None] - step) <= _AROUND
-    return (is_near / is_near.sum(1, keepdims=True)).astype(np.float32)
+    return np.asarray(is_near / is_near.sum(1, keepdims=True), np.float32)

@@ -140,7 +140,7 @@ def call_for(typing_context: Any, array: Any, index: Any) -> _Intrinsic:
     """Call for the memory around `array[index]`, which will be loaded soon; it need not be the array's."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], *arguments, ir.IntType(8))
+        pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(8))
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
         prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
