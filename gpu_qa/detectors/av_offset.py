@@ -19,8 +19,7 @@ _JUMP_S, _CONTENT_JUMP_S = 0.02, 0.08
 _CONTENT_APART_S = 90.0
 """Answers by content rest on the same material for a minute and a half: it counts half after 60 s."""
 _LEAST_S, _CONTENT_LEAST_S = 50.0, 300.0
-"""Least time over which a drift is judged. By content five minutes: in 240 simulated hours of answers that wander by 30
-to 50 ms for 90 to 900 s nine then pass for a drift of 130 ms. Ours."""
+"""Least time over which a drift is judged; by content answers follow a jump for more than a minute. Ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,8 @@ class AvOffsetLimits:
     drift_ppm: float = 10.0
     """An offset that changes faster drifts, millionths: 36 ms an hour; ours."""
     drift_ms: float = 20.0
-    """It has moved by this much at least, half a picture at 25 per second; what is found by content alone by twice
-    `content_doubt_ms` more. Ours."""
+    """It has moved by this much at least, half a picture at 25 per second; what is found by content alone by three times
+    `content_doubt_ms` more: answers wander between the sources of a programme by twice that. Ours."""
 
     weights: str | None = None
     """File with the weights of a net of one's own (`gpu-qa sync-train`); null is the program's."""
@@ -118,7 +117,7 @@ def _drift(series: SyncSeries, limits: AvOffsetLimits, sure: np.ndarray, carry: 
     jump_s = _CONTENT_JUMP_S if by_content else _JUMP_S
     apart_s = _CONTENT_APART_S if by_content else CELL_S
     least_s = _CONTENT_LEAST_S if by_content else _LEAST_S
-    least_ms = limits.drift_ms + (2 * limits.content_doubt_ms if by_content else 0.0)
+    least_ms = limits.drift_ms + (3 * limits.content_doubt_ms if by_content else 0.0)
     course, is_told, over_s = (carry or {}).get((series.way, series.track), Drifting())
     known: list[Course] = []
     verdict: list[int] = []
