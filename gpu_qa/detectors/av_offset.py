@@ -42,8 +42,8 @@ class AvOffsetLimits:
     drift_ppm: float = 10.0
     """An offset that changes faster drifts, millionths: 36 ms an hour; ours."""
     drift_ms: float = 20.0
-    """It has moved by this much at least, half a picture at 25 per second; what is found by content alone by three times
-    `content_doubt_ms` more: answers wander between the sources of a programme by twice that. Ours."""
+    """It has moved by this much at least, half a picture at 25 per second; what is found by content alone by three
+    times `content_doubt_ms` more: answers wander between the sources of a programme by twice that. Ours."""
 
     weights: str | None = None
     """File with the weights of a net of one's own (`gpu-qa sync-train`); null is the program's."""
