@@ -32,8 +32,10 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "default": {},
     # MediaLive API, AudioSilenceFailoverSettings: silence is "audio quieter than -50 dBFS".
     "aws": {"silence": {"raise_dbfs": -50.0}},
-    # EBU R 128 (2023): −23.0 LUFS ± 0.5 LU, maximum true peak −1 dBTP.
+    # EBU R 128 (2023): −23.0 LUFS ± 0.5 LU, maximum true peak −1 dBTP. EBU R 37 (2007): at the end of the chain, before
+    # emission, sound is early by 40 ms or late by 60 ms at most.
     "ebu": {
+        "av_offset": {"advance_ms": 40.0, "delay_ms": 60.0},
         "loudness": {"target_lufs": -23.0, "tolerance_lu": 0.5},
         "true_peak": {"max_dbtp": -1.0},
     },
@@ -47,6 +49,8 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
         "loudness": {"target_lufs": -18.0, "tolerance_lu": 2.0},
         "true_peak": {"max_dbtp": -1.0},
     },
+    # ATSC IS-191 (2003): where a programme enters the encoder, sound leads by 15 ms or lags by 45 ms at most.
+    "contribution": {"av_offset": {"advance_ms": 15.0, "delay_ms": 45.0}},
 }
 """Profile → detector → settings that differ from the detectors' defaults."""
 

@@ -27,12 +27,13 @@ def answers(
 
 
 def told(*series: SyncSeries, limits: AvOffsetLimits = AvOffsetLimits()) -> list[Event]:
-    state, last = TrackerState("s"), dict[str, Event]()
+    state, last, carry = TrackerState("s"), dict[str, Event](), None
     for one in series:
-        for evidence in weigh(one, limits, None)[0]:
+        found, carry = weigh(one, limits, carry)
+        for evidence in found:
             state, events = track(state, evidence, AV_OFFSET.timing)
             last |= {event.id: event for event in events}
-    _, events = finish(state, 100.0)
+    _, events = finish(state, max(one.end_s[-1] for one in series))
     last |= {event.id: event for event in events}
     return sorted(last.values(), key=lambda event: event.start_s)
 
@@ -86,8 +87,90 @@ def test_content_alone_must_pass_the_limits_by_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"advance_ms": 100.0}, {"delay_ms": -1.0}, {"confidence": 1.5}, {"content_doubt_ms": float("nan")}]
+    "wrong",
+    [
+        {"advance_ms": 100.0},
+        {"delay_ms": -1.0},
+        {"confidence": 1.5},
+        {"content_doubt_ms": float("nan")},
+        {"drift_ppm": 0.0},
+        {"drift_ms": -1.0},
+    ],
 )
 def test_limits_that_contradict_one_another_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         AvOffsetLimits(**wrong)
+
+
+def drifting(ppm: float, length_s: float, *, jitter_ms: float = 0.5, **more: Any) -> SyncSeries:
+    times = np.arange(0.0, length_s, 4.0)
+    return answers(*(ppm * 1e-3 * times + np.random.default_rng(5).normal(0, jitter_ms, len(times))), **more)
+
+
+def drifts(*series: SyncSeries) -> list[Event]:
+    return [event for event in told(*series) if event.kind == "av.drift"]
+
+
+@pytest.mark.parametrize("ppm", [50.0, -200.0, 1000.0, -5000.0])
+def test_a_drift_is_told_with_its_slope_and_side(ppm: float) -> None:
+    (event,) = drifts(drifting(ppm, 600.0))
+    assert event.details["drift_ppm"] == pytest.approx(ppm, rel=0.03)
+    assert event.value == pytest.approx(abs(ppm), rel=0.1)
+    assert event.details["moved_ms"] == pytest.approx(ppm * 0.6, rel=0.05)
+    assert event.details["becomes"] == ("earlier" if ppm > 0 else "later")
+    assert (event.unit, event.severity, event.details["way"]) == ("ppm", "warn", "marker")
+    assert event.details["becomes"] in event.message
+
+
+@pytest.mark.parametrize("by_ms", [0.0, 5.0, 20.0, 50.0, 90.0, 300.0])
+def test_a_jump_is_no_drift(by_ms: float) -> None:
+    times = np.arange(0.0, 1200.0, 4.0)
+    assert drifts(answers(*(np.where(times > 444.0, by_ms, 0.0) + drifting(0.0, 1200.0).offset_s * 1000))) == []
+
+
+def test_a_drift_that_stops_ends() -> None:
+    times = np.arange(0.0, 900.0, 4.0)
+    (event,) = drifts(answers(*np.minimum(times, 300.0) * 0.5))
+    assert event.end_s is not None
+    assert 300.0 < event.end_s < 500.0
+
+
+def test_a_drift_that_goes_on_after_a_rest_is_another_event() -> None:
+    times = np.arange(0.0, 1500.0, 4.0)
+    one, other = drifts(answers(*(np.minimum(times, 300.0) + np.maximum(times - 700.0, 0.0)) * 0.5))
+    assert one.id != other.id
+    assert one.end_s is not None
+    assert other.start_s >= one.end_s
+
+
+def test_a_drift_by_content_must_move_by_more_and_for_longer() -> None:
+    assert drifts(drifting(3000.0, 280.0, jitter_ms=10.0, way="content")) == []
+    assert drifts(drifting(300.0, 400.0, jitter_ms=10.0, way="content")) == []
+    assert len(drifts(drifting(1000.0, 400.0, jitter_ms=10.0, way="content"))) == 1
+
+
+def test_unsure_answers_do_not_drift() -> None:
+    assert drifts(drifting(1000.0, 600.0, confidence=0.89)) == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_any_cut_of_the_answers_gives_the_same_drift(size: int) -> None:
+    whole = drifting(200.0, 400.0)
+    parts = [
+        answers(*whole.offset_s[first : first + size] * 1000, start_s=4.0 * first)
+        for first in range(0, len(whole), size)
+    ]
+    evidence, carry = weigh(whole, AvOffsetLimits(), None)
+    cut, state = [], None
+    for part in parts:
+        found, state = weigh(part, AvOffsetLimits(), state)
+        cut.append(found[-1])
+    assert state == carry
+    for name in ("start_s", "end_s", "verdict", "value"):
+        np.testing.assert_array_equal(np.concatenate([getattr(one, name) for one in cut]), getattr(evidence[-1], name))
+    assert evidence[-1].verdict.max() == 1
+
+
+def test_the_carry_is_bounded() -> None:
+    _, carry = weigh(drifting(10.0, 8000.0), AvOffsetLimits(), None)
+    assert len(carry["marker", 1].course.at_s) == 360

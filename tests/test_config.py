@@ -138,6 +138,17 @@ def test_every_profile_fits_the_detectors(tmp_path: Path, name: str) -> None:
             assert getattr(settings.detectors[detector].limits, key) == value
 
 
+@pytest.mark.parametrize(
+    ("profile", "advance_ms", "delay_ms"),
+    [("default", 45.0, 125.0), ("atsc", 45.0, 125.0), ("ebu", 40.0, 60.0), ("contribution", 15.0, 45.0)],
+)
+def test_profiles_differ_in_how_far_sound_may_leave_the_picture(
+    tmp_path: Path, profile: str, advance_ms: float, delay_ms: float
+) -> None:
+    limits = load_settings(file(tmp_path, f'profile = "{profile}"')).detectors["av_offset"].limits
+    assert (limits.advance_ms, limits.delay_ms) == (advance_ms, delay_ms)
+
+
 def test_profile_aws_takes_medialives_silence_and_tables_go_beyond_it(tmp_path: Path) -> None:
     assert load_settings(file(tmp_path, 'profile = "aws"')).detectors["silence"].limits.raise_dbfs == -50.0
     beyond = file(tmp_path, 'profile = "aws"\n[detectors.silence]\nraise_dbfs = -45.0\n')

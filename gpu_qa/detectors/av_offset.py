@@ -1,18 +1,25 @@
-"""A/V offset: sound that leaves the lips, or any other event that is seen and heard."""
+"""A/V offset: sound that leaves the lips, or any other event that is seen and heard, at once or by and by."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gpu_qa.detectors.offset_course import CELL_S, NOTHING, Course, CourseCarry, course_step
 from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import SyncSeries
 
-KIND = "av.offset"
+KIND, DRIFT = "av.offset", "av.drift"
+_JUMP_S, _CONTENT_JUMP_S = 0.02, 0.08
+"""Half a picture at 25 per second; by content more than clips recorded together differ by. Ours."""
+_CONTENT_APART_S = 90.0
+"""Answers by content rest on the same material for a minute and a half: it counts half after 60 s."""
+_LEAST_S, _CONTENT_LEAST_S = 50.0, 300.0
+"""Least time over which a drift is judged; by content answers follow a jump for more than a minute. Ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,11 @@ class AvOffsetLimits:
     content_doubt_ms: float = 65.0
     """What is found by content alone must pass the limits by this much: real clips that nobody would complain of, and
     that were recorded together, are that far apart (docs/detectors/av_offset.md)."""
+    drift_ppm: float = 10.0
+    """An offset that changes faster drifts, millionths: 36 ms an hour; ours."""
+    drift_ms: float = 20.0
+    """It has moved by this much at least, half a picture at 25 per second; what is found by content alone by three
+    times `content_doubt_ms` more: answers wander between the sources of a programme by twice that. Ours."""
 
     weights: str | None = None
     """File with the weights of a net of one's own (`gpu-qa sync-train`); null is the program's."""
@@ -42,10 +54,12 @@ class AvOffsetLimits:
             raise ValueError("0 ≤ advance_ms ≤ major_advance_ms and 0 ≤ delay_ms ≤ major_delay_ms must hold")
         if not 0 <= self.confidence <= 1 or not self.content_doubt_ms >= 0:
             raise ValueError("confidence must be 0 to 1 and content_doubt_ms 0 or more")
+        if not self.drift_ppm > 0 or not self.drift_ms > 0:
+            raise ValueError("drift_ppm and drift_ms must be more than 0")
 
 
 def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[Evidence], Any]:
-    """Answers outside the limits raise; sure answers within them clear. Nothing is carried."""
+    """Answers outside the limits raise; sure answers within them clear. The course of sure answers is carried."""
     doubt_ms = limits.content_doubt_ms if series.way == "content" else 0.0
     sure = (series.confidence >= limits.confidence) & np.isfinite(series.offset_s)
     offset_ms = np.where(sure, series.offset_s * 1000, 0.0)
@@ -79,16 +93,88 @@ def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[
                 message=f"sound is {{value:.0f}} ms {side} (limit {{limit:.0f}} ms), found by {{way}}",
             )
         )
-    return found, carry
+    drift, carry = _drift(series, limits, sure, carry)
+    return [*found, drift], carry
+
+
+class Drifting(NamedTuple):
+    """What is known of the drift of one way and track."""
+
+    course: CourseCarry = CourseCarry()
+    is_told: bool = False
+    """It drifts, by the last answer that says whether it does."""
+    over_s: float = 0.0
+    """End of the last drift."""
+
+
+Carry = dict[tuple[str, int], Drifting]
+"""Way and track to what is known of them."""
+
+
+def _drift(series: SyncSeries, limits: AvOffsetLimits, sure: np.ndarray, carry: Carry | None) -> tuple[Evidence, Carry]:
+    """What the answers of one way up to each one say of its drift."""
+    by_content = series.way == "content"
+    jump_s = _CONTENT_JUMP_S if by_content else _JUMP_S
+    apart_s = _CONTENT_APART_S if by_content else CELL_S
+    least_s = _CONTENT_LEAST_S if by_content else _LEAST_S
+    least_ms = limits.drift_ms + (3 * limits.content_doubt_ms if by_content else 0.0)
+    course, is_told, over_s = (carry or {}).get((series.way, series.track), Drifting())
+    known: list[Course] = []
+    verdict: list[int] = []
+    start_s = series.start_s.copy()
+    for step, is_sure in enumerate(sure.tolist()):
+        until_s = float(series.end_s[step])
+        if is_sure:
+            course = course_step(course, until_s, float(series.offset_s[step]), jump_s=jump_s, apart_s=apart_s)
+        one = course.course if is_sure else None
+        known.append(one or NOTHING)
+        verdict.append(_drift_verdict(one, until_s, least_s, least_ms, limits.drift_ppm))
+        if one is not None and verdict[-1] > 0:
+            start_s[step], is_told = max(one.since_s, over_s), True
+        elif verdict[-1] < 0 and is_told:
+            is_told, over_s = False, until_s
+    count = len(series)
+    evidence = Evidence(
+        kind=DRIFT,
+        scope=f"{series.track}:{series.way}",
+        start_s=start_s,
+        end_s=series.end_s,
+        verdict=np.array(verdict, np.int8),
+        value=np.array([abs(one.ppm) for one in known], np.float32),
+        limit=limits.drift_ppm,
+        unit="ppm",
+        confidence=series.confidence,
+        details={
+            "track": constant(count, series.track, np.int64),
+            "way": constant(count, series.way, object),
+            "drift_ppm": np.array([round(one.ppm, 1) for one in known]),
+            "sigma_ppm": np.array([round(one.sigma_ppm, 1) for one in known]),
+            "moved_ms": np.array([round(one.moved_ms, 1) for one in known]),
+            "becomes": np.array(["earlier" if one.ppm > 0 else "later" for one in known], object),
+        },
+        severity_cap=constant(count, 1, np.int8),
+        message="sound becomes {becomes} and {becomes} against the picture, by {value:.0f} ppm "
+        "(limit {limit:.0f} ppm): {moved_ms:+.0f} ms so far, found by {way}",
+    )
+    return evidence, (carry or {}) | {(series.way, series.track): Drifting(course, is_told, over_s)}
+
+
+def _drift_verdict(course: Course | None, until_s: float, least_s: float, least_ms: float, least_ppm: float) -> int:
+    if course is None or until_s - course.since_s < least_s:
+        return 0
+    ppm, moved_ms = abs(course.ppm), abs(course.moved_ms)
+    if course.is_steady and ppm > least_ppm and moved_ms > least_ms:
+        return 1
+    return 0 if course.is_steady and ppm > least_ppm / 2 and moved_ms > least_ms / 2 else -1
 
 
 AV_OFFSET = Detector(
     name="av_offset",
-    kinds=(KIND,),
+    kinds=(KIND, DRIFT),
     consumes="sync",
     weigh=weigh,
     limits=AvOffsetLimits(),
     timing=EventTiming(raise_after_s=0.0, clear_after_s=0.5),
-    summary="Sound comes before or after what is seen.",
-    source="ITU-R BT.1359-1: detectable +45/−125 ms, acceptable +90/−185 ms; ours for what content tells",
+    summary="Sound comes before or after what is seen, or moves away from it.",
+    source="ITU-R BT.1359-1: detectable +45/−125 ms, acceptable +90/−185 ms; ours for what content tells and for drift",
 )
