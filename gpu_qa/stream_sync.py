@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gpu_qa.sinks.sync import SyncRecorder
+from gpu_qa.sinks.sync import CONFIDENT, STALE_S, SyncRecorder
 from gpu_qa.sync.content import own_weights, shipped_weights
 from gpu_qa.sync.follower import Follower
 from gpu_qa.sync.listener import Listener
@@ -42,6 +43,8 @@ class StreamSync:
         self._timestamps: TimestampCarry | None = None
         self._follower = None if probe is None else Follower(probe)
         self._recorder = SyncRecorder()
+        self._referred_s = -math.inf
+        """Until when the reference was sure last."""
 
     def begin(self, *, live: bool) -> None:
         """The input is open."""
@@ -59,6 +62,8 @@ class StreamSync:
 
     def take(self, measured: Measured, *, until_s: float, finished: bool = False) -> list[SyncSeries]:
         """The answers by marker, by reference and by content that become known with these series, or at last.
+
+        Of those by content the ones that are to be judged: where the reference is sure it counts.
 
         Args:
             measured: What became complete.
@@ -82,7 +87,10 @@ class StreamSync:
         answers += self._listener.take(measured.video, measured.audio, finished=finished)
         for answer in answers:
             self._recorder.add(answer)
-        return answers
+            if answer.way == "reference" and answer.confidence[-1] >= CONFIDENT:
+                self._referred_s = float(answer.end_s[-1])
+        # Content knows the offset less well, and would end what the reference tells.
+        return [one for one in answers if one.way != "content" or one.end_s[-1] > self._referred_s + STALE_S]
 
     def note(self, series: StreamSeries) -> None:
         """Keep what timestamps say."""

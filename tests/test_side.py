@@ -35,18 +35,19 @@ def extend(side: Reference | Probe, at_s: int, now_s: float | None = None, later
 def test_files_wait_for_one_another_and_nothing_is_kept_for_ever() -> None:
     reference = Reference()
     probe = reference.add()
+    sides: tuple[Reference | Probe, ...] = (reference, probe)
     read = [0, 0]
     most = [0, 0]
     while read[1] < 200:
         before = list(read)
-        for index, side in enumerate((reference, probe)):
+        for index, side in enumerate(sides):
             if not side.is_ahead(float(read[index])):
                 extend(side, read[index])
                 read[index] += 1
         probe.align()
         reference.forget()
         assert read != before, "both wait"
-        most = [max(one, len(side.strip.pictures)) for one, side in zip(most, (reference, probe), strict=True)]
+        most = [max(one, len(side.strip.pictures)) for one, side in zip(most, sides, strict=True)]
     assert most[0] <= 165
     assert most[1] <= 50
     reference.remove(probe)
