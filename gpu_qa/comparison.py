@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from gpu_qa.config import Settings
 from gpu_qa.features import StreamFeatures
@@ -17,8 +17,8 @@ from gpu_qa.on_card import OnCard
 from gpu_qa.reader import MAILBOX_PACKETS, Reader
 from gpu_qa.sources import open_source
 from gpu_qa.sources.address import STDIN, without_credentials
-from gpu_qa.sync.reference import Alignment, ReferenceLimits, align, needed_from_s
-from gpu_qa.sync.strip import Strip, extended, trimmed
+from gpu_qa.sync.reference import ReferenceLimits
+from gpu_qa.sync.side import Probe, Reference
 from gpu_qa.sync.summary import Summary, summarize
 from gpu_qa.units import s_to_clock
 
@@ -31,14 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["PROFILES", "Compared", "Comparison", "Found", "SkewLimits", "exit_code", "problems"]
 
 
-LIVE_LEAD_S = 5.0
-"""How much earlier a live probe may come: an answer about it waits for so long."""
-AHEAD_S = 10.0
-"""How much further than is needed a file is read, so that both sides keep busy."""
 MOST_STRETCHES = 20_000
 """The newest stretches of a probe that are summed up: a day of them, some 10 MB."""
 GATHER_S = 0.02
 """How long what the readers deliver is gathered."""
+_Side = TypeVar("_Side", Reference, Probe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +81,14 @@ class Compared:
 
 
 @dataclass(eq=False, slots=True)
-class _Side:
+class _Input(Generic[_Side]):
     """An input on its way."""
 
     name: str
     reader: Reader
+    side: _Side
     features: StreamFeatures | None = None
-    strip: Strip = field(default_factory=Strip)
-    carry: Alignment = field(default_factory=Alignment)
     stretches: deque[Stretch] = field(default_factory=lambda: deque(maxlen=MOST_STRETCHES))
-
-    @property
-    def live(self) -> bool:
-        return self.reader.facts is not None and self.reader.facts.live
 
     @property
     def error(self) -> str | None:
@@ -129,8 +121,10 @@ class Comparison:
         self._wake = threading.Event()
         self._stopping = self._run = False
         self._on_card = OnCard()
-        self._reference = self._side(reference)
-        self._probes = [self._side(probe) for probe in probes]
+        original = Reference(limits)
+        self._reference = self._input(reference, original)
+        self._probes = [self._input(probe, original.add()) for probe in probes]
+        self._inputs: tuple[_Input[Any], ...] = (self._reference, *self._probes)
 
     def stop(self) -> None:
         """End soon, with what is known. May be called from any thread or a signal handler."""
@@ -139,7 +133,7 @@ class Comparison:
     @property
     def position_s(self) -> float:
         """How far the reading has come, of the input that is behind; may be read from any thread."""
-        return min(side.strip.until_s for side in (self._reference, *self._probes))
+        return min(float(one.side.strip.until_s) for one in self._inputs)
 
     def __iter__(self) -> Iterator[Found]:
         """Run. An input that fails does not raise: its result says why.
@@ -150,26 +144,28 @@ class Comparison:
         if self._run:
             raise RuntimeError("a Comparison runs once; make a new one")
         self._run = True
-        sides = (self._reference, *self._probes)
-        for side in sides:
-            side.reader.start()
+        inputs = self._inputs
+        for one in inputs:
+            one.reader.start()
         try:
-            while not all(probe.carry.done for probe in self._probes):
+            while not all(probe.side.carry.done for probe in self._probes):
                 self._wake.wait(GATHER_S)
                 self._wake.clear()
                 if self._stopping:
-                    for side in sides:
-                        side.reader.stop()
-                for side in sides:
-                    self._advance(side)
+                    for one in inputs:
+                        one.reader.stop()
+                for one in inputs:
+                    self._advance(one)
                 for probe in self._probes:
-                    yield from self._align(probe)
-                self._forget()
+                    for stretch in probe.side.align():
+                        probe.stretches.append(stretch)
+                        yield Found(probe.name, stretch)
+                self._reference.side.forget()
         finally:
-            for side in sides:
-                side.reader.abandon()
-            for side in sides:
-                side.reader.close()
+            for one in inputs:
+                one.reader.abandon()
+            for one in inputs:
+                one.reader.close()
 
     def results(self) -> tuple[Compared, ...]:
         """What is known of each probe, in their order; complete once the iteration has ended."""
@@ -178,100 +174,61 @@ class Comparison:
         for probe in self._probes:
             stretches = tuple(probe.stretches)
             error = _error(reference, probe)
-            summary = summarize(stretches, 0.0, reference.strip.until_s) if stretches else None
+            summary = summarize(stretches, 0.0, reference.side.strip.until_s) if stretches else None
             if summary is None and error is None:
                 error = f"less than {self._limits.least_s:g} s in common"
-            found.append(Compared(reference.name, probe.name, summary, stretches, round(probe.strip.until_s, 3), error))
+            until_s = round(probe.side.strip.until_s, 3)
+            found.append(Compared(reference.name, probe.name, summary, stretches, until_s, error))
         return tuple(found)
 
-    def _side(self, source: str) -> _Side:
+    def _input(self, source: str, side: _Side) -> _Input[_Side]:
         settings = self._settings
         # Cores are shared by as many decoders as there are inputs.
         decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=1)
         reader = Reader(lambda: open_source(source, settings.source), decode, self._wake.set)
         name = "stdin" if source == STDIN else without_credentials(source) if "://" in source else source
-        return _Side(name, reader)
+        return _Input(name, reader, side)
 
-    def _limits_of(self, probe: _Side) -> ReferenceLimits:
-        if not (probe.live or self._reference.live):
-            return self._limits
-        return replace(self._limits, max_lead_s=min(self._limits.max_lead_s, LIVE_LEAD_S))
-
-    def _advance(self, side: _Side) -> None:
-        """Measure what a reader has ready, unless the side is far enough ahead of the others."""
-        if side.strip.ended:
+    def _advance(self, one: _Input[Any]) -> None:
+        """Measure what a reader has ready, unless its input is far enough ahead of the others."""
+        if one.side.strip.ended:
             return
-        if side.features is None:
-            if side.reader.facts is None:
-                if side.reader.ended:
-                    side.strip = extended(side.strip, ended=True)
+        if one.features is None:
+            if one.reader.facts is None:
+                if one.reader.ended:
+                    one.side.extend(ended=True)
                 return
-            side.features = StreamFeatures(side.reader.facts.tracks, spectra=False)
-        if self._is_ahead(side):
+            one.features = StreamFeatures(one.reader.facts.tracks, spectra=False)
+            one.side.live = one.reader.facts.live
+        if not self._stopping and one.side.is_ahead(one.features.timeline.until_s):
             return
-        ended = side.reader.ended
-        taken = side.reader.take()
+        ended = one.reader.ended
+        taken = one.reader.take()
         if len(taken) >= MAILBOX_PACKETS:
             # There may be more, and nobody who says so.
             self._wake.set()
-        measured = self._on_card.measured([(side, delivery) for delivery in taken])
+        measured = self._on_card.measured([(one, delivery) for delivery in taken])
         for delivery in taken:
             pictures = delivery.pictures
             if delivery.frames:
                 on_card = measured[id(delivery)]
                 if isinstance(on_card, Exception):
-                    side.reader.error = side.reader.error or on_card
+                    one.reader.error = one.reader.error or on_card
                     ended = True
                     break
                 pictures = (*pictures, *on_card)
-            self._extend(side, side.features.take(pictures, delivery.sounds, delivery.notes))
-        if ended or (self._duration_s is not None and side.strip.until_s >= self._duration_s):
-            self._extend(side, side.features.flush(ended=True), ended=True)
-            side.reader.abandon()
-            self._on_card.forget(side)
+            self._extend(one, one.features.take(pictures, delivery.sounds, delivery.notes))
+        if ended or (self._duration_s is not None and one.side.strip.until_s >= self._duration_s):
+            self._extend(one, one.features.flush(ended=True), ended=True)
+            one.reader.abandon()
+            self._on_card.forget(one)
 
-    def _extend(self, side: _Side, measured: Measured, *, ended: bool = False) -> None:
-        if side.features is None:
+    def _extend(self, one: _Input[Any], measured: Measured, *, ended: bool = False) -> None:
+        if one.features is None:
             return
-        side.features.stream_series(finished=ended)
+        one.features.stream_series(finished=ended)
         if measured.video or measured.audio or ended:
-            until_s = side.features.timeline.until_s
-            side.strip = extended(side.strip, measured.video, measured.audio, until_s=until_s, ended=ended)
-
-    def _is_ahead(self, side: _Side) -> bool:
-        """Whether a file waits for the others: it is read no further than can be compared."""
-        if side.live or self._stopping:
-            return False
-        limits = self._limits
-        until_s = side.features.timeline.until_s if side.features is not None else 0.0
-        if side is self._reference:
-            running = [probe.strip.until_s for probe in self._probes if not probe.strip.ended]
-            waiting = [probe.strip.until_s for probe in self._probes if not probe.carry.done]
-            furthest_s = min(running) if running else max(waiting, default=0.0)
-            return until_s > furthest_s + limits.max_lead_s + limits.stretch_s + AHEAD_S
-        return not self._reference.strip.ended and until_s > (
-            self._reference.strip.until_s - self._limits_of(side).max_lead_s + limits.stretch_s + AHEAD_S
-        )
-
-    def _align(self, probe: _Side) -> Iterator[Found]:
-        if probe.carry.done or probe.features is None or self._reference.features is None:
-            failed = probe.strip.ended and probe.features is None
-            if failed or (self._reference.strip.ended and self._reference.features is None):
-                probe.carry = replace(probe.carry, done=True)
-            return
-        stretches, probe.carry = align(self._reference.strip, probe.strip, self._limits_of(probe), probe.carry)
-        for stretch in stretches:
-            probe.stretches.append(stretch)
-            yield Found(probe.name, stretch)
-
-    def _forget(self) -> None:
-        """Let go of what no stretch needs any more."""
-        needed = [(probe, needed_from_s(probe.carry, self._limits)) for probe in self._probes if not probe.carry.done]
-        for probe, (from_s, _) in needed:
-            probe.strip = trimmed(probe.strip, from_s)
-        if needed:
-            reference_s = min(from_s for _, (_, from_s) in needed)
-            self._reference.strip = trimmed(self._reference.strip, reference_s)
+            one.side.extend(measured.video, measured.audio, until_s=one.features.timeline.until_s, ended=ended)
 
 
 def problems(compared: Compared, limits: SkewLimits = SkewLimits()) -> list[str]:
@@ -309,10 +266,10 @@ def exit_code(compared: Compared, limits: SkewLimits = SkewLimits()) -> int:
     return 2 if compared.error is not None or compared.summary is None or compared.summary.skew_s is None else 0
 
 
-def _error(reference: _Side, probe: _Side) -> str | None:
+def _error(reference: _Input[Any], probe: _Input[Any]) -> str | None:
     """What went wrong with either, or what one of them lacks."""
-    for side, what in ((reference, "reference"), (probe, "probe")):
-        if side.error is not None:
-            words = side.error
-            return words if words.startswith(side.name) else f"{what} {side.name}: {words}"
+    for one, what in ((reference, "reference"), (probe, "probe")):
+        if one.error is not None:
+            words = one.error
+            return words if words.startswith(one.name) else f"{what} {one.name}: {words}"
     return None

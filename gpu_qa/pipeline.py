@@ -133,6 +133,7 @@ class Engine:
         *,
         name: str | None = None,
         duration_s: float | None = None,
+        reference: StreamAnalysis | None = None,
     ) -> StreamAnalysis:
         """Have a stream analyzed.
 
@@ -141,6 +142,9 @@ class Engine:
             settings: How it is opened, decoded and judged; null takes the defaults.
             name: What it is called in events and reports; null takes its address. One in use gets a number.
             duration_s: Stop after this much of the stream; null goes on to its end.
+            reference: A stream of this engine, the same programme earlier in the chain, which it is laid over to find
+                its A/V offset. Of two files neither is read far ahead of the other, and this one does not wait for its
+                turn.
 
         Raises:
             AdmissionError: This machine has no room for another live input.
@@ -154,7 +158,8 @@ class Engine:
                 raise RuntimeError("the engine has ended; make a new one")
             if not queues:
                 self._admit(wanted)
-            stream = StreamAnalysis(self._unused(wanted), settings, duration_s=duration_s)
+            queues = queues and reference is None
+            stream = StreamAnalysis(self._unused(wanted), settings, duration_s=duration_s, reference=reference)
 
             def seat(threads: int) -> Seat:
                 decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=threads)
@@ -234,7 +239,7 @@ class Engine:
 
     def _tick(self) -> Iterator[Update]:
         """Judge what lies in the mailboxes. Nothing of it is known afterwards: pictures hold memory of a card."""
-        tick = [(seat, seat.reader.take()) for seat in self._seats]
+        tick = [(seat, seat.reader.take()) for seat in self._seats if not seat.waits]
         if any(len(deliveries) >= MAILBOX_PACKETS for _, deliveries in tick):
             # There may be more, and nobody who says so.
             self._wake.set()

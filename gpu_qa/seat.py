@@ -45,6 +45,11 @@ class Seat:
         """Whether there may be something to do though nothing was delivered."""
         return not self.stream.begun or self.reader.is_done or now_s - max(self.delivered_s, self.looked_s) >= TICK_S
 
+    @property
+    def waits(self) -> bool:
+        """Whether its stream waits for another one, and nothing is to be taken of it yet."""
+        return not self.leaving and self.stream.waits(ended=self.reader.ended)
+
     def judge(
         self,
         deliveries: Sequence[Delivery],

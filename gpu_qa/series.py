@@ -209,7 +209,7 @@ class SpectrumSeries:
 class SyncSeries:
     """Answers of one way to measure the A/V offset, N of them in order of time."""
 
-    way: Literal["content", "marker", "timestamps"]
+    way: Literal["content", "marker", "reference", "timestamps"]
     track: int
     """Index of the audio track in its container."""
     start_s: np.ndarray

@@ -199,38 +199,57 @@ class _Run:
         self.board = Board(self._tally, lambda: self.engine.load.frames)
         self._entries = entries
         self._page = page
-        self._waiting = deque(index for index, waiting in enumerate(waits) if waiting)
-        self._at_once = deque(index for index, waiting in enumerate(waits) if not waiting)
+        # A reference and what is laid over it run at the same time, and take the place of one.
+        groups = _groups(entries)
+        self._waiting = deque(group for group in groups if all(waits[index] for index in group))
+        self._at_once = deque(group for group in groups if not all(waits[index] for index in group))
+        self._references: dict[str, StreamAnalysis] = {}
         self._running: dict[StreamAnalysis, tuple[int, ProgressLine]] = {}
         self._live: dict[StreamAnalysis, bool] = {}
 
     @property
     def left(self) -> int:
         """Streams that have not begun."""
-        return len(self._waiting)
+        return sum(len(group) for group in self._waiting)
 
     def begin(self) -> Iterator[_Ended]:
         """Begin with all that need not wait and as many files as run at once; gives those that are refused."""
         while self._at_once:
-            yield from self._add(self._at_once.popleft())
+            yield from self._add_all(self._at_once.popleft())
         yield from self.begin_next()
 
     def begin_next(self) -> Iterator[_Ended]:
         """Begin files where there is a place for them; gives those that are refused."""
-        places = self.engine.files_at_once - sum(self.order.holds(index) for index, _ in self._running.values())
+        places = self.engine.files_at_once - sum(
+            self.order.holds(index) and self._entries[index].reference is None for index, _ in self._running.values()
+        )
         while self._waiting and places > 0:
-            refused = self._add(self._waiting.popleft())
+            group = self._waiting.popleft()
+            refused = self._add_all(group)
             yield from refused
-            places -= not refused
+            places -= len(refused) < len(group)
+
+    def _add_all(self, group: Sequence[int]) -> list[_Ended]:
+        """Begin the streams of a group; gives back those that are refused."""
+        refused = [ended for index in group for ended in self._add(index)]
+        self._references.clear()
+        return refused
 
     def _add(self, index: int) -> tuple[_Ended, ...]:
         """Begin a stream; gives it back where it is refused."""
         entry = self._entries[index]
         try:
-            stream = self.engine.add(entry.input, entry.settings, name=entry.name, duration_s=entry.duration_s)
+            stream = self.engine.add(
+                entry.input,
+                entry.settings,
+                name=entry.name,
+                duration_s=entry.duration_s,
+                reference=None if entry.reference is None else self._references.get(entry.reference),
+            )
         except GpuQaError as error:
             return (self._known(_Ended(index, Report(entry.name, {}, (), {}, (), {}, {}, error=str(error)))),)
         line = ProgressLine(entry.name, lambda: stream.progress, entry.duration_s)
+        self._references[entry.name] = stream
         self._running[stream] = (index, line)
         self.board.add(line)
         return ()
@@ -259,6 +278,14 @@ class _Run:
         if stream not in self._live:
             self._live[stream] = stream.progress.live
         return self._live[stream]
+
+
+def _groups(entries: Sequence[StreamEntry]) -> list[list[int]]:
+    """Indices of the streams that run together: a reference, then those that are laid over it; most are alone."""
+    groups: dict[str, list[int]] = {}
+    for index, entry in enumerate(entries):
+        groups.setdefault(entry.reference or entry.name, []).append(index)
+    return [sorted(group, key=lambda index: entries[index].reference is not None) for group in groups.values()]
 
 
 class _Stop:

@@ -18,6 +18,7 @@ from gpu_qa.sinks.measurements import Counts, media_json
 from gpu_qa.sinks.sound_pictures import SoundPictureRecorder
 from gpu_qa.sinks.thumbnails import ThumbnailRecorder
 from gpu_qa.stream_sync import NOT_ASKED, StreamSync
+from gpu_qa.sync.side import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,9 +74,17 @@ class StreamAnalysis:
         name: What the stream is called in events and reports until `begin` knows better.
         settings: How it is judged.
         duration_s: Nothing is wanted after this much of it; null goes on to its end.
+        reference: The same programme earlier in the chain, which its picture and sound are laid over; null has none.
     """
 
-    def __init__(self, name: str, settings: Settings, *, duration_s: float | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        duration_s: float | None = None,
+        reference: StreamAnalysis | None = None,
+    ) -> None:
         self.settings = settings
         self.reading = Reading()
         """Kept by whoever reads the stream."""
@@ -97,7 +106,9 @@ class StreamAnalysis:
         self._events: dict[str, Event] = {}
         self._untold = 0
         self._counts = Counts()
-        self._sync = StreamSync(settings) if self.wants_sync else None
+        self._lent: Reference | None = None
+        probe = reference.lend().add() if reference is not None and self.wants_sync else None
+        self._sync = StreamSync(settings, probe) if self.wants_sync else None
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
         self._error: str | None = None
@@ -152,6 +163,29 @@ class StreamAnalysis:
             behind_s=self.reading.behind_s,
         )
 
+    def lend(self) -> Reference:
+        """As others are laid over it: kept from now on, as far back as they need it."""
+        if self._lent is None:
+            self._lent = Reference()
+            self._lent.name = self.name
+            self._lent.live = self._facts is not None and self._facts.live
+            if self.ended:
+                self._lent.extend(ended=True)
+        return self._lent
+
+    def waits(self, *, ended: bool) -> bool:
+        """Whether it is not to be read on yet: of a file and its reference neither runs away from the other.
+
+        Args:
+            ended: All of it has been taken, and it would end.
+        """
+        if self._features is None or (self._lent is None and self._sync is None):
+            return False
+        until_s = self._features.timeline.until_s
+        return (self._sync is not None and self._sync.is_ahead(until_s, ended=ended)) or (
+            self._lent is not None and not ended and self._lent.is_ahead(until_s)
+        )
+
     def begin(self, facts: MediaFacts, name: str | None = None) -> None:
         """The input is open.
 
@@ -163,6 +197,10 @@ class StreamAnalysis:
         if name is not None:
             self._tracker = TrackerState(name)
         self._features = StreamFeatures(facts.tracks, spectra=self.wants_spectra, sync=self.wants_sync)
+        if self._sync is not None:
+            self._sync.begin(live=facts.live)
+        if self._lent is not None:
+            self._lent.name, self._lent.live = self.name, facts.live
         self._started_s = time.monotonic()
 
     def take(
@@ -224,15 +262,22 @@ class StreamAnalysis:
             yield from self._close_events()
         finally:
             self._ended_s = time.monotonic()
+            self._leave()
 
     def fail(self, failure: Exception) -> Iterator[Event]:
         """A fault of ours ends the analysis: what was found until then is worth more than the reason why it ends."""
         self.failure = failure
         self._error = f"internal error: {type(failure).__name__}: {failure}"
         self._ended_s = time.monotonic()
+        self._leave()
+        yield from self._close_events()
+
+    def _leave(self) -> None:
+        """It has ended: nobody waits for it any more."""
         if self._sync is not None:
             self._sync.close()
-        yield from self._close_events()
+        if self._lent is not None:
+            self._lent.extend(ended=True)
 
     def _judge(self, measured: Measured) -> Iterator[Event]:
         for video in measured.video:
@@ -255,8 +300,14 @@ class StreamAnalysis:
 
     def _synchronise(self, measured: Measured, *, finished: bool = False) -> Iterator[Event]:
         """Find out how far sound and picture are apart."""
-        for answer in self._sync.take(measured, finished=finished) if self._sync is not None else ():
-            yield from self._weigh("sync", answer)
+        until_s = self._features.timeline.until_s if self._features is not None else 0.0
+        if self._lent is not None and (measured.video or measured.audio):
+            now_s = time.monotonic() if self._lent.live else None
+            self._lent.extend(measured.video, measured.audio, until_s=until_s, now_s=now_s)
+            self._lent.forget()
+        if self._sync is not None:
+            for answer in self._sync.take(measured, until_s=until_s, finished=finished):
+                yield from self._weigh("sync", answer)
 
     def _judge_stream(self, *, until_s: float | None = None, finished: bool = False) -> Iterator[Event]:
         if self._features is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gpu_qa.sinks.sync import SyncRecorder
+from gpu_qa.sinks.sync import CONFIDENT, STALE_S, SyncRecorder
 from gpu_qa.sync.content import own_weights, shipped_weights
+from gpu_qa.sync.follower import Follower
 from gpu_qa.sync.listener import Listener
 from gpu_qa.sync.marker import marker_step, marker_sync
 from gpu_qa.sync.timestamps import timestamp_step, timestamp_sync
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from gpu_qa.media import MediaFacts
     from gpu_qa.series import Curve, StreamSeries, SyncSeries
     from gpu_qa.sync.marker import MarkerCarry
+    from gpu_qa.sync.side import Probe
     from gpu_qa.sync.timestamps import TimestampCarry
 
 
@@ -25,22 +29,48 @@ class StreamSync:
 
     Args:
         settings: Of the stream; those of the detector `av_offset` may name weights.
+        probe: The stream as its reference sees it; null where it has none.
 
     Raises:
         ConfigError: The weights cannot be read.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, probe: Probe | None = None) -> None:
         chosen = settings.detectors.get("av_offset")
         own = chosen.limits.weights if chosen is not None else None
         self._listener = Listener(shipped_weights() if own is None else own_weights(own))
         self._marker: MarkerCarry | None = None
         self._timestamps: TimestampCarry | None = None
+        self._follower = None if probe is None else Follower(probe)
         self._recorder = SyncRecorder()
+        self._referred_s = -math.inf
+        """Until when the reference was sure last."""
 
-    def take(self, measured: Measured, *, finished: bool = False) -> list[SyncSeries]:
-        """The answers by marker and by content that become known with these series, or at last."""
-        if not (measured.video or measured.audio or finished):
+    def begin(self, *, live: bool) -> None:
+        """The input is open."""
+        if self._follower is not None:
+            self._follower.begin(live=live)
+
+    def is_ahead(self, until_s: float, *, ended: bool) -> bool:
+        """Whether the stream waits for its reference.
+
+        Args:
+            until_s: How far it has been read, seconds.
+            ended: Nothing follows.
+        """
+        return self._follower is not None and self._follower.is_ahead(until_s, ended=ended)
+
+    def take(self, measured: Measured, *, until_s: float, finished: bool = False) -> list[SyncSeries]:
+        """The answers by marker, by reference and by content that become known with these series, or at last.
+
+        Of those by content the ones that are to be judged: where the reference is sure it counts.
+
+        Args:
+            measured: What became complete.
+            until_s: How far the stream has come, seconds.
+            finished: Nothing follows.
+        """
+        if self._follower is None and not (measured.video or measured.audio or finished):
             return []
         answers: list[SyncSeries] = []
         for video in measured.video:
@@ -52,10 +82,17 @@ class StreamSync:
         if finished:
             found, self._marker = marker_step(None, None, self._marker, finished=True)
             answers += found
+        if self._follower is not None:
+            answers += self._follower.take(
+                measured.video, measured.audio, until_s=until_s, now_s=time.monotonic(), finished=finished
+            )
         answers += self._listener.take(measured.video, measured.audio, finished=finished)
         for answer in answers:
             self._recorder.add(answer)
-        return answers
+            if answer.way == "reference" and answer.confidence[-1] >= CONFIDENT:
+                self._referred_s = float(answer.end_s[-1])
+        # Content knows the offset less well, and would end what the reference tells.
+        return [one for one in answers if one.way != "content" or one.end_s[-1] > self._referred_s + STALE_S]
 
     def note(self, series: StreamSeries) -> None:
         """Keep what timestamps say."""
@@ -66,6 +103,8 @@ class StreamSync:
     def close(self) -> None:
         """Nothing more is wanted."""
         self._listener.close()
+        if self._follower is not None:
+            self._follower.close()
 
     def curves(self) -> tuple[Curve, ...]:
         """How the offset went over time."""
@@ -77,7 +116,8 @@ class StreamSync:
         reason = None
         if kinds != {"video", "audio"}:
             reason = "there is no picture" if "video" not in kinds else "there is no sound"
-        return self._recorder.measurements(reason, markers=marker_sync(self._marker)) | {
+        reference = None if self._follower is None else self._follower.measurements()
+        return self._recorder.measurements(reason, markers=marker_sync(self._marker), reference=reference) | {
             "av_timestamps": [
                 {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(one).items()}
                 for one in timestamp_sync(self._timestamps)

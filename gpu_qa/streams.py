@@ -33,6 +33,8 @@ class StreamEntry:
     settings: Settings = field(default_factory=Settings)
     duration_s: float | None = None
     """How much of it is analyzed; null is all."""
+    reference: str | None = None
+    """Name of another stream, the same programme earlier in the chain, which this one is laid over; null is none."""
     codec: str | None = None
     """For planning, where no input is opened: the codec of the picture, such as `h264`; null is not stated."""
     width: int | None = None
@@ -49,6 +51,7 @@ class _Stated:
 
     name: str | None = None
     input: str | None = None
+    reference: str | None = None
     duration_s: float | None = None
     codec: str | None = None
     width: int | None = None
@@ -56,7 +59,7 @@ class _Stated:
     frame_rate: float | str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("name", "input", "codec"):
+        for name in ("name", "input", "reference", "codec"):
             if getattr(self, name) is not None and not getattr(self, name).strip():
                 raise ValueError("must not be empty")
         for name in ("duration_s", "width", "height"):
@@ -67,15 +70,16 @@ class _Stated:
 
 
 _STREAM_KEYS = tuple(item.name for item in fields(_Stated))
-_DEFAULTS_KEYS = tuple(key for key in _STREAM_KEYS if key not in ("name", "input"))
+_DEFAULTS_KEYS = tuple(key for key in _STREAM_KEYS if key not in ("name", "input", "reference"))
 
 
 def load_streams(path: str | Path, base: Settings | None = None) -> tuple[StreamEntry, ...]:
     """Read which streams there are.
 
     A file whose name ends in `.toml` has a table `[[streams]]` for each, with `input`, and where wanted `name`,
-    `duration_s`, `codec`, `width`, `height`, `frame_rate`, `profile`, `source`, `decode` and `detectors`, the last
-    four in the shape of the settings file. `[defaults]` says the same, but for `name` and `input`, of all streams.
+    `reference`, `duration_s`, `codec`, `width`, `height`, `frame_rate`, `profile`, `source`, `decode` and `detectors`,
+    the last four in the shape of the settings file. `[defaults]` says the same, but for `name`, `input` and
+    `reference`, of all streams.
     Any other file, and `-` for standard input, is a list with one input per line; empty lines and those that begin
     with `#` do not count. Paths are relative to the file's folder.
 
@@ -85,7 +89,8 @@ def load_streams(path: str | Path, base: Settings | None = None) -> tuple[Stream
 
     Raises:
         ConfigError: The file cannot be read, names no stream, or holds a key that nothing knows, a value of the wrong
-            type or out of range, or a name twice. The message names file, stream, key, value, and what is allowed.
+            type or out of range, a name twice, or a reference that is none. The message names file, stream, key,
+            value, and what is allowed.
     """
     base = Settings() if base is None else base
     if str(path).lower().endswith(".toml"):
@@ -156,7 +161,24 @@ def _of_tables(path: str | Path, content: Mapping[str, Any], base: Settings) -> 
                 raise ConfigError(f"{where}: stream {numbers[stated.name]} has the same name")
             numbers[stated.name] = number
         found.append((stated.name, _entry(stated, settings, _folder(path))))
-    return _named(found)
+    entries = _named(found)
+    _check_references(entries, path)
+    return entries
+
+
+def _check_references(entries: Sequence[StreamEntry], path: str | Path) -> None:
+    by_name = {entry.name: entry for entry in entries}
+    for number, entry in enumerate(entries, 1):
+        if entry.reference is None:
+            continue
+        where = f"{path}: stream {number} ({entry.name}): reference = {shown(entry.reference)}"
+        if entry.reference not in by_name:
+            raise ConfigError(f"{where}: {unknown('stream', entry.reference, list(by_name))}")
+        if entry.reference == entry.name:
+            raise ConfigError(f"{where}: is the stream itself")
+        further = by_name[entry.reference].reference
+        if further is not None:
+            raise ConfigError(f"{where}: has a reference itself; name that one, {shown(further)}, here too")
 
 
 class _TableReader:
@@ -203,6 +225,7 @@ def _entry(stated: _Stated, settings: Settings, folder: str) -> StreamEntry:
         input=_resolved(stated.input or "", folder),
         settings=settings,
         duration_s=stated.duration_s,
+        reference=stated.reference,
         codec=stated.codec.lower() if stated.codec else None,
         width=stated.width,
         height=stated.height,

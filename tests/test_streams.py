@@ -130,7 +130,7 @@ def test_thousands_of_streams_that_say_the_same_share_their_settings(tmp_path: P
         ("[[streams]]\nname = 'a'", "stream 1 (a): input is missing: a path, a URL, or - for standard input"),
         (
             "[[streams]]\ninput = 'a'\nnmae = 'x'",
-            "stream 1: unknown key 'nmae' (did you mean name?); known: name, input, duration_s, codec, width, height, ",
+            "stream 1: unknown key 'nmae' (did you mean name?); known: name, input, reference, duration_s, codec, ",
         ),
         ("[[streams]]\ninput = 1", "stream 1: input = 1: must be a valid string"),
         ("[[streams]]\ninput = ''", 'stream 1: input = "": must not be empty'),
@@ -168,6 +168,19 @@ def test_thousands_of_streams_that_say_the_same_share_their_settings(tmp_path: P
             "[[streams]]\nname = 'x'\ninput = 'a'\n[[streams]]\ninput = 'b'\n[[streams]]\nname = 'x'\ninput = 'c'",
             "stream 3 (x): stream 1 has the same name",
         ),
+        (
+            "[[streams]]\nname = 'x'\ninput = 'a'\n[[streams]]\nname = 'y'\ninput = 'b'\nreference = 'xx'",
+            "stream 2 (y): reference = \"xx\": unknown stream 'xx' (did you mean x?); known: x, y",
+        ),
+        (
+            "[[streams]]\nname = 'x'\ninput = 'a'\nreference = 'x'",
+            'stream 1 (x): reference = "x": is the stream itself',
+        ),
+        (
+            "streams = [{name='x',input='a'}, {name='y',input='b',reference='x'}, {name='z',input='c',reference='y'}]",
+            'stream 3 (z): reference = "y": has a reference itself; name that one, "x", here too',
+        ),
+        ("[defaults]\nreference = 'x'\n[[streams]]\ninput = 'a'", "[defaults] unknown key 'reference'"),
         ("[[streams]\n", "is not TOML: "),
     ],
 )

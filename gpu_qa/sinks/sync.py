@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     from gpu_qa.series import SyncSeries
 
-WAYS = ("marker", "content", "timestamps")
+WAYS = ("marker", "reference", "content", "timestamps")
 """In order of trust: an earlier one that is sure is the answer. Timestamps say by how much the offset has changed since
 the start, and are never sure of more."""
+STALE_S = 60.0
+"""An answer by reference that is so much older than a sure one of another way gives way to it."""
 CONFIDENT = 0.9
 """From here on an answer is given."""
 
@@ -54,15 +56,25 @@ class SyncRecorder:
             return ()
         return (Curve("av_offset", "Sound ahead of picture", "ms", start_s, low, high),)
 
-    def measurements(self, reason: str | None = None, *, markers: Sequence[Any] = ()) -> dict[str, Any]:
+    def measurements(
+        self, reason: str | None = None, *, markers: Sequence[Any] = (), reference: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """`av_offset_s`, `av_drift_ppm` and what belongs to them, JSON values.
 
         Args:
             reason: Why nothing could be measured, where that is known.
             markers: What a marker signal says of each audio track: objects with `track` and `drift_ppm`.
+            reference: What is known beside the answers by reference, or instead of them; null where there is none.
         """
-        ways = {way: self._last[way] for way in WAYS if way in self._last}
-        chosen = next((way for way in ways if _is_sure(ways[way])), None)
+        last = dict(self._last)
+        if reference is not None:
+            last["reference"] = last.get("reference", {}) | reference
+        ways = {way: last[way] for way in WAYS if way in last}
+        sure = [way for way in ways if _is_sure(ways[way])]
+        newest_s = max((ways[way]["until_s"] for way in sure), default=0.0)
+        if len(sure) > 1 and "reference" in sure and newest_s - ways["reference"]["until_s"] > STALE_S:
+            sure.remove("reference")
+        chosen = next(iter(sure), None)
         measured: dict[str, Any] = {
             "av_offset_s": ways[chosen]["offset_s"] if chosen else None,
             "av_offset_confidence": max((way["confidence"] or 0.0 for way in ways.values()), default=None),

@@ -46,7 +46,8 @@ class ReferenceLimits:
     """The probe may come so much later."""
     max_lead_s: float = 60.0
     """It may come so much earlier on its own clock: it was joined later, or its beginning was cut off. An answer waits
-    until the reference has come so much further than the stretch that it is about."""
+    until the reference has come so much further than the stretch that it is about. Less than 0: it comes later by that
+    at least."""
     stretch_s: float = 10.0
     """Length of a stretch."""
     step_s: float = 5.0
@@ -73,8 +74,8 @@ class ReferenceLimits:
             raise ValueError("0 < step_s ≤ stretch_s must hold")
         if not 0 < self.least_s <= self.stretch_s:
             raise ValueError("0 < least_s ≤ stretch_s must hold")
-        if self.max_delay_s < 0 or self.max_lead_s < 0:
-            raise ValueError("max_delay_s and max_lead_s must be 0 or more")
+        if self.max_delay_s + self.max_lead_s < 0:
+            raise ValueError("max_delay_s + max_lead_s must be 0 or more")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,199 @@
+"""Sides: a reference and the probes that are laid over it, each kept as far back as a stretch may still need it.
+
+Whoever reads the streams hands over what has come of them, in one thread at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gpu_qa.sync.reference import Alignment, ReferenceLimits, align, needed_from_s
+from gpu_qa.sync.strip import Strip, extended, trimmed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpu_qa.series import AudioSeries, VideoSeries
+    from gpu_qa.sync.reference import Placing, Stretch
+
+__all__ = ["LIVE_LEAD_S", "Probe", "Reference"]
+
+LIVE_LEAD_S = 5.0
+"""How much earlier a live probe may come: an answer about it waits for so long."""
+AHEAD_S = 10.0
+"""How much further than is needed a file is read, so that both sides keep busy."""
+PATIENCE_S = 30.0
+"""A live probe waits so much longer for a reference that stands still; then its stretch is told as unknown."""
+LATER_S = 3.0
+"""A live stream that for `WINDOW_S` comes so much later than it used to has lost time on its clock, as by a
+reconnection: what it is laid over moves along. Segments of some seconds come no more unevenly."""
+WINDOW_S = 30.0
+"""Seconds of the wall clock, several segments long."""
+
+
+class _Side:
+    """A stream on its way."""
+
+    def __init__(self) -> None:
+        self.strip = Strip()
+        self.live = False
+        """It comes when it comes, and is not held back."""
+        self.zero_s: float | None = None
+        """When its clock's 0 came, by the wall clock, had it all come as promptly as its promptest part; null where
+        nobody says when things come."""
+        self._window: tuple[float, float] | None = None
+        """When it began, and the earliest `zero_s` in it."""
+
+    def extend(
+        self,
+        video: Sequence[VideoSeries] = (),
+        audio: Sequence[AudioSeries] = (),
+        *,
+        until_s: float | None = None,
+        now_s: float | None = None,
+        ended: bool = False,
+    ) -> None:
+        """Take what came next.
+
+        Args:
+            video: Series of the picture, in order.
+            audio: Series of sound.
+            until_s: How far the stream has come, seconds on its clock; null: as far as these series.
+            now_s: When this came, of live streams, seconds of a wall clock that all share; null: nobody says.
+            ended: Nothing follows.
+        """
+        self.strip = extended(self.strip, video, audio, until_s=until_s, ended=ended)
+        if now_s is not None and (video or audio):
+            self._place(now_s)
+
+    def _place(self, now_s: float) -> None:
+        zero_s = now_s - self.strip.until_s
+        self.zero_s = zero_s if self.zero_s is None else min(self.zero_s, zero_s)
+        since_s, earliest_s = self._window or (now_s, zero_s)
+        self._window = since_s, min(earliest_s, zero_s)
+        if now_s - since_s >= WINDOW_S:
+            if earliest_s - self.zero_s > LATER_S:
+                self.zero_s = earliest_s
+            self._window = None
+
+
+class Reference(_Side):
+    """The programme as it should be.
+
+    Args:
+        limits: How probes are laid over it.
+    """
+
+    def __init__(self, limits: ReferenceLimits = ReferenceLimits()) -> None:
+        super().__init__()
+        self.limits = limits
+        self.name = ""
+        """What its stream is called."""
+        self._probes: list[Probe] = []
+
+    def add(self) -> Probe:
+        """Have a probe laid over it, until it leaves."""
+        probe = Probe(self)
+        self._probes.append(probe)
+        return probe
+
+    def remove(self, probe: Probe) -> None:
+        """Nothing is asked of a probe any more."""
+        if probe in self._probes:
+            self._probes.remove(probe)
+        self.forget()
+
+    def is_ahead(self, until_s: float) -> bool:
+        """Whether it waits for its probes: a file is read no further than can be compared.
+
+        Args:
+            until_s: How far it has been read.
+        """
+        if self.live or not self._probes:
+            return False
+        running = [probe.strip.until_s for probe in self._probes if not probe.strip.ended]
+        waiting = [probe.strip.until_s for probe in self._probes if not probe.carry.done]
+        furthest_s = min(running) if running else max(waiting, default=0.0)
+        return until_s > furthest_s + self.limits.max_lead_s + self.limits.stretch_s + AHEAD_S
+
+    def forget(self) -> None:
+        """Let go of what no stretch needs any more."""
+        asking = [probe for probe in self._probes if not probe.carry.done]
+        from_s = min(
+            (needed_from_s(probe.carry, probe.limits)[1] for probe in asking), default=self.strip.until_s + 1.0
+        )
+        self.strip = trimmed(self.strip, max(from_s, self.kept_from_s(self.strip)))
+
+    def kept_from_s(self, strip: Strip) -> float:
+        """What a strip holds at most, whatever one stream waits for the other."""
+        limits = self.limits
+        most_s = limits.max_delay_s + limits.max_lead_s + 2 * limits.stretch_s + AHEAD_S + PATIENCE_S
+        return strip.until_s - most_s
+
+
+class Probe(_Side):
+    """The same programme elsewhere in the chain. Made by `Reference.add`."""
+
+    def __init__(self, reference: Reference) -> None:
+        super().__init__()
+        self.reference = reference
+        self.carry = Alignment()
+
+    @property
+    def limits(self) -> ReferenceLimits:
+        """Where it is looked for: of two live streams from when each came, of others from each one's start."""
+        limits = self.reference.limits
+        lead_s = limits.max_lead_s
+        if self.live or self.reference.live:
+            lead_s = min(lead_s, LIVE_LEAD_S)
+        shift_s = self._shift_s
+        return replace(limits, max_lead_s=lead_s + shift_s, max_delay_s=limits.max_delay_s - shift_s)
+
+    @property
+    def _shift_s(self) -> float:
+        ours, theirs = self.zero_s, self.reference.zero_s
+        return 0.0 if ours is None or theirs is None else ours - theirs
+
+    def is_ahead(self, until_s: float, *, ended: bool = False) -> bool:
+        """Whether it waits for the reference: a file is read, or told to have ended, no sooner than can be compared.
+
+        Args:
+            until_s: How far it has been read.
+            ended: Nothing follows.
+        """
+        if self.live or self.reference.strip.ended:
+            return False
+        limits = self.limits
+        reach_s = limits.max_lead_s if ended else limits.max_lead_s - limits.stretch_s - AHEAD_S
+        return until_s + reach_s > self.reference.strip.until_s
+
+    def align(self, *, finished: bool = False) -> list[Stretch]:
+        """Lay over the reference what has become possible since the last call.
+
+        Delays count from when the streams came, where both are live.
+
+        Args:
+            finished: The reference is not waited for.
+        """
+        if any(strip.ended and not strip.until_s for strip in (self.strip, self.reference.strip)):
+            # Nothing came of one of them.
+            self.carry = replace(self.carry, done=True)
+            return []
+        reference, shift_s = self.reference.strip, self._shift_s
+        if finished or self._has_waited:
+            reference = replace(reference, ended=True)
+        found, self.carry = align(reference, self.strip, self.limits, self.carry)
+        kept_from_s = self.reference.kept_from_s(self.strip)
+        self.strip = trimmed(self.strip, max(needed_from_s(self.carry, self.limits)[0], kept_from_s))
+        return [replace(one, picture=_later(one.picture, shift_s), sound=_later(one.sound, shift_s)) for one in found]
+
+    @property
+    def _has_waited(self) -> bool:
+        limits = self.reference.limits
+        waits_from_s = self.carry.next_s + limits.stretch_s + min(limits.max_lead_s, LIVE_LEAD_S)
+        return self.live and self.strip.until_s > waits_from_s + PATIENCE_S
+
+
+def _later(placing: Placing, by_s: float) -> Placing:
+    return placing if placing.delay_s is None or not by_s else replace(placing, delay_s=placing.delay_s + by_s)

@@ -1,0 +1,175 @@
+"""`reference` in lists of streams: each probe is laid over it while all are analyzed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.clips import make_clip
+from tests.test_compare import clip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIST = """
+[defaults]
+decode.device = "cpu"
+
+[[streams]]
+name = "late"
+input = "late.mp4"
+reference = "studio"
+[[streams]]
+name = "studio"
+input = "reference.mp4"
+[[streams]]
+name = "same"
+input = "reference.mp4"
+reference = "studio"
+[[streams]]
+name = "other"
+input = "other.mp4"
+reference = "studio"
+[[streams]]
+name = "silent"
+input = "silent.mp4"
+reference = "studio"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("reference")
+    clip(made / "reference.mp4")
+    clip(made / "late.mp4", picture_s=2.0, sound_s=1.8, codec_options={"crf": "36"})
+    clip(made / "other.mp4", seed=7)
+    clip(made / "silent.mp4", audio=None)
+    return made
+
+
+def analyzed(folder: Path, text: str, *options: str) -> dict[str, dict[str, Any]]:
+    """The documents by stream."""
+    (folder / "list.toml").write_text(text)
+    command = [sys.executable, "-m", "gpu_qa", "analyze", "--streams", "list.toml", "--format", "json", "--quiet"]
+    command += ["--detectors", "av_offset", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200, cwd=folder)
+    documents, rest, decoder = dict[str, dict[str, Any]](), done.stdout.strip(), json.JSONDecoder()
+    while rest:
+        document, end = decoder.raw_decode(rest)
+        documents[document["stream"]] = document
+        rest = rest[end:].strip()
+    assert documents, done.stderr
+    return documents
+
+
+def by_reference(document: dict[str, Any]) -> dict[str, Any]:
+    told = document["measurements"]["av_offset_ways"]["reference"]
+    assert isinstance(told, dict)
+    return told
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_probes_of_one_reference_are_each_laid_over_it(folder: Path, jobs: str) -> None:
+    found = analyzed(folder, LIST, "--jobs", jobs)
+
+    assert list(found) == ["late", "studio", "same", "other", "silent"]
+    late = found["late"]
+    assert late["measurements"]["av_offset_method"] == "reference"
+    assert late["measurements"]["av_offset_s"] == pytest.approx(0.2, abs=0.005)
+    told = by_reference(late)
+    assert (told["stream"], told["reason"]) == ("studio", None)
+    assert told["picture_delay_s"] == pytest.approx(2.0, abs=0.005)
+    assert told["sound_delay_s"] == pytest.approx(1.8, abs=0.005)
+    (event,) = [event for event in late["events"] if event["kind"] == "av.offset"]
+    assert (event["details"]["side"], event["details"]["way"]) == ("early", "reference")
+    assert event["value"] == pytest.approx(200, abs=5)
+
+    same = found["same"]
+    assert same["measurements"]["av_offset_s"] == pytest.approx(0.0, abs=0.001)
+    assert same["events"] == []
+    assert "reference" not in found["studio"]["measurements"]["av_offset_ways"]
+    other = by_reference(found["other"])
+    assert other["offset_s"] is None
+    assert other["reason"] == "other content: the picture and the sound are not in the reference"
+    silent = by_reference(found["silent"])
+    assert (silent["offset_s"], silent["reason"]) == (None, "no sound in the probe")
+    assert silent["picture_delay_s"] == pytest.approx(0.0, abs=0.001)
+
+
+@pytest.mark.timeout(300)
+def test_live_probes_are_laid_over_a_live_reference(folder: Path) -> None:
+    text = """
+[defaults]
+source.real_time = true
+decode.device = "cpu"
+[[streams]]
+name = "late"
+input = "late.mp4"
+reference = "studio"
+[[streams]]
+name = "studio"
+input = "reference.mp4"
+"""
+    told = by_reference(analyzed(folder, text)["late"])
+    assert told["offset_s"] == pytest.approx(0.2, abs=0.005)
+    assert told["picture_delay_s"] == pytest.approx(2.0, abs=1.0), "by the clock on the wall"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("real_time", ["false", "true"])
+def test_a_reference_that_cannot_be_read_leaves_the_other_ways(folder: Path, real_time: str) -> None:
+    text = f"""
+[defaults]
+decode.device = "cpu"
+[[streams]]
+name = "studio"
+input = "missing.mp4"
+[[streams]]
+name = "probe"
+input = "reference.mp4"
+source.real_time = {real_time}
+reference = "studio"
+"""
+    found = analyzed(folder, text)
+    assert found["studio"]["error"]
+    probe = found["probe"]
+    assert "error" not in probe
+    assert probe["measurements"]["analyzed_s"] > 13
+    told = by_reference(probe)
+    assert told["offset_s"] is None
+    assert told["reason"]
+
+
+@pytest.mark.timeout(300)
+def test_a_still_picture_and_a_short_reference_give_no_number(folder: Path) -> None:
+    make_clip(folder / "still.mp4", seconds=12, size=(96, 64), freeze=(0, 12), silence=(0, 12))
+    make_clip(folder / "short.mp4", seconds=2, size=(96, 64))
+    text = """
+[defaults]
+decode.device = "cpu"
+[[streams]]
+name = "studio"
+input = "reference.mp4"
+[[streams]]
+name = "still"
+input = "still.mp4"
+reference = "studio"
+[[streams]]
+name = "stub"
+input = "short.mp4"
+[[streams]]
+name = "probe"
+input = "reference.mp4"
+reference = "stub"
+"""
+    found = analyzed(folder, text)
+    still, probe = by_reference(found["still"]), by_reference(found["probe"])
+    assert still["offset_s"] is None
+    assert "silence in the probe" in still["reason"]
+    assert probe["offset_s"] is None
+    assert probe["reason"]
