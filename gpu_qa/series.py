@@ -222,6 +222,8 @@ class SyncSeries:
     """float64 [N]: standard deviation of the offset."""
     confidence: np.ndarray
     """float32 [N]: 0…1, that the offset is right within 45 ms."""
+    lags: LagEvidence | None = None
+    """What the last answer was chosen from; null where the way weighs no lags."""
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -394,6 +396,20 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class LagEvidence:
+    """How well every A/V offset that was tried fits what was seen and heard."""
+
+    lag_s: np.ndarray
+    """float64 [L]: the offsets, rising; positive where sound is advanced."""
+    evidence: np.ndarray
+    """float64 [L]: log probability of each, not normalised."""
+    offset_s: float
+    """The answer: where it is highest, between lags."""
+    confidence: float
+    """0…1, that the answer is right."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that is known of one input once it has ended or was stopped."""
 
@@ -412,6 +428,8 @@ class Report:
     """JSON: the settings used."""
     error: str | None = None
     """Why the input could not be analyzed, or not to its end; null where it could."""
+    lags: LagEvidence | None = None
+    """What the last A/V offset by content was chosen from; null where there is none."""
 
     @property
     def exit_code(self) -> int:

@@ -372,6 +372,7 @@ class StreamAnalysis:
             curves=(*self._curves.curves(), *(self._sync.curves() if self._sync is not None else ())),
             thumbnails={**self._thumbnails.thumbnails, **self._sounds.pictures},
             settings=settings_json(self.settings),
+            lags=self._sync.lags if self._sync is not None else None,
             error=error,
         )
 

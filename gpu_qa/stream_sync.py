@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gpu_qa.config import Settings
     from gpu_qa.features import Measured
     from gpu_qa.media import MediaFacts
-    from gpu_qa.series import Curve, StreamSeries, SyncSeries
+    from gpu_qa.series import Curve, LagEvidence, StreamSeries, SyncSeries
     from gpu_qa.sync.marker import MarkerCarry
     from gpu_qa.sync.side import Probe
     from gpu_qa.sync.timestamps import TimestampCarry
@@ -109,6 +109,11 @@ class StreamSync:
     def curves(self) -> tuple[Curve, ...]:
         """How the offset went over time."""
         return self._recorder.curves()
+
+    @property
+    def lags(self) -> LagEvidence | None:
+        """What the last answer by content was chosen from."""
+        return self._recorder.lags
 
     def measurements(self, facts: MediaFacts | None) -> dict[str, Any]:
         """All that is known of the offset, JSON values; null has its reason beside it."""

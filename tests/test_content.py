@@ -166,6 +166,9 @@ def test_a_fault_in_the_thread_beside_comes_out() -> None:
 
 
 def test_the_answer_of_a_window_says_where_it_lies() -> None:
-    series = told(impacts(0, 0.0), answer_of(Evidence(peak(0.1, 9.0), 4.0)))
+    evidence = Evidence(peak(0.1, 9.0), 4.0)
+    series = told(impacts(0, 0.0), answer_of(evidence), evidence)
+    assert series.lags is not None
+    assert series.lags.lag_s[np.argmax(series.lags.evidence)] == pytest.approx(series.lags.offset_s, abs=0.011)
     assert (series.way, series.track) == ("content", 1)
     assert (series.start_s[0], series.end_s[0]) == (2.0, 4.0)

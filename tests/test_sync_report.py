@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import pytest
 
 import gpu_qa
 from gpu_qa.inject.writer import Coding
-from gpu_qa.series import SyncSeries
+from gpu_qa.series import LagEvidence, SyncSeries
+from gpu_qa.sinks.lag_view import HEIGHT, WIDTH, lag_view
 from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.sync_clip import SyncClip, write_sync_clip
 from tests.clips import make_clip
@@ -92,3 +94,38 @@ def test_a_clip_without_sound_or_too_short_says_so(tmp_path: Path) -> None:
         assert report.measurements["av_offset_s"] is None
         assert reason in report.measurements["av_offset_s_reason"]
         assert not [event for event in report.events if event.kind.startswith("av.")]
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "confidence", "label", "is_sure"),
+    [
+        (0.12, 0.97, "120 ms early, confidence 0.97", True),
+        (-0.3, 0.5, "300 ms late, confidence 0.50: no answer", False),
+        (0.0, 0.95, "in sync, confidence 0.95", True),
+    ],
+)
+def test_evidence_over_lag_is_drawn_with_its_answer(
+    offset_s: float, confidence: float, label: str, is_sure: bool
+) -> None:
+    lag_s = np.linspace(-1, 1, 101)
+    view = lag_view(LagEvidence(lag_s, -np.abs(lag_s - offset_s), offset_s, confidence))
+    assert (view["label"], view["is_sure"]) == (label, is_sure)
+    points = [tuple(map(float, point.split(","))) for point in view["points"].split()]
+    assert len(points) == 101
+    assert min(points, key=lambda point: point[1]) == pytest.approx((view["at"], 0.0), abs=0.2)
+    assert (points[0][0], points[-1][0]) == (0.0, WIDTH)
+    assert max(y for _, y in points) == HEIGHT
+    assert [tick["text"] for tick in view["ticks"]][::4] == ["−1000", "0", "+1000"]
+
+
+def test_evidence_that_is_the_same_for_all_lags_is_drawn_too() -> None:
+    view = lag_view(LagEvidence(np.linspace(-1, 1, 101), np.zeros(101), -1.0, 0.0))
+    assert view["at"] == 0.0
+
+
+def test_the_last_evidence_is_kept() -> None:
+    recorder = SyncRecorder()
+    last = LagEvidence(np.linspace(-1, 1, 101), np.zeros(101), 0.1, 0.5)
+    recorder.add(replace(answers("content", (0.1, 0.5)), lags=last))
+    recorder.add(answers("marker", (0.1, 0.98)))
+    assert recorder.lags is last

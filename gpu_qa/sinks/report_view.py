@@ -11,6 +11,7 @@ import numpy as np
 from gpu_qa.series import SEVERITIES
 from gpu_qa.sinks import phrases
 from gpu_qa.sinks.json_document import json_value
+from gpu_qa.sinks.lag_view import lag_view
 from gpu_qa.units import s_to_clock
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def section_view(report: Report, number: int) -> dict[str, Any]:
         "media": rows({key: value for key, value in report.media.items() if key != "tracks"}),
         "tracks": [_track_view(track) for track in _dicts(report.media.get("tracks"))],
         "settings": rows(report.settings),
+        "lags": lag_view(report.lags) if report.lags is not None else None,
         "plot": _plot_view(report, start_s, end_s) if report.events or report.curves else None,
     }
 

@@ -12,7 +12,7 @@ from gpu_qa.sinks.curves import Bins
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpu_qa.series import SyncSeries
+    from gpu_qa.series import LagEvidence, SyncSeries
 
 WAYS = ("marker", "reference", "content", "timestamps")
 """In order of trust: an earlier one that is sure is the answer. Timestamps say by how much the offset has changed since
@@ -29,11 +29,14 @@ class SyncRecorder:
     def __init__(self) -> None:
         self._last: dict[str, dict[str, Any]] = {}
         self._bins = Bins(1)
+        self.lags: LagEvidence | None = None
+        """What the last answer was chosen from."""
 
     def add(self, series: SyncSeries) -> None:
         """Take the next answers of a way."""
         if not len(series):
             return
+        self.lags = series.lags or self.lags
         before = self._last.get(series.way)
         self._last[series.way] = {
             "track": series.track,

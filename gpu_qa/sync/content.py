@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from gpu_qa.errors import ConfigError
-from gpu_qa.series import SyncSeries
+from gpu_qa.series import LagEvidence, SyncSeries
 from gpu_qa.sync.measures import net_picture, unpacked
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
 from gpu_qa.sync.shots import Seen, ShotCarry, Window, cut_shots, end_shots
@@ -228,8 +228,8 @@ def answer_of(evidence: Evidence) -> Answer:
     return Answer(offset_s - ZERO_S, sigma_s, sure * min(1.0, evidence.length_s / LEAST_S))
 
 
-def told(heard: Heard, answer: Answer) -> SyncSeries:
-    """The answer after a window."""
+def told(heard: Heard, answer: Answer, evidence: Evidence) -> SyncSeries:
+    """The answer after a window, and the evidence that it is chosen from."""
     start_s = heard.window.first / FRAMES_PER_S
     return SyncSeries(
         way="content",
@@ -239,4 +239,5 @@ def told(heard: Heard, answer: Answer) -> SyncSeries:
         offset_s=np.array([answer.offset_s]),
         sigma_s=np.array([answer.sigma_s]),
         confidence=np.array([answer.confidence], np.float32),
+        lags=LagEvidence(LAGS_S - ZERO_S, evidence.lags, answer.offset_s, answer.confidence),
     )

@@ -146,5 +146,5 @@ class Listener:
             fresh = window_evidence(one, self._weights)
             if fresh is not None:
                 self._evidence = gathered(self._evidence, fresh, len(one.window) / FRAMES_PER_S)
-                answers.append(told(one, answer_of(self._evidence)))
+                answers.append(told(one, answer_of(self._evidence), self._evidence))
         return answers
