@@ -2,9 +2,11 @@
 
 Demuxing, decoding and measuring release the GIL, so the readers of many streams run beside one another and beside the
 engine, which judges. Sound, and a picture in host memory, is measured right where it was decoded, still in the cache,
-and let go; a picture on a card goes on to the engine, which measures those of all streams together. Files wait for room
-in the mailbox (back-pressure). A live input cannot wait for long: when this machine does not keep up with it, pictures
-are left out and counted.
+and let go; a picture on a card goes on to the engine, which measures those of all streams together. Where a file has
+the machine to itself, a second thread demuxes and decodes ahead of the measuring.
+
+Files wait for room in the mailbox (back-pressure). A live input cannot wait for long: when this machine does not keep
+up with it, pictures are left out and counted.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpu_qa.ahead import ahead
 from gpu_qa.decode import open_decoder
 from gpu_qa.errors import DecodeError
 from gpu_qa.features import HostPictures, is_on_device, prepare
@@ -22,7 +26,7 @@ from gpu_qa.media import Decoded, SkippedFrame
 from gpu_qa.overload import LIVE_PATIENCE_S, Overload, Turn, overload_note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from gpu_qa.decode import Decoder, DecodeSettings
     from gpu_qa.features import Heard, HostSound, MeasuredPicture, MeasuredSound
@@ -36,6 +40,11 @@ MOST_PACKETS = 1024
 live input waits as well, for memory is not without end."""
 _FILLING = MAILBOX_PACKETS // 2
 """Packets in the mailbox from which on the engine is called; fewer wait for its next tick."""
+_AHEAD_PACKETS = 8
+"""Decoded packets that may wait for their measuring where a file has the machine to itself; with 4 of them the
+decoder's threads still ran dry now and then, 12 were no faster."""
+_AHEAD_BYTES = 32_000_000
+"""What their pictures may take of memory, unless a single one takes more."""
 _DECODE = Turn(decode=True)
 
 
@@ -52,6 +61,15 @@ class Delivery:
     notes: tuple[Note, ...]
     ready_s: float
     """When it was handed over, by the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A packet that was read and decoded, its pictures and its sound yet to be measured."""
+
+    turn: Turn
+    decoded: Decoded
+    notes: tuple[Note, ...]
 
 
 class Reader:
@@ -216,8 +234,28 @@ class Reader:
                 self._read_packets(source)
 
     def _read_packets(self, source: Source) -> None:
-        decoders: dict[int, Decoder] = {}
         host = HostPictures(motion=self._motion)
+        steps = self._steps(source)
+        # Decoding has as many threads as it likes, and nobody else wants the cores.
+        if not self._live and not self._settings.threads:
+            steps = ahead(steps, _share)
+        with closing(steps):
+            for step in steps:
+                if self._stopping:
+                    break
+                turn, decoded = step.turn, step.decoded
+                sounds = self._measured_sound(decoded)
+                measured = tuple(host.measure(frame) for frame in decoded.frames if not is_on_device(frame))
+                frames = tuple(frame for frame in decoded.frames if is_on_device(frame))
+                if turn.begins:
+                    # What was inside the decoder still follows on the picture before; what comes next does not.
+                    host.skip()
+                pictures: tuple[MeasuredPicture | SkippedFrame, ...] = (*turn.left_out, *measured)
+                if not self._put(Delivery(pictures, frames, sounds, step.notes, time.monotonic())):
+                    break
+
+    def _steps(self, source: Source) -> Generator[_Step]:
+        decoders: dict[int, Decoder] = {}
         try:
             asked_s = time.monotonic()
             for packet in source.packets():
@@ -229,16 +267,7 @@ class Reader:
                 turn = self._overload.next(packet, read_s - asked_s, read_s) if self._live else _DECODE
                 self.dropped += len(turn.left_out)
                 decoded = self._decoded(self._decoder(decoders, packet.track), packet, turn)
-                sounds = self._measured_sound(decoded)
-                measured = tuple(host.measure(frame) for frame in decoded.frames if not is_on_device(frame))
-                frames = tuple(frame for frame in decoded.frames if is_on_device(frame))
-                if turn.begins:
-                    # What was inside the decoder still follows on the picture before; what comes next does not.
-                    host.skip()
-                pictures: tuple[MeasuredPicture | SkippedFrame, ...] = (*turn.left_out, *measured)
-                notes = (*packet.notes, *decoded.notes, *turn.notes)
-                if not self._put(Delivery(pictures, frames, sounds, notes, time.monotonic())):
-                    break
+                yield _Step(turn, decoded, (*packet.notes, *decoded.notes, *turn.notes))
                 asked_s = time.monotonic()
         finally:
             for decoder in decoders.values():
@@ -300,3 +329,12 @@ class Reader:
             note = overload_note(skipped[-1].pts, skipped[-1].time_base, lost, self._overload.behind_s)
             self._mailbox[i] = Delivery(skipped, (), waiting.sounds, (*waiting.notes, note), waiting.ready_s)
             return
+
+
+def _share(step: _Step) -> float:
+    """The share of the room for decoded packets; one with pictures on a card, whose memory is scarce, takes all."""
+    frames = step.decoded.frames
+    if any(is_on_device(frame) for frame in frames):
+        return 1.0
+    bytes_ = sum(int(plane.data.nbytes) for frame in frames for plane in (frame.luma, *(frame.chroma or ())))
+    return max(1 / _AHEAD_PACKETS, bytes_ / _AHEAD_BYTES)
