@@ -222,6 +222,10 @@ class SyncSeries:
     """float64 [N]: standard deviation of the offset."""
     confidence: np.ndarray
     """float32 [N]: 0…1, that the offset is right within 45 ms."""
+    before_s: np.ndarray | None = None
+    """float64 [N]: the answer before the last step, NaN where there was none; null where the way follows at once."""
+    since_s: np.ndarray | None = None
+    """float64 [N]: where the step lies that this answer makes sure, NaN where it makes none so; null as `before_s`."""
     lags: LagEvidence | None = None
     """What the last answer was chosen from; null where the way weighs no lags."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,38 @@ def test_content_alone_must_pass_the_limits_by_more() -> None:
     doubt_ms = AvOffsetLimits().content_doubt_ms
     assert told(answers(45.0 + doubt_ms - 1, way="content")) == []
     assert len(told(answers(45.0 + doubt_ms + 1, way="content"))) == 1
+
+
+def after_a_step(before_ms: float, to_ms: float, count: int = 5) -> SyncSeries:
+    """Answers by content, 100 s into a stream; the first one makes sure that there was a step 20 s before."""
+    series = answers(*[to_ms] * count, way="content", start_s=100.0)
+    since_s = np.full(count, np.nan)
+    since_s[0] = 80.0
+    return dataclasses.replace(series, before_s=np.full(count, before_ms / 1000), since_s=since_s)
+
+
+@pytest.mark.parametrize(
+    ("before_ms", "to_ms", "side", "value_ms", "against"),
+    [
+        (40.0, -110.0, "late", 150.0, "what it was before"),
+        (-60.0, 90.0, "early", 150.0, "what it was before"),
+        (0.0, 150.0, "early", 150.0, "the picture"),
+        (20.0, -200.0, "late", 200.0, "the picture"),
+    ],
+)
+def test_a_step_is_told_from_where_it_lies(
+    before_ms: float, to_ms: float, side: str, value_ms: float, against: str
+) -> None:
+    (event,) = told(answers(*[before_ms] * 25, way="content"), after_a_step(before_ms, to_ms))
+    assert (event.details["side"], event.details["against"]) == (side, against)
+    assert event.value == pytest.approx(value_ms)
+    assert (event.start_s, event.end_s) == (80.0, 120.0)
+    assert f"{value_ms:.0f} ms {side} against {against}" in event.message
+
+
+@pytest.mark.parametrize(("before_ms", "to_ms"), [(-60.0, 68.0), (64.0, -64.0), (150.0, 0.0), (-180.0, 0.0)])
+def test_steps_between_programmes_and_back_into_step_are_none(before_ms: float, to_ms: float) -> None:
+    assert told(after_a_step(before_ms, to_ms)) == []
 
 
 @pytest.mark.parametrize(

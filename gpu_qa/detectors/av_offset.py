@@ -38,7 +38,8 @@ class AvOffsetLimits:
     """Answers that are less sure are not judged."""
     content_doubt_ms: float = 65.0
     """What is found by content alone must pass the limits by this much: real clips that nobody would complain of, and
-    that were recorded together, are that far apart (docs/detectors/av_offset.md)."""
+    that were recorded together, are that far apart (docs/detectors/av_offset.md). A step from an offset no larger,
+    which may be the programme's own, is told where it passes the limit, and twice this."""
     drift_ppm: float = 10.0
     """An offset that changes faster drifts, millionths: 36 ms an hour; ours."""
     drift_ms: float = 20.0
@@ -63,21 +64,27 @@ def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[
     doubt_ms = limits.content_doubt_ms if series.way == "content" else 0.0
     sure = (series.confidence >= limits.confidence) & np.isfinite(series.offset_s)
     offset_ms = np.where(sure, series.offset_s * 1000, 0.0)
+    moved_ms = np.where(sure, _moved_ms(series, doubt_ms), 0.0)
+    start_s = series.start_s
+    if series.since_s is not None:
+        start_s = np.where(np.isfinite(series.since_s), series.since_s, start_s)
     sides = (
-        ("early", offset_ms, limits.advance_ms, limits.major_advance_ms),
-        ("late", -offset_ms, limits.delay_ms, limits.major_delay_ms),
+        ("early", offset_ms, moved_ms, limits.advance_ms, limits.major_advance_ms),
+        ("late", -offset_ms, -moved_ms, limits.delay_ms, limits.major_delay_ms),
     )
     found = []
-    for side, amount_ms, limit_ms, major_ms in sides:
-        is_outside = sure & (amount_ms > limit_ms + doubt_ms)
+    for side, away_ms, stepped_ms, limit_ms, major_ms in sides:
+        is_outside = away_ms > limit_ms + doubt_ms
+        has_stepped = ~is_outside & (stepped_ms > max(limit_ms, 2 * doubt_ms))
+        amount_ms = np.where(has_stepped, stepped_ms, away_ms)
         count = len(series)
         found.append(
             Evidence(
                 kind=KIND,
                 scope=f"{series.track}:{side}",
-                start_s=series.start_s,
+                start_s=start_s,
                 end_s=series.end_s,
-                verdict=np.where(is_outside, 1, np.where(sure, -1, 0)).astype(np.int8),
+                verdict=np.where(is_outside | has_stepped, 1, np.where(sure, -1, 0)).astype(np.int8),
                 value=amount_ms.astype(np.float32),
                 limit=limit_ms,
                 unit="ms",
@@ -86,15 +93,25 @@ def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[
                     "track": constant(count, series.track, np.int64),
                     "side": constant(count, side, object),
                     "way": constant(count, series.way, object),
+                    "against": np.where(has_stepped, "what it was before", "the picture").astype(object),
                     "offset_s": np.where(sure, np.round(series.offset_s, 4), np.nan),
                     "sigma_ms": np.round(series.sigma_s * 1000, 1),
                 },
                 severity_cap=np.where(amount_ms > major_ms + doubt_ms, 3, 1).astype(np.int8),
-                message=f"sound is {{value:.0f}} ms {side} (limit {{limit:.0f}} ms), found by {{way}}",
+                message=f"sound is {{value:.0f}} ms {side} against {{against}} (limit {{limit:.0f}} ms), "
+                "found by {way}",
             )
         )
     drift, carry = _drift(series, limits, sure, carry)
     return [*found, drift], carry
+
+
+def _moved_ms(series: SyncSeries, doubt_ms: float) -> np.ndarray:
+    """How far the last step leads away from an offset that may be the programme's own; 0 where none does."""
+    if series.before_s is None:
+        return np.zeros(len(series))
+    is_own = np.abs(series.before_s) * 1000 <= doubt_ms
+    return np.where(is_own, (series.offset_s - series.before_s) * 1000, 0.0)
 
 
 class Drifting(NamedTuple):

@@ -1,4 +1,4 @@
-"""The A/V offset from what is seen and heard alone: evidence of a small net, summed over shots."""
+"""The A/V offset from what is seen and heard alone: windows of shots with their sound, and what a small net says."""
 
 from __future__ import annotations
 
@@ -13,37 +13,23 @@ import numpy as np
 
 from gpu_qa.errors import ConfigError
 from gpu_qa.series import LagEvidence, SyncSeries
+from gpu_qa.sync.evidence import LAGS_S, ZERO_S, answer_of
 from gpu_qa.sync.measures import net_picture, unpacked
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
 from gpu_qa.sync.shots import Seen, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.speech_bands import FLOOR
-from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, LAG_S, LAGS, RATIO, SHAPES, lag_scores
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, LAGS, RATIO, SHAPES, lag_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, VideoSeries
+    from gpu_qa.sync.evidence import Evidence
 
-LAGS_S = (np.arange(LAGS) - LAGS // 2) * LAG_S
-"""float64 [101]: the offsets that are tried."""
 COOLING = 1.5
 """By how much the net is too sure of one window: its log probabilities are divided by it."""
 DOUBT = 0.3
 """Share of a window's probability that is spread over all lags: no window outvotes the rest."""
-HALF_LIFE_S = 60.0
-"""Evidence of so much material ago counts half: an offset that changes is followed."""
-APART_S = 0.12
-"""A rival answer is farther away than this."""
-RISE_SHARE = 0.5
-"""Share of the peak's rise above the mean of all lags farther away that counts beside its lead over the best of them:
-of 0 to 1.5 what answers most at the same rate of answers to other sound (docs/detectors/av_offset.md)."""
-CONFIDENCE = (3.6, -3.78)
-"""Slope and offset of the logistic to confidence from lead and rise, log probability, over the square root of the
-seconds that they rest on: by chance alone they grow as that root."""
-LEAST_S = 8.0
-"""With less material than this confidence is less in proportion: one window may be as sure of what is wrong."""
-ZERO_S = 0.0
-"""What the net tells of material in sync."""
 _STILL = 0.02
 """Mean log change of a window below which nothing moves."""
 _QUIET = 0.05
@@ -179,65 +165,19 @@ def window_evidence(heard: Heard, weights: Weights) -> np.ndarray | None:
     return np.asarray(np.log((1 - DOUBT) * shares / shares.sum() + DOUBT / LAGS))
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What all windows so far say together; older ones count less."""
-
-    lags: np.ndarray
-    """float64 [101]: log probability of each lag, summed."""
-    length_s: float
-    """Of the material that it rests on, each second as far as it still counts."""
-
-
-def gathered(evidence: Evidence | None, fresh: np.ndarray, length_s: float) -> Evidence:
-    """The evidence with that of a window of this length."""
-    if evidence is None:
-        return Evidence(fresh, length_s)
-    kept = 0.5 ** (length_s / HALF_LIFE_S)
-    return Evidence(kept * evidence.lags + fresh, kept * evidence.length_s + length_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the evidence says."""
-
-    offset_s: float
-    sigma_s: float
-    confidence: float
-
-
-def answer_of(evidence: Evidence) -> Answer:
-    """The most likely lag, between lags."""
-    lags = evidence.lags
-    top = int(np.argmax(lags))
-    far = np.abs(LAGS_S - LAGS_S[top]) > APART_S
-    lead, rise = float(lags[top] - lags[far].max()), float(lags[top] - lags[far].mean())
-    score = (lead + RISE_SHARE * rise) / float(np.sqrt(evidence.length_s))
-    offset_s = float(LAGS_S[top])
-    if 0 < top < LAGS - 1:
-        before, here, after = lags[top - 1 : top + 2]
-        bend = before - 2 * here + after
-        if bend < 0:
-            offset_s += LAG_S * float(np.clip((before - after) / (2 * bend), -0.5, 0.5))
-    near = np.exp(lags - lags[top]) * ~far
-    near /= near.sum()
-    mean = float((near * LAGS_S).sum())
-    sigma_s = float(np.sqrt((near * (LAGS_S - mean) ** 2).sum() + (LAG_S / 4) ** 2))
-    slope, at_none = CONFIDENCE
-    sure = float(1 / (1 + np.exp(-(slope * score + at_none))))
-    return Answer(offset_s - ZERO_S, sigma_s, sure * min(1.0, evidence.length_s / LEAST_S))
-
-
-def told(heard: Heard, answer: Answer, evidence: Evidence) -> SyncSeries:
+def told(heard: Heard, evidence: Evidence) -> SyncSeries:
     """The answer after a window, and the evidence that it is chosen from."""
-    start_s = heard.window.first / FRAMES_PER_S
+    answer = answer_of(evidence)
+    start_s, end_s = heard.window.first / FRAMES_PER_S, (heard.window.first + len(heard.window)) / FRAMES_PER_S
     return SyncSeries(
         way="content",
         track=heard.track,
         start_s=np.array([start_s]),
-        end_s=np.array([start_s + len(heard.window) / FRAMES_PER_S]),
+        end_s=np.array([end_s]),
         offset_s=np.array([answer.offset_s]),
         sigma_s=np.array([answer.sigma_s]),
         confidence=np.array([answer.confidence], np.float32),
+        before_s=np.array([evidence.before_s]),
+        since_s=np.array([evidence.since_s]),
         lags=LagEvidence(LAGS_S - ZERO_S, evidence.lags, answer.offset_s, answer.confidence),
     )

@@ -8,7 +8,8 @@ from collections import deque
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gpu_qa.sync.content import ContentCarry, answer_of, content_windows, gathered, told, window_evidence
+from gpu_qa.sync.content import ContentCarry, content_windows, told, window_evidence
+from gpu_qa.sync.evidence import gathered
 from gpu_qa.sync.shots import seen
 from gpu_qa_kernels.sync_net import FRAMES_PER_S
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
-    from gpu_qa.sync.content import Evidence, Weights
+    from gpu_qa.sync.content import Weights
+    from gpu_qa.sync.evidence import Evidence
     from gpu_qa.sync.shots import Seen
 
 _MOST = 8
@@ -145,6 +147,7 @@ class Listener:
         for one in heard:
             fresh = window_evidence(one, self._weights)
             if fresh is not None:
-                self._evidence = gathered(self._evidence, fresh, len(one.window) / FRAMES_PER_S)
-                answers.append(told(one, answer_of(self._evidence), self._evidence))
+                start_s, length_s = one.window.first / FRAMES_PER_S, len(one.window) / FRAMES_PER_S
+                self._evidence = gathered(self._evidence, fresh, start_s, length_s)
+                answers.append(told(one, self._evidence))
         return answers
