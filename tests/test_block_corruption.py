@@ -275,6 +275,21 @@ def concealed(
     return out
 
 
+def middle(pictures: list[np.ndarray], around: list[np.ndarray]) -> list[np.ndarray]:
+    """The middle of each, which is 0.52 of it, before something else."""
+    width = pictures[0].shape[1]
+    bar = round(0.24 * width)
+    out = [picture.copy() for picture in around]
+    for picture, whole in zip(pictures, out, strict=True):
+        whole[:, bar : width - bar] = picture[:, bar : width - bar]
+    return out
+
+
+def heads(last: list[np.ndarray]) -> list[np.ndarray]:
+    """Three shots of 40, 35 and 50 pictures; the third is given."""
+    return [*scene(40, speed=0.3), *scene(35, seed=9), *last]
+
+
 def test_what_a_key_frame_heals_was_damaged_since_it_leapt_away() -> None:
     series = measured(concealed(scene(125, speed=0.3), 40, 75), keys=(0, 75))
     (event,) = events(series)
@@ -296,9 +311,20 @@ def test_what_a_key_frame_heals_was_damaged_since_it_leapt_away() -> None:
         (concealed(scene(125, speed=0.3), 75, 125), (0, 75)),
         ([*scene(75, speed=0.3), *scene(50, seed=9)], (0, 75)),
         ([*scene(40, speed=0.3), *scene(35, seed=9), *scene(50, speed=0.3)], (0, 75)),
+        (middle(heads(scene(50, speed=0.3)), [np.full_like(picture, 16) for picture in scene(125)]), (0, 75)),
+        (middle(heads(scene(50, seed=12)), scene(125, speed=0.3)), (0, 75)),
         (scene(125, speed=0.3), range(0, 125, 5)),
     ],
-    ids=["other key frames", "no key frame", "it comes with one", "a cut", "a cut and back", "many key frames"],
+    ids=[
+        "other key frames",
+        "no key frame",
+        "it comes with one",
+        "a cut",
+        "a cut and back",
+        "a cut and back between bars",
+        "cuts between heads before one background",
+        "many key frames",
+    ],
 )
 def test_what_leaps_otherwise_is_not_taken_for_healing(pictures: list[np.ndarray], keys: Collection[int]) -> None:
     assert events(measured(pictures, keys=keys)) == []
