@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +35,8 @@ from tests.series_builder import audio_series, cut, video_series
 
 if TYPE_CHECKING:
     from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
+
+ROOT = Path(__file__).parents[1]
 
 
 def impacts(number: int, lag_s: float) -> Heard:
@@ -163,6 +168,17 @@ def test_a_thread_beside_gives_the_same_answers() -> None:
 def test_a_fault_in_the_thread_beside_comes_out() -> None:
     with pytest.raises(KeyError):
         answers(Listener(({},)))
+
+
+def test_libraries_are_looked_up_before_any_thread_runs() -> None:
+    """Looking for them locks the loader and calls Python: beside a thread that loads a module neither would go on."""
+    program = (
+        "from gpu_qa.sync import listener\n"
+        "import threadpoolctl\n"
+        "threadpoolctl.ThreadpoolController = listener.ThreadpoolController = None\n"
+        "with listener._ONE_THREAD_EACH: pass\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
 def test_the_answer_of_a_window_says_where_it_lies() -> None:

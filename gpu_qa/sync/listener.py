@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import ThreadpoolController
 
 from gpu_qa.sync.content import ContentCarry, answer_of, content_windows, gathered, told, window_evidence
 from gpu_qa.sync.shots import seen
@@ -24,12 +25,9 @@ _MOST = 8
 _TURNS = threading.BoundedSemaphore(os.cpu_count() or 1)
 """So many streams are listened to at a time. Most of the work is done without the GIL."""
 
-
-@cache
-def _libraries() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
+_LIBRARIES: Any = ThreadpoolController()
+"""Looked up with this module, before any thread of ours runs. The loader of libraries is locked meanwhile, and Python is
+called back: a thread that came to load a module then would hold the GIL and wait for the loader, both for ever."""
 
 
 class _OneThreadEach:
@@ -47,7 +45,7 @@ class _OneThreadEach:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._limits = _libraries().limit(limits=1, user_api="blas")
+                self._limits = _LIBRARIES.limit(limits=1, user_api="blas")
             self._inside += 1
 
     def __exit__(self, *raised: object) -> None:
