@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,6 +150,16 @@ def test_any_cut_and_order_gives_the_same_windows(pictures: list[int], hops: lis
         np.testing.assert_array_equal(here.window.motion, there.window.motion)
 
 
+def test_sound_without_a_picture_is_not_kept_for_ever() -> None:
+    carry = ContentCarry()
+    for number in range(20):
+        by_s = 9.0 * number
+        part = dataclasses.replace(AUDIO, pts_s=AUDIO.pts_s + by_s, end_s=AUDIO.end_s + by_s)
+        _, carry = content_windows(carry, [], [part])
+    assert carry.rows.rows is not None
+    assert len(carry.rows.rows) <= 6000
+
+
 def answers(listener: Listener) -> list[SyncSeries]:
     found = []
     for second in range(9):
@@ -163,6 +174,16 @@ def test_a_thread_beside_gives_the_same_answers() -> None:
     for here, there in zip(beside, alone, strict=True):
         np.testing.assert_array_equal(here.offset_s, there.offset_s)
         np.testing.assert_array_equal(here.confidence, there.confidence)
+
+
+def test_without_a_further_thread_the_answers_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    wanted = answers(Listener(shipped_weights(), threaded=False))
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    got = answers(Listener(shipped_weights()))
+    assert [one.offset_s.tolist() for one in got] == [one.offset_s.tolist() for one in wanted] != []
 
 
 def test_a_fault_in_the_thread_beside_comes_out() -> None:
