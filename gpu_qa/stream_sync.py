@@ -63,7 +63,7 @@ class StreamSync:
     def take(self, measured: Measured, *, until_s: float, finished: bool = False) -> list[SyncSeries]:
         """The answers by marker, by reference and by content that become known with these series, or at last.
 
-        Of those by content the ones that are to be judged: where the reference is sure it counts.
+        Of those by content the ones that are to be judged: a reference that is sure, or a marker, counts instead.
 
         Args:
             measured: What became complete.
@@ -91,8 +91,13 @@ class StreamSync:
             self._recorder.add(answer)
             if answer.way == "reference" and answer.confidence[-1] >= CONFIDENT:
                 self._referred_s = float(answer.end_s[-1])
-        # Content knows the offset less well, and would end what the reference tells.
-        return [one for one in answers if one.way != "content" or one.end_s[-1] > self._referred_s + STALE_S]
+        # Content knows the offset less well, and would end what the reference or a marker tells.
+        return [
+            one
+            for one in answers
+            if one.way != "content"
+            or (one.end_s[-1] > self._referred_s + STALE_S and not self._recorder.is_marker(float(one.end_s[-1])))
+        ]
 
     def note(self, series: StreamSeries) -> None:
         """Keep what timestamps say."""

@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 
 import gpu_qa
+import gpu_qa.stream_sync
+from gpu_qa.config import Settings
+from gpu_qa.features import Measured
 from gpu_qa.inject.writer import Coding
 from gpu_qa.series import LagEvidence, SyncSeries
 from gpu_qa.sinks.lag_view import HEIGHT, WIDTH, lag_view
 from gpu_qa.sinks.sync import SyncRecorder
+from gpu_qa.stream_sync import StreamSync
+from gpu_qa.sync.listener import Listener
 from gpu_qa.sync_clip import SyncClip, write_sync_clip
 from tests.clips import make_clip
 
@@ -51,6 +56,38 @@ def test_the_surest_way_in_order_of_trust_is_the_answer() -> None:
     assert both["av_offset_ways"]["content"]["answers"] == 2
     unsure = measured(content, answers("marker", (0.3, 0.3)))
     assert unsure["av_offset_method"] == "content"
+
+
+def test_a_marker_counts_as_long_as_it_is_there_and_a_minute_more() -> None:
+    def content(at_s: float) -> SyncSeries:
+        one = answers("content", (0.1, 0.97))
+        return replace(one, start_s=one.start_s + at_s, end_s=one.end_s + at_s)
+
+    sure = answers("marker", (0.12, 0.98), (0.12, 0.98), (0.12, 0.98))
+    assert measured(sure, content(50.0))["av_offset_method"] == "marker"
+    assert measured(sure, content(70.0))["av_offset_method"] == "content"
+    even = answers("marker", (0.12, 0.7), (0.12, 0.7), (0.12, 0.7))
+    near = measured(even, content(50.0))
+    assert (near["av_offset_s"], near["av_offset_confidence"]) == (None, 0.7)
+    assert "evenly" in near["av_offset_s_reason"]
+    assert measured(even, content(70.0))["av_offset_method"] == "content"
+
+
+def test_content_is_not_drawn_where_a_marker_is() -> None:
+    recorder = SyncRecorder()
+    recorder.add(answers("marker", (0.1, 0.98), (0.1, 0.98), (0.1, 0.98)))
+    recorder.add(answers("content", (0.5, 0.95)))
+    (curve,) = recorder.curves()
+    assert curve.high.max() == pytest.approx(110.0)
+
+
+@pytest.mark.parametrize(("pairs", "judged"), [(3, 0), (1, 1)])
+def test_content_is_not_judged_where_a_marker_is(monkeypatch: pytest.MonkeyPatch, pairs: int, judged: int) -> None:
+    marker, content = answers("marker", *[(0.0, 0.7)] * pairs), answers("content", (0.4, 0.97))
+    monkeypatch.setattr(gpu_qa.stream_sync, "marker_step", lambda *_, **__: ([marker], None))
+    monkeypatch.setattr(Listener, "take", lambda *_, **__: [content])
+    told = StreamSync(Settings()).take(Measured(), until_s=8.0, finished=True)
+    assert [one.way for one in told] == ["marker"] + ["content"] * judged
 
 
 def test_without_a_sure_answer_there_is_null_and_why() -> None:
