@@ -337,6 +337,17 @@ def test_files_wait_where_no_more_streams_may_run() -> None:
     assert [engine.load.waiting for update in engine if update.event is None] == [2, 1, 0]
 
 
+@pytest.mark.timeout(60)
+def test_what_is_laid_over_a_reference_takes_no_place_from_it() -> None:
+    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_streams=1))
+    engine.add(path, CPU, name="before")
+    reference = engine.add(path, CPU, name="reference")
+    engine.add(path, CPU, name="copy", reference=reference)
+    ended = [update.stream.name for update in engine if update.event is None]
+    assert (ended[0], set(ended[1:])) == ("before", {"reference", "copy"})
+
+
 def test_a_live_input_that_waits_in_the_mailbox_has_not_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine was kept by somebody else for longer than what counts as silence."""
     monkeypatch.setattr(seat, "QUIET_S", 0.3)
