@@ -160,9 +160,11 @@ def test_evidence_that_is_the_same_for_all_lags_is_drawn_too() -> None:
     assert view["at"] == 0.0
 
 
-def test_the_last_evidence_is_kept() -> None:
+def test_the_last_evidence_is_kept_unless_it_is_of_flashes_and_beeps() -> None:
     recorder = SyncRecorder()
     last = LagEvidence(np.linspace(-1, 1, 101), np.zeros(101), 0.1, 0.5)
     recorder.add(replace(answers("content", (0.1, 0.5)), lags=last))
     recorder.add(answers("marker", (0.1, 0.98)))
     assert recorder.lags is last
+    recorder.add(answers("marker", (0.1, 0.98), (0.1, 0.98)))
+    assert recorder.lags is None

@@ -31,14 +31,13 @@ class SyncRecorder:
     def __init__(self) -> None:
         self._last: dict[str, dict[str, Any]] = {}
         self._bins = Bins(1)
-        self.lags: LagEvidence | None = None
-        """What the last answer was chosen from."""
+        self._lags: LagEvidence | None = None
 
     def add(self, series: SyncSeries) -> None:
         """Take the next answers of a way."""
         if not len(series):
             return
-        self.lags = series.lags or self.lags
+        self._lags = series.lags or self._lags
         before = self._last.get(series.way)
         self._last[series.way] = {
             "track": series.track,
@@ -53,6 +52,17 @@ class SyncRecorder:
             at_s = np.repeat(series.end_s[sure], 2)
             spread = np.stack([series.offset_s - series.sigma_s, series.offset_s + series.sigma_s], -1)[sure]
             self._bins.add(at_s, (spread.ravel() * 1000).astype(np.float32)[None])
+
+    @property
+    def lags(self) -> LagEvidence | None:
+        """What the last answer by content was chosen from; null where a marker signal is there."""
+        return None if self._is_beside_marker else self._lags
+
+    @property
+    def _is_beside_marker(self) -> bool:
+        """Whether the last answer by content is of flashes and beeps."""
+        content = self._last.get("content")
+        return content is not None and self.is_marker(content["until_s"])
 
     def is_marker(self, at_s: float) -> bool:
         """Whether a marker signal is there, or was there shortly before, seconds on the stream's clock."""
@@ -80,7 +90,7 @@ class SyncRecorder:
         if reference is not None:
             last["reference"] = last.get("reference", {}) | reference
         ways = {way: last[way] for way in WAYS if way in last}
-        is_marker = "content" in ways and self.is_marker(ways["content"]["until_s"])
+        is_marker = self._is_beside_marker
         heeded = [way for way in ways if not (way == "content" and is_marker)]
         sure = [way for way in heeded if _is_sure(ways[way])]
         newest_s = max((ways[way]["until_s"] for way in sure), default=0.0)
@@ -94,7 +104,9 @@ class SyncRecorder:
         drift_ppm = next((one.drift_ppm for one in markers if one.drift_ppm is not None), None)
         measured["av_drift_ppm"] = None if drift_ppm is None else round(drift_ppm, 1)
         if drift_ppm is None:
-            measured["av_drift_ppm_reason"] = "only a marker signal of a minute or more says how the offset drifts"
+            measured["av_drift_ppm_reason"] = (
+                "measured of a marker signal of a minute or more; what drifts by other ways is told as av.drift"
+            )
         if chosen:
             measured["av_offset_confidence"] = ways[chosen]["confidence"]
         else:
