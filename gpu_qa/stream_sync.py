@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from gpu_qa.features import Measured
     from gpu_qa.media import MediaFacts
     from gpu_qa.series import Curve, LagEvidence, StreamSeries, SyncSeries
-    from gpu_qa.sync.marker import MarkerCarry
+    from gpu_qa.sync.marker import MarkerCarry, MarkerSync
     from gpu_qa.sync.side import Probe
-    from gpu_qa.sync.timestamps import TimestampCarry
+    from gpu_qa.sync.timestamps import TimestampCarry, TimestampSync
 
 
 class StreamSync:
@@ -127,13 +127,20 @@ class StreamSync:
         if kinds != {"video", "audio"}:
             reason = "there is no picture" if "video" not in kinds else "there is no sound"
         reference = None if self._follower is None else self._follower.measurements()
-        return self._recorder.measurements(reason, markers=marker_sync(self._marker), reference=reference) | {
-            "av_timestamps": [
-                {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(one).items()}
-                for one in timestamp_sync(self._timestamps)
-            ]
+        markers = marker_sync(self._marker)
+        return self._recorder.measurements(reason, markers=markers, reference=reference) | {
+            "av_markers": [_rounded(one) for one in markers if one.pairs],
+            "av_timestamps": [_rounded(one) for one in timestamp_sync(self._timestamps)],
         }
 
 
-NOT_ASKED: dict[str, Any] = SyncRecorder().measurements("no detector that runs judges it") | {"av_timestamps": []}
+def _rounded(told: MarkerSync | TimestampSync) -> dict[str, Any]:
+    """What is told of a track, JSON values."""
+    return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(told).items()}
+
+
+NOT_ASKED: dict[str, Any] = SyncRecorder().measurements("no detector that runs judges it") | {
+    "av_markers": [],
+    "av_timestamps": [],
+}
 """The measurements of a stream whose offset nobody asks for."""

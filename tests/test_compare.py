@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from gpu_qa.comparing import _delay, _skew
 from tests.clips import make_clip
 
 if TYPE_CHECKING:
@@ -170,3 +171,8 @@ def test_a_table_is_for_people(folder: Path) -> None:
     assert code == 1
     assert "+150" in text
     assert "late.mp4" in text
+
+
+def test_nothing_is_no_less_than_nothing() -> None:
+    assert (_delay(-0.0001), _delay(-0.0006), _delay(None)) == ("0.000 s", "-0.001 s", "—")
+    assert (_skew(-0.00001), _skew(0.15), _skew(None)) == ("+0.0 ms", "+150.0 ms", "—")

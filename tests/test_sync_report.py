@@ -118,6 +118,9 @@ def test_a_marker_clip_tells_its_offset(tmp_path: Path) -> None:
     report = gpu_qa.analyze(path)
     assert report.measurements["av_offset_method"] == "marker"
     assert report.measurements["av_offset_s"] == pytest.approx(0.2, abs=0.0015)
+    (marker,) = report.measurements["av_markers"]
+    assert (marker["track"], marker["pairs"]) == (1, marker["flashes"])
+    assert marker["offset_s"] == pytest.approx(0.2, abs=0.0015)
     (event,) = [event for event in report.events if event.kind == "av.offset"]
     assert event.details["side"] == "early"
     assert event.value == pytest.approx(200, abs=1.5)
@@ -130,6 +133,7 @@ def test_a_clip_without_sound_or_too_short_says_so(tmp_path: Path) -> None:
         report = gpu_qa.analyze(make_clip(tmp_path / name, seconds=0.6, size=(64, 48), audio=audio))
         assert report.measurements["av_offset_s"] is None
         assert reason in report.measurements["av_offset_s_reason"]
+        assert report.measurements["av_markers"] == []
         assert not [event for event in report.events if event.kind.startswith("av.")]
 
 
