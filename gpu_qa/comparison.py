@@ -195,7 +195,8 @@ class Comparison:
             return
         if one.features is None:
             if one.reader.facts is None:
-                if one.reader.ended:
+                # Nobody waits for one that is still being opened, once stopped.
+                if one.reader.ended or self._stopping:
                     one.side.extend(ended=True)
                 return
             one.features = StreamFeatures(one.reader.facts.tracks, spectra=False)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from gpu_qa import comparison
 from gpu_qa.comparing import _delay, _skew
+from gpu_qa.errors import SourceError
 from tests.clips import make_clip
 
 if TYPE_CHECKING:
@@ -176,3 +180,22 @@ def test_a_table_is_for_people(folder: Path) -> None:
 def test_nothing_is_no_less_than_nothing() -> None:
     assert (_delay(-0.0001), _delay(-0.0006), _delay(None)) == ("0.000 s", "-0.001 s", "—")
     assert (_skew(-0.00001), _skew(0.15), _skew(None)) == ("+0.0 ms", "+150.0 ms", "—")
+
+
+def test_stopping_does_not_wait_for_an_input_that_does_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    opens = threading.Event()
+
+    def late(*_: Any) -> Any:
+        opens.wait(20)
+        raise SourceError("too late")
+
+    monkeypatch.setattr(comparison, "open_source", late)
+    running = comparison.Comparison("reference.ts", ["probe.ts"])
+    running.stop()
+    began_s = time.monotonic()
+    assert list(running) == []
+    assert time.monotonic() - began_s < 10
+    (result,) = running.results()
+    assert result.summary is None
+    assert comparison.exit_code(result) == 2
+    opens.set()
