@@ -14,6 +14,7 @@ import pytest
 
 from gpu_qa import comparison
 from gpu_qa.comparing import _delay, _skew
+from gpu_qa.config import Settings, override
 from gpu_qa.errors import SourceError
 from tests.clips import make_clip
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 14.0
+LATER_S = 7.0
+"""Later than a live copy may come earlier than its reference."""
 SIZE = (192, 108)
 
 
@@ -199,3 +202,25 @@ def test_stopping_does_not_wait_for_an_input_that_does_not_open(monkeypatch: pyt
     assert result.summary is None
     assert comparison.exit_code(result) == 2
     opens.set()
+
+
+@pytest.mark.timeout(120)
+def test_a_live_copy_that_is_joined_later_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = clip(folder / "joined.mp4", picture_s=-LATER_S, sound_s=-LATER_S)
+    open_source = comparison.open_source
+
+    def opened(path: str, settings: Any) -> Any:
+        if path == str(joined):
+            time.sleep(LATER_S)
+        return open_source(path, settings)
+
+    monkeypatch.setattr(comparison, "open_source", opened)
+    live = override(Settings(), {"source": {"real_time": True}, "decode": {"device": "cpu"}})
+    running = comparison.Comparison(str(folder / "reference.mp4"), [str(joined)], live)
+    for _ in running:
+        pass
+    (result,) = running.results()
+    assert comparison.problems(result) == []
+    assert result.summary is not None
+    assert result.summary.picture.delay_s == pytest.approx(-LATER_S, abs=0.002)
+    assert result.summary.skew_s == pytest.approx(0.0, abs=0.002)
