@@ -16,6 +16,7 @@ from gpu_qa import comparison
 from gpu_qa.comparing import _delay, _skew
 from gpu_qa.config import Settings, override
 from gpu_qa.errors import SourceError
+from gpu_qa.sources import open_source
 from tests.clips import make_clip
 
 if TYPE_CHECKING:
@@ -207,7 +208,6 @@ def test_stopping_does_not_wait_for_an_input_that_does_not_open(monkeypatch: pyt
 @pytest.mark.timeout(120)
 def test_a_live_copy_that_is_joined_later_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     joined = clip(folder / "joined.mp4", picture_s=-LATER_S, sound_s=-LATER_S)
-    open_source = comparison.open_source
 
     def opened(path: str, settings: Any) -> Any:
         if path == str(joined):
