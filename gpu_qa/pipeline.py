@@ -157,6 +157,7 @@ class Engine:
 
         Raises:
             AdmissionError: This machine has no room for another live input.
+            ConfigError: The settings name weights that cannot be read.
             RuntimeError: The engine has ended: the streams it had were its last.
         """
         settings = settings if settings is not None else Settings()
@@ -168,7 +169,12 @@ class Engine:
             if not queues:
                 self._admit(wanted)
             queues = queues and reference is None
-            stream = StreamAnalysis(self._unused(wanted), settings, duration_s=duration_s, reference=reference)
+            unused = self._unused(wanted)
+            try:
+                stream = StreamAnalysis(unused, settings, duration_s=duration_s, reference=reference)
+            except Exception:
+                self._names.discard(unused)
+                raise
 
             def seat(threads: int) -> Seat:
                 decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=threads)

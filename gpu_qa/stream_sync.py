@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gpu_qa.media import MediaFacts
     from gpu_qa.series import Curve, LagEvidence, StreamSeries, SyncSeries
     from gpu_qa.sync.marker import MarkerCarry, MarkerSync
-    from gpu_qa.sync.side import Probe
+    from gpu_qa.sync.side import Reference
     from gpu_qa.sync.timestamps import TimestampCarry, TimestampSync
 
 
@@ -29,22 +29,23 @@ class StreamSync:
 
     Args:
         settings: Of the stream; those of the detector `av_offset` may name weights.
-        probe: The stream as its reference sees it; null where it has none.
+        reference: What the stream is laid over, from now on; null where it has none.
 
     Raises:
         ConfigError: The weights cannot be read.
     """
 
-    def __init__(self, settings: Settings, probe: Probe | None = None) -> None:
+    def __init__(self, settings: Settings, reference: Reference | None = None) -> None:
         chosen = settings.detectors.get("av_offset")
         own = chosen.limits.weights if chosen is not None else None
         self._listener = Listener(shipped_weights() if own is None else own_weights(own))
         self._marker: MarkerCarry | None = None
         self._timestamps: TimestampCarry | None = None
-        self._follower = None if probe is None else Follower(probe)
         self._recorder = SyncRecorder()
         self._referred_s = -math.inf
         """Until when the reference was sure last."""
+        # Last: the reference waits for whom it has.
+        self._follower = None if reference is None else Follower(reference.add())
 
     def begin(self, *, live: bool) -> None:
         """The input is open."""

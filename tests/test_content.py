@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpu_qa.errors import ConfigError
 from gpu_qa.sync.content import (
     LAGS_S,
     ContentCarry,
@@ -20,6 +21,7 @@ from gpu_qa.sync.content import (
     answer_of,
     content_windows,
     gathered,
+    own_weights,
     shipped_weights,
     told,
     window_evidence,
@@ -189,6 +191,14 @@ def test_without_a_further_thread_the_answers_are_the_same(monkeypatch: pytest.M
 def test_a_fault_in_the_thread_beside_comes_out() -> None:
     with pytest.raises(KeyError):
         answers(Listener(({},)))
+
+
+def test_an_array_is_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "ours.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(ConfigError, match=r"ours\.npz: holds no weights"):
+        own_weights(str(path))
 
 
 def test_libraries_are_looked_up_before_any_thread_runs() -> None:

@@ -104,7 +104,7 @@ def own_weights(path: str) -> Weights:
             return _read(file)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
         raise ConfigError(f"{path}: holds no weights that gpu-qa sync-train wrote") from None
 
 
