@@ -296,7 +296,7 @@ def _table(results: Sequence[Compared], limits: SkewLimits) -> Table:
         cells = ["—"] * 5
         if summary is not None:
             cells = [
-                _ms(summary.picture.delay_s), _ms(summary.sound.delay_s), _ms(summary.skew_s, sign=True),
+                _delay(summary.picture.delay_s), _delay(summary.sound.delay_s), _skew(summary.skew_s),
                 "—" if summary.drift_ppm is None else f"{summary.drift_ppm:+.1f} ppm",
                 "—" if summary.lost is None else f"{summary.lost}, {summary.repeated}",
             ]  # fmt: skip
@@ -315,7 +315,10 @@ def _plain(text: str) -> str:
     return escape(text)
 
 
-def _ms(value_s: float | None, *, sign: bool = False) -> str:
-    if value_s is None:
-        return "—"
-    return f"{1000 * value_s:+.1f} ms" if sign else f"{value_s:.3f} s"
+def _delay(value_s: float | None) -> str:
+    # Adding 0 makes −0 of it 0.
+    return "—" if value_s is None else f"{round(value_s, 3) + 0.0:.3f} s"
+
+
+def _skew(value_s: float | None) -> str:
+    return "—" if value_s is None else f"{round(1000 * value_s, 1) + 0.0:+.1f} ms"

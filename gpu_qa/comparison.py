@@ -7,6 +7,7 @@ longest delay asks for. Files are read no further ahead of one another than that
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -157,7 +158,7 @@ class Comparison:
                 for one in inputs:
                     self._advance(one)
                 for probe in self._probes:
-                    for stretch in probe.side.align():
+                    for stretch in probe.side.align(by_arrival=False):
                         probe.stretches.append(stretch)
                         yield Found(probe.name, stretch)
                 self._reference.side.forget()
@@ -195,7 +196,8 @@ class Comparison:
             return
         if one.features is None:
             if one.reader.facts is None:
-                if one.reader.ended:
+                # Nobody waits for one that is still being opened, once stopped.
+                if one.reader.ended or self._stopping:
                     one.side.extend(ended=True)
                 return
             one.features = StreamFeatures(one.reader.facts.tracks, spectra=False)
@@ -228,7 +230,9 @@ class Comparison:
             return
         one.features.stream_series(finished=ended)
         if measured.video or measured.audio or ended:
-            one.side.extend(measured.video, measured.audio, until_s=one.features.timeline.until_s, ended=ended)
+            now_s = time.monotonic() if one.side.live else None
+            until_s = one.features.timeline.until_s
+            one.side.extend(measured.video, measured.audio, until_s=until_s, now_s=now_s, ended=ended)
 
 
 def problems(compared: Compared, limits: SkewLimits = SkewLimits()) -> list[str]:

@@ -51,7 +51,7 @@ def show_sync_clip(
     offset_ms: Annotated[
         float, typer.Option(metavar="MS", help="How much the sound is advanced; negative where it is late.")
     ] = 0.0,
-    period: Annotated[float, typer.Option("--period-s", metavar="SECONDS", help="Mean distance of the flashes.")] = 2.0,
+    period: Annotated[float, typer.Option("--period-s", metavar="SECONDS", help="Mean distance of the flashes.")] = 1.5,
 ) -> int:
     """Write a test clip of flashes and beeps, to measure where in a chain sound and picture part."""
     from fractions import Fraction

@@ -76,6 +76,16 @@ class Update(NamedTuple):
     """An event that opened, grew or closed; null: the stream has ended and its report is complete."""
 
 
+class _Unseated(NamedTuple):
+    """A stream that has not begun."""
+
+    stream: StreamAnalysis
+    seat: Callable[[int], Seat]
+    """Gives it a decoder of so many threads."""
+    reference: StreamAnalysis | None
+    """Begins no later than this one."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineLoad:
     """What the engine carries and how well."""
@@ -112,9 +122,9 @@ class Engine:
         """Files that are analyzed at the same time."""
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._waiting: deque[tuple[StreamAnalysis, Callable[[int], Seat]]] = deque()
-        self._joining: deque[tuple[StreamAnalysis, Callable[[int], Seat]]] = deque()
-        """Live inputs and others that wait for nobody."""
+        self._waiting: deque[_Unseated] = deque()
+        self._joining: deque[_Unseated] = deque()
+        """Live inputs and others that wait for no place."""
         self._seats: list[Seat] = []
         self._leaving: set[StreamAnalysis] = set()
         self._left: list[Reader] = []
@@ -143,11 +153,11 @@ class Engine:
             name: What it is called in events and reports; null takes its address. One in use gets a number.
             duration_s: Stop after this much of the stream; null goes on to its end.
             reference: A stream of this engine, the same programme earlier in the chain, which it is laid over to find
-                its A/V offset. Of two files neither is read far ahead of the other, and this one does not wait for its
-                turn.
+                its A/V offset. Of two files neither is read far ahead of the other, and this one begins with the other.
 
         Raises:
             AdmissionError: This machine has no room for another live input.
+            ConfigError: The settings name weights that cannot be read.
             RuntimeError: The engine has ended: the streams it had were its last.
         """
         settings = settings if settings is not None else Settings()
@@ -159,7 +169,12 @@ class Engine:
             if not queues:
                 self._admit(wanted)
             queues = queues and reference is None
-            stream = StreamAnalysis(self._unused(wanted), settings, duration_s=duration_s, reference=reference)
+            unused = self._unused(wanted)
+            try:
+                stream = StreamAnalysis(unused, settings, duration_s=duration_s, reference=reference)
+            except Exception:
+                self._names.discard(unused)
+                raise
 
             def seat(threads: int) -> Seat:
                 decode = settings.decode if settings.decode.threads else replace(settings.decode, threads=threads)
@@ -174,7 +189,7 @@ class Engine:
                 )
                 return Seat(stream, reader, None if name is not None else wanted, queues)
 
-            (self._waiting if queues else self._joining).append((stream, seat))
+            (self._waiting if queues else self._joining).append(_Unseated(stream, seat, reference))
         self._wake.set()
         return stream
 
@@ -280,15 +295,22 @@ class Engine:
             files = sum(seat.queues for seat in self._seats)
             at_once = len(self._seats) + len(self._joining) + min(len(self._waiting), self.files_at_once - files)
             threads = 0 if at_once == 1 else max(1, -(-self._cores // max(1, at_once)))
-            while self._joining:
-                started.append(self._joining.popleft()[1](threads))
+            started += [one.seat(threads) for one in self._joined()]
             most = self._settings.max_streams or math.inf
             while self._waiting and files < self.files_at_once and len(self._seats) + len(started) < most:
-                started.append(self._waiting.popleft()[1](threads))
+                started.append(self._waiting.popleft().seat(threads))
                 files += 1
+            started += [one.seat(threads) for one in self._joined()]
             self._seats += started
         for seat in started:
             seat.reader.start()
+
+    def _joined(self) -> list[_Unseated]:
+        """Take those that wait for no place, unless their reference does; the lock must be held."""
+        waiting = {one.stream for one in self._waiting}
+        joined = [one for one in self._joining if one.reference not in waiting]
+        self._joining = deque(one for one in self._joining if one.reference in waiting)
+        return joined
 
     def _dismiss(self) -> Iterator[Update]:
         """Let those go that are to leave: at once where nothing is known of them, else when their reader has ended."""
@@ -297,10 +319,10 @@ class Engine:
         with self._lock:
             leaving = set(self._leaving)
             unseated = [*self._joining, *self._waiting]
-            gone = {stream: None for stream, _ in unseated if self._stopping or stream in leaving}
+            gone = {one.stream: None for one in unseated if self._stopping or one.stream in leaving}
             self._names.difference_update(stream.name for stream in gone)
-            self._joining = deque(one for one in self._joining if one[0] not in gone)
-            self._waiting = deque(one for one in self._waiting if one[0] not in gone)
+            self._joining = deque(one for one in self._joining if one.stream not in gone)
+            self._waiting = deque(one for one in self._waiting if one.stream not in gone)
             self._leaving = {stream for stream in leaving if not stream.ended and stream not in gone}
         for stream in gone:
             yield from (Update(stream, event) for event in stream.finish(_STOPPED, stopped=True))

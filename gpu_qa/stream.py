@@ -107,8 +107,9 @@ class StreamAnalysis:
         self._untold = 0
         self._counts = Counts()
         self._lent: Reference | None = None
-        probe = reference.lend().add() if reference is not None and self.wants_sync else None
-        self._sync = StreamSync(settings, probe) if self.wants_sync else None
+        self._sync: StreamSync | None = None
+        if self.wants_sync:
+            self._sync = StreamSync(settings, None if reference is None else reference.lend())
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
         self._error: str | None = None

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from gpu_qa.features import Measured
     from gpu_qa.media import MediaFacts
     from gpu_qa.series import Curve, LagEvidence, StreamSeries, SyncSeries
-    from gpu_qa.sync.marker import MarkerCarry
-    from gpu_qa.sync.side import Probe
-    from gpu_qa.sync.timestamps import TimestampCarry
+    from gpu_qa.sync.marker import MarkerCarry, MarkerSync
+    from gpu_qa.sync.side import Reference
+    from gpu_qa.sync.timestamps import TimestampCarry, TimestampSync
 
 
 class StreamSync:
@@ -29,22 +29,23 @@ class StreamSync:
 
     Args:
         settings: Of the stream; those of the detector `av_offset` may name weights.
-        probe: The stream as its reference sees it; null where it has none.
+        reference: What the stream is laid over, from now on; null where it has none.
 
     Raises:
         ConfigError: The weights cannot be read.
     """
 
-    def __init__(self, settings: Settings, probe: Probe | None = None) -> None:
+    def __init__(self, settings: Settings, reference: Reference | None = None) -> None:
         chosen = settings.detectors.get("av_offset")
         own = chosen.limits.weights if chosen is not None else None
         self._listener = Listener(shipped_weights() if own is None else own_weights(own))
         self._marker: MarkerCarry | None = None
         self._timestamps: TimestampCarry | None = None
-        self._follower = None if probe is None else Follower(probe)
         self._recorder = SyncRecorder()
         self._referred_s = -math.inf
         """Until when the reference was sure last."""
+        # Last: the reference waits for whom it has.
+        self._follower = None if reference is None else Follower(reference.add())
 
     def begin(self, *, live: bool) -> None:
         """The input is open."""
@@ -63,7 +64,7 @@ class StreamSync:
     def take(self, measured: Measured, *, until_s: float, finished: bool = False) -> list[SyncSeries]:
         """The answers by marker, by reference and by content that become known with these series, or at last.
 
-        Of those by content the ones that are to be judged: where the reference is sure it counts.
+        Of those by content the ones that are to be judged: a reference that is sure, or a marker, counts instead.
 
         Args:
             measured: What became complete.
@@ -91,8 +92,13 @@ class StreamSync:
             self._recorder.add(answer)
             if answer.way == "reference" and answer.confidence[-1] >= CONFIDENT:
                 self._referred_s = float(answer.end_s[-1])
-        # Content knows the offset less well, and would end what the reference tells.
-        return [one for one in answers if one.way != "content" or one.end_s[-1] > self._referred_s + STALE_S]
+        # Content knows the offset less well, and would end what the reference or a marker tells.
+        return [
+            one
+            for one in answers
+            if one.way != "content"
+            or (one.end_s[-1] > self._referred_s + STALE_S and not self._recorder.is_marker(float(one.end_s[-1])))
+        ]
 
     def note(self, series: StreamSeries) -> None:
         """Keep what timestamps say."""
@@ -122,13 +128,20 @@ class StreamSync:
         if kinds != {"video", "audio"}:
             reason = "there is no picture" if "video" not in kinds else "there is no sound"
         reference = None if self._follower is None else self._follower.measurements()
-        return self._recorder.measurements(reason, markers=marker_sync(self._marker), reference=reference) | {
-            "av_timestamps": [
-                {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(one).items()}
-                for one in timestamp_sync(self._timestamps)
-            ]
+        markers = marker_sync(self._marker)
+        return self._recorder.measurements(reason, markers=markers, reference=reference) | {
+            "av_markers": [_rounded(one) for one in markers if one.pairs],
+            "av_timestamps": [_rounded(one) for one in timestamp_sync(self._timestamps)],
         }
 
 
-NOT_ASKED: dict[str, Any] = SyncRecorder().measurements("no detector that runs judges it") | {"av_timestamps": []}
+def _rounded(told: MarkerSync | TimestampSync) -> dict[str, Any]:
+    """What is told of a track, JSON values."""
+    return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(told).items()}
+
+
+NOT_ASKED: dict[str, Any] = SyncRecorder().measurements("no detector that runs judges it") | {
+    "av_markers": [],
+    "av_timestamps": [],
+}
 """The measurements of a stream whose offset nobody asks for."""

@@ -6,14 +6,16 @@ white; the beep is a short burst of a sine. Flashes come at uneven distances, so
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 
-from gpu_qa.errors import ConfigError
+from gpu_qa.errors import ConfigError, OutputError
 from gpu_qa.inject.picture import Picture, PictureForm
 from gpu_qa.inject.reader import ClipFacts, Sound
 from gpu_qa.inject.sound import SoundForm
@@ -69,8 +71,8 @@ class SyncClip:
     """Width and height in samples, both even."""
     offset_s: float = 0.0
     """t_vision − t_sound: positive where the beep comes before its flash."""
-    period_s: float = 2.0
-    """Mean distance of the flashes; each is 0.75…1.25 times as long."""
+    period_s: float = 1.5
+    """Mean distance of the flashes; each is 0.75…1.25 times as long: none of 2 s, which is told as silence."""
     between_frames: bool = False
     """Flashes begin within frames, whose exposure shows when; else with a frame."""
 
@@ -150,7 +152,20 @@ def write_sync_clip(
         sample_aspect_ratio=Fraction(1),
         color=(1, 1, 1, 1),
     )
-    writer = ClipWriter(out, container, facts, coding, planted=lambda *_: None)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        _write(ClipWriter(part, container, facts, coding, planted=lambda *_: None), clip, form, on_progress)
+        part.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from None
+    except av.FFmpegError as error:
+        raise OutputError(f"{out}: cannot be written: {error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _write(writer: ClipWriter, clip: SyncClip, form: PictureForm, on_progress: Callable[[float], None] | None) -> None:
     try:
         flashes, beeps, face = clip.flashes_s, clip.beeps_s, _Face(clip.size)
         done = 0

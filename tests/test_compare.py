@@ -5,17 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from gpu_qa import comparison
+from gpu_qa.comparing import _delay, _skew
+from gpu_qa.config import Settings, override
+from gpu_qa.errors import SourceError
+from gpu_qa.sources import open_source
 from tests.clips import make_clip
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 14.0
+LATER_S = 7.0
+"""Later than a live copy may come earlier than its reference."""
 SIZE = (192, 108)
 
 
@@ -170,3 +179,48 @@ def test_a_table_is_for_people(folder: Path) -> None:
     assert code == 1
     assert "+150" in text
     assert "late.mp4" in text
+
+
+def test_nothing_is_no_less_than_nothing() -> None:
+    assert (_delay(-0.0001), _delay(-0.0006), _delay(None)) == ("0.000 s", "-0.001 s", "—")
+    assert (_skew(-0.00001), _skew(0.15), _skew(None)) == ("+0.0 ms", "+150.0 ms", "—")
+
+
+def test_stopping_does_not_wait_for_an_input_that_does_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    opens = threading.Event()
+
+    def late(*_: Any) -> Any:
+        opens.wait(20)
+        raise SourceError("too late")
+
+    monkeypatch.setattr(comparison, "open_source", late)
+    running = comparison.Comparison("reference.ts", ["probe.ts"])
+    running.stop()
+    began_s = time.monotonic()
+    assert list(running) == []
+    assert time.monotonic() - began_s < 10
+    (result,) = running.results()
+    assert result.summary is None
+    assert comparison.exit_code(result) == 2
+    opens.set()
+
+
+@pytest.mark.timeout(120)
+def test_a_live_copy_that_is_joined_later_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = clip(folder / "joined.mp4", picture_s=-LATER_S, sound_s=-LATER_S)
+
+    def opened(path: str, settings: Any) -> Any:
+        if path == str(joined):
+            time.sleep(LATER_S)
+        return open_source(path, settings)
+
+    monkeypatch.setattr(comparison, "open_source", opened)
+    live = override(Settings(), {"source": {"real_time": True}, "decode": {"device": "cpu"}})
+    running = comparison.Comparison(str(folder / "reference.mp4"), [str(joined)], live)
+    for _ in running:
+        pass
+    (result,) = running.results()
+    assert comparison.problems(result) == []
+    assert result.summary is not None
+    assert result.summary.picture.delay_s == pytest.approx(-LATER_S, abs=0.002)
+    assert result.summary.skew_s == pytest.approx(0.0, abs=0.002)

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_qa.sync.content import ContentCarry, Heard, content_windows, shipped_weights, told, window_evidence
+from gpu_qa.errors import ConfigError
+from gpu_qa.sync.content import (
+    ContentCarry,
+    Heard,
+    content_windows,
+    own_weights,
+    shipped_weights,
+    told,
+    window_evidence,
+)
 from gpu_qa.sync.evidence import Evidence, answer_of, gathered
 from gpu_qa.sync.listener import Listener
 from gpu_qa.sync.measures import packed
@@ -22,6 +35,8 @@ from tests.series_builder import audio_series, cut, video_series
 
 if TYPE_CHECKING:
     from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
+
+ROOT = Path(__file__).parents[1]
 
 
 def impacts(number: int, lag_s: float) -> Heard:
@@ -100,6 +115,16 @@ def test_any_cut_and_order_gives_the_same_windows(pictures: list[int], hops: lis
         np.testing.assert_array_equal(here.window.motion, there.window.motion)
 
 
+def test_sound_without_a_picture_is_not_kept_for_ever() -> None:
+    carry = ContentCarry()
+    for number in range(20):
+        by_s = 9.0 * number
+        part = dataclasses.replace(AUDIO, pts_s=AUDIO.pts_s + by_s, end_s=AUDIO.end_s + by_s)
+        _, carry = content_windows(carry, [], [part])
+    assert carry.rows.rows is not None
+    assert len(carry.rows.rows) <= 6000
+
+
 def answers(listener: Listener) -> list[SyncSeries]:
     found = []
     for second in range(9):
@@ -116,9 +141,38 @@ def test_a_thread_beside_gives_the_same_answers() -> None:
         np.testing.assert_array_equal(here.confidence, there.confidence)
 
 
+def test_without_a_further_thread_the_answers_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    wanted = answers(Listener(shipped_weights(), threaded=False))
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    got = answers(Listener(shipped_weights()))
+    assert [one.offset_s.tolist() for one in got] == [one.offset_s.tolist() for one in wanted] != []
+
+
 def test_a_fault_in_the_thread_beside_comes_out() -> None:
     with pytest.raises(KeyError):
         answers(Listener(({},)))
+
+
+def test_an_array_is_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "ours.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(ConfigError, match=r"ours\.npz: holds no weights"):
+        own_weights(str(path))
+
+
+def test_libraries_are_looked_up_before_any_thread_runs() -> None:
+    """Looking for them locks the loader and calls Python: beside a thread that loads a module neither would go on."""
+    program = (
+        "from gpu_qa.sync import listener\n"
+        "import threadpoolctl\n"
+        "threadpoolctl.ThreadpoolController = listener.ThreadpoolController = None\n"
+        "with listener._ONE_THREAD_EACH: pass\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
 def test_the_answer_of_a_window_says_where_it_lies() -> None:

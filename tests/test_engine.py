@@ -15,6 +15,7 @@ import pytest
 
 import gpu_qa
 from gpu_qa import reader, seat
+from gpu_qa.config import override
 from gpu_qa.decode import DecodeSettings, open_decoder
 from gpu_qa.media import SkippedFrame
 from gpu_qa.on_card import OnCard
@@ -335,6 +336,29 @@ def test_files_wait_where_no_more_streams_may_run() -> None:
     for _ in range(3):
         engine.add(path, CPU)
     assert [engine.load.waiting for update in engine if update.event is None] == [2, 1, 0]
+
+
+@pytest.mark.timeout(60)
+def test_what_is_laid_over_a_reference_takes_no_place_from_it() -> None:
+    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
+    engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_streams=1))
+    engine.add(path, CPU, name="before")
+    reference = engine.add(path, CPU, name="reference")
+    engine.add(path, CPU, name="copy", reference=reference)
+    ended = [update.stream.name for update in engine if update.event is None]
+    assert (ended[0], set(ended[1:])) == ("before", {"reference", "copy"})
+
+
+def test_a_copy_that_cannot_begin_is_not_waited_for_and_has_no_name(tmp_path: Path) -> None:
+    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
+    engine = gpu_qa.Engine()
+    reference = engine.add(path, CPU, name="reference")
+    wrong = override(CPU, {"detectors": {"av_offset": {"weights": str(tmp_path / "missing.npz")}}})
+    with pytest.raises(gpu_qa.ConfigError, match="cannot be read"):
+        engine.add(path, wrong, name="copy", reference=reference)
+    assert not reference.lend().is_ahead(1e6)
+    assert engine.add(path, CPU, name="copy", reference=reference).name == "copy"
+    assert reference.lend().is_ahead(1e6)
 
 
 def test_a_live_input_that_waits_in_the_mailbox_has_not_stalled(monkeypatch: pytest.MonkeyPatch) -> None:

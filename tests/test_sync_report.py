@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 
 import gpu_qa
+import gpu_qa.stream_sync
+from gpu_qa.config import Settings
+from gpu_qa.features import Measured
 from gpu_qa.inject.writer import Coding
 from gpu_qa.series import LagEvidence, SyncSeries
 from gpu_qa.sinks.lag_view import HEIGHT, WIDTH, lag_view
 from gpu_qa.sinks.sync import SyncRecorder
+from gpu_qa.stream_sync import StreamSync
+from gpu_qa.sync.listener import Listener
 from gpu_qa.sync_clip import SyncClip, write_sync_clip
 from tests.clips import make_clip
 
@@ -53,6 +58,38 @@ def test_the_surest_way_in_order_of_trust_is_the_answer() -> None:
     assert unsure["av_offset_method"] == "content"
 
 
+def test_a_marker_counts_as_long_as_it_is_there_and_a_minute_more() -> None:
+    def content(at_s: float) -> SyncSeries:
+        one = answers("content", (0.1, 0.97))
+        return replace(one, start_s=one.start_s + at_s, end_s=one.end_s + at_s)
+
+    sure = answers("marker", (0.12, 0.98), (0.12, 0.98), (0.12, 0.98))
+    assert measured(sure, content(50.0))["av_offset_method"] == "marker"
+    assert measured(sure, content(70.0))["av_offset_method"] == "content"
+    even = answers("marker", (0.12, 0.7), (0.12, 0.7), (0.12, 0.7))
+    near = measured(even, content(50.0))
+    assert (near["av_offset_s"], near["av_offset_confidence"]) == (None, 0.7)
+    assert "evenly" in near["av_offset_s_reason"]
+    assert measured(even, content(70.0))["av_offset_method"] == "content"
+
+
+def test_content_is_not_drawn_where_a_marker_is() -> None:
+    recorder = SyncRecorder()
+    recorder.add(answers("marker", (0.1, 0.98), (0.1, 0.98), (0.1, 0.98)))
+    recorder.add(answers("content", (0.5, 0.95)))
+    (curve,) = recorder.curves()
+    assert curve.high.max() == pytest.approx(110.0)
+
+
+@pytest.mark.parametrize(("pairs", "judged"), [(3, 0), (1, 1)])
+def test_content_is_not_judged_where_a_marker_is(monkeypatch: pytest.MonkeyPatch, pairs: int, judged: int) -> None:
+    marker, content = answers("marker", *[(0.0, 0.7)] * pairs), answers("content", (0.4, 0.97))
+    monkeypatch.setattr(gpu_qa.stream_sync, "marker_step", lambda *_, **__: ([marker], None))
+    monkeypatch.setattr(Listener, "take", lambda *_, **__: [content])
+    told = StreamSync(Settings()).take(Measured(), until_s=8.0, finished=True)
+    assert [one.way for one in told] == ["marker"] + ["content"] * judged
+
+
 def test_without_a_sure_answer_there_is_null_and_why() -> None:
     nothing = measured(reason="there is no sound")
     assert (nothing["av_offset_s"], nothing["av_offset_s_reason"]) == (None, "there is no sound")
@@ -81,6 +118,9 @@ def test_a_marker_clip_tells_its_offset(tmp_path: Path) -> None:
     report = gpu_qa.analyze(path)
     assert report.measurements["av_offset_method"] == "marker"
     assert report.measurements["av_offset_s"] == pytest.approx(0.2, abs=0.0015)
+    (marker,) = report.measurements["av_markers"]
+    assert (marker["track"], marker["pairs"]) == (1, marker["flashes"])
+    assert marker["offset_s"] == pytest.approx(0.2, abs=0.0015)
     (event,) = [event for event in report.events if event.kind == "av.offset"]
     assert event.details["side"] == "early"
     assert event.value == pytest.approx(200, abs=1.5)
@@ -93,6 +133,7 @@ def test_a_clip_without_sound_or_too_short_says_so(tmp_path: Path) -> None:
         report = gpu_qa.analyze(make_clip(tmp_path / name, seconds=0.6, size=(64, 48), audio=audio))
         assert report.measurements["av_offset_s"] is None
         assert reason in report.measurements["av_offset_s_reason"]
+        assert report.measurements["av_markers"] == []
         assert not [event for event in report.events if event.kind.startswith("av.")]
 
 
@@ -123,9 +164,11 @@ def test_evidence_that_is_the_same_for_all_lags_is_drawn_too() -> None:
     assert view["at"] == 0.0
 
 
-def test_the_last_evidence_is_kept() -> None:
+def test_the_last_evidence_is_kept_unless_it_is_of_flashes_and_beeps() -> None:
     recorder = SyncRecorder()
     last = LagEvidence(np.linspace(-1, 1, 101), np.zeros(101), 0.1, 0.5)
     recorder.add(replace(answers("content", (0.1, 0.5)), lags=last))
     recorder.add(answers("marker", (0.1, 0.98)))
     assert recorder.lags is last
+    recorder.add(answers("marker", (0.1, 0.98), (0.1, 0.98)))
+    assert recorder.lags is None

@@ -224,7 +224,7 @@ class _State:
             return None
         luma_before, luma = self._luma_before(i), self.series.luma_cells[i]
         cells_before = cell_means(luma_before)
-        share = count / max(np.count_nonzero(np.maximum(cells_before, luma) > _BLACK), 1)
+        share = count / max(int(np.count_nonzero(np.maximum(cells_before, luma) > _BLACK)), 1)
         away = np.abs(cells_before - luma)
         left, could = np.abs(self.luma - luma), back & known & (away > _LEAST_BACK)
         returned = could & (left < _CLOSER * away)

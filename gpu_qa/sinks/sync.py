@@ -18,7 +18,9 @@ WAYS = ("marker", "reference", "content", "timestamps")
 """In order of trust: an earlier one that is sure is the answer. Timestamps say by how much the offset has changed since
 the start, and are never sure of more."""
 STALE_S = 60.0
-"""An answer by reference that is so much older than a sure one of another way gives way to it."""
+"""A sure answer by marker or reference that is so much older than one of another way gives way to it."""
+SIGNAL = 3
+"""Pairs by marker that make a signal: content says nothing of flashes and beeps, however sure it is of them."""
 CONFIDENT = 0.9
 """From here on an answer is given."""
 
@@ -29,14 +31,13 @@ class SyncRecorder:
     def __init__(self) -> None:
         self._last: dict[str, dict[str, Any]] = {}
         self._bins = Bins(1)
-        self.lags: LagEvidence | None = None
-        """What the last answer was chosen from."""
+        self._lags: LagEvidence | None = None
 
     def add(self, series: SyncSeries) -> None:
         """Take the next answers of a way."""
         if not len(series):
             return
-        self.lags = series.lags or self.lags
+        self._lags = series.lags or self._lags
         before = self._last.get(series.way)
         self._last[series.way] = {
             "track": series.track,
@@ -47,10 +48,26 @@ class SyncRecorder:
             "answers": len(series) + (before["answers"] if before else 0),
         }
         sure = (series.confidence >= CONFIDENT) & np.isfinite(series.offset_s)
-        if sure.any():
+        if sure.any() and not (series.way == "content" and self.is_marker(float(series.end_s[-1]))):
             at_s = np.repeat(series.end_s[sure], 2)
             spread = np.stack([series.offset_s - series.sigma_s, series.offset_s + series.sigma_s], -1)[sure]
             self._bins.add(at_s, (spread.ravel() * 1000).astype(np.float32)[None])
+
+    @property
+    def lags(self) -> LagEvidence | None:
+        """What the last answer by content was chosen from; null where a marker signal is there."""
+        return None if self._is_beside_marker else self._lags
+
+    @property
+    def _is_beside_marker(self) -> bool:
+        """Whether the last answer by content is of flashes and beeps."""
+        content = self._last.get("content")
+        return content is not None and self.is_marker(content["until_s"])
+
+    def is_marker(self, at_s: float) -> bool:
+        """Whether a marker signal is there, or was there shortly before, seconds on the stream's clock."""
+        marker = self._last.get("marker")
+        return marker is not None and marker["answers"] >= SIGNAL and at_s <= marker["until_s"] + STALE_S
 
     def curves(self) -> tuple[Curve, ...]:
         """`av_offset`: sure answers, from one standard deviation below to one above; none where there are none."""
@@ -73,30 +90,37 @@ class SyncRecorder:
         if reference is not None:
             last["reference"] = last.get("reference", {}) | reference
         ways = {way: last[way] for way in WAYS if way in last}
-        sure = [way for way in ways if _is_sure(ways[way])]
+        is_marker = self._is_beside_marker
+        heeded = [way for way in ways if not (way == "content" and is_marker)]
+        sure = [way for way in heeded if _is_sure(ways[way])]
         newest_s = max((ways[way]["until_s"] for way in sure), default=0.0)
-        if len(sure) > 1 and "reference" in sure and newest_s - ways["reference"]["until_s"] > STALE_S:
-            sure.remove("reference")
-        chosen = next(iter(sure), None)
+        chosen = next((way for way in sure if newest_s - ways[way]["until_s"] <= STALE_S), None)
         measured: dict[str, Any] = {
             "av_offset_s": ways[chosen]["offset_s"] if chosen else None,
-            "av_offset_confidence": max((way["confidence"] or 0.0 for way in ways.values()), default=None),
+            "av_offset_confidence": max((ways[way]["confidence"] or 0.0 for way in heeded), default=None),
             "av_offset_method": chosen,
             "av_offset_ways": ways,
         }
         drift_ppm = next((one.drift_ppm for one in markers if one.drift_ppm is not None), None)
         measured["av_drift_ppm"] = None if drift_ppm is None else round(drift_ppm, 1)
         if drift_ppm is None:
-            measured["av_drift_ppm_reason"] = "only a marker signal of a minute or more says how the offset drifts"
+            measured["av_drift_ppm_reason"] = (
+                "measured of a marker signal of a minute or more; what drifts by other ways is told as av.drift"
+            )
         if chosen:
             measured["av_offset_confidence"] = ways[chosen]["confidence"]
         else:
-            measured["av_offset_s_reason"] = reason or (
-                "what is seen and heard does not say how far they are apart"
-                if ways
-                else "nothing in it is both seen and heard long enough"
-            )
+            measured["av_offset_s_reason"] = reason or _reason(ways, is_marker=is_marker)
         return measured
+
+
+def _reason(ways: dict[str, dict[str, Any]], *, is_marker: bool) -> str:
+    """Why no way is sure."""
+    if is_marker:
+        return "flashes and beeps come so evenly that they fit at more than one distance"
+    if ways:
+        return "what is seen and heard does not say how far they are apart"
+    return "nothing in it is both seen and heard long enough"
 
 
 def _is_sure(answer: dict[str, Any]) -> bool:

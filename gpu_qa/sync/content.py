@@ -38,6 +38,8 @@ _PRESENT = 0.6
 """Share of a window's own rows of sound that must be there."""
 _LATE_ROWS = 1000
 """Rows by which sound may be behind the picture before windows go without it: 10 s."""
+_EARLY_ROWS = 6000
+"""Rows by which sound may be ahead of the picture before it is forgotten: 60 s, more than any container interleaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def own_weights(path: str) -> Weights:
             return _read(file)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
         raise ConfigError(f"{path}: holds no weights that gpu-qa sync-train wrote") from None
 
 
@@ -136,7 +138,9 @@ def content_windows(
         around = rows_between(rows, begin - AUDIO_MARGIN, until + AUDIO_MARGIN)
         heard.append(Heard(window, around, track if track is not None else -1))
     oldest = waiting[0].first if waiting else shots.first if shots.blocks else seen - FRAMES_PER_S
-    return heard, ContentCarry(shots, tuple(waiting), forget_rows(rows, RATIO * oldest - AUDIO_MARGIN), track, seen)
+    # Where no picture comes any more, or none at all, sound goes on.
+    rows = forget_rows(rows, max(RATIO * oldest - AUDIO_MARGIN, rows.until - _EARLY_ROWS))
+    return heard, ContentCarry(shots, tuple(waiting), rows, track, seen)
 
 
 def _has_sound(window: Window, rows: RowCarry, seen: int) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import ThreadpoolController
 
 from gpu_qa.sync.content import ContentCarry, content_windows, told, window_evidence
 from gpu_qa.sync.evidence import gathered
@@ -26,12 +27,9 @@ _MOST = 8
 _TURNS = threading.BoundedSemaphore(os.cpu_count() or 1)
 """So many streams are listened to at a time. Most of the work is done without the GIL."""
 
-
-@cache
-def _libraries() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
+_LIBRARIES: Any = ThreadpoolController()
+"""Looked up with this module, before any thread of ours runs. The loader of libraries is locked meanwhile and Python is
+called back: a thread that loads a module just then holds the GIL and waits for the loader, and neither ever goes on."""
 
 
 class _OneThreadEach:
@@ -49,7 +47,7 @@ class _OneThreadEach:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._limits = _libraries().limit(limits=1, user_api="blas")
+                self._limits = _LIBRARIES.limit(limits=1, user_api="blas")
             self._inside += 1
 
     def __exit__(self, *raised: object) -> None:
@@ -68,7 +66,7 @@ class Listener:
     Args:
         weights: Of the nets.
         threaded: Work in a thread beside, which ends when there is nothing to do; answers then come with a later call,
-            the last ones with the last call.
+            the last ones with the last call. Where the system gives no more threads, whoever brings something works.
     """
 
     def __init__(self, weights: Weights, *, threaded: bool = True) -> None:
@@ -98,12 +96,12 @@ class Listener:
             if video or audio or finished:
                 self._waiting.append(([seen(one) for one in video], audio, finished))
             if self._waiting and self._thread is None:
-                thread = threading.Thread(target=self._work, name="gpu-qa sync", daemon=True)
-                thread.start()
-                self._thread = thread
-            last = self._thread if finished else None
+                self._thread = self._started()
+            last, alone = self._thread if finished else None, bool(self._waiting) and self._thread is None
             while self._thread is not None and len(self._waiting) > _MOST:
                 self._changed.wait()
+        if alone:
+            self._work()
         if last is not None:
             last.join()
         with self._changed:
@@ -119,6 +117,15 @@ class Listener:
             thread = self._thread
         if thread is not None:
             thread.join()
+
+    def _started(self) -> threading.Thread | None:
+        """A thread that works off what waits; null where the system gives no more threads."""
+        thread = threading.Thread(target=self._work, name="gpu-qa sync", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return None
+        return thread
 
     def _work(self) -> None:
         with _TURNS, _ONE_THREAD_EACH:

@@ -168,13 +168,13 @@ class Probe(_Side):
         reach_s = limits.max_lead_s if ended else limits.max_lead_s - limits.stretch_s - AHEAD_S
         return until_s + reach_s > self.reference.strip.until_s
 
-    def align(self, *, finished: bool = False) -> list[Stretch]:
+    def align(self, *, finished: bool = False, by_arrival: bool = True) -> list[Stretch]:
         """Lay over the reference what has become possible since the last call.
-
-        Delays count from when the streams came, where both are live.
 
         Args:
             finished: The reference is not waited for.
+            by_arrival: Of two live streams delays count from when they came, which is known better as time goes on;
+                else, as those of others, each on its own clock.
         """
         if any(strip.ended and not strip.until_s for strip in (self.strip, self.reference.strip)):
             # Nothing came of one of them.
@@ -186,6 +186,8 @@ class Probe(_Side):
         found, self.carry = align(reference, self.strip, self.limits, self.carry)
         kept_from_s = self.reference.kept_from_s(self.strip)
         self.strip = trimmed(self.strip, max(needed_from_s(self.carry, self.limits)[0], kept_from_s))
+        if not by_arrival:
+            return found
         return [replace(one, picture=_later(one.picture, shift_s), sound=_later(one.sound, shift_s)) for one in found]
 
     @property

@@ -12,7 +12,7 @@ from gpu_qa.sync.drift import course
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpu_qa.sync.drift import Course, Jump
+    from gpu_qa.sync.drift import Jump
     from gpu_qa.sync.reference import Placing, Stretch
 
 __all__ = ["Part", "Summary", "summarize"]
@@ -80,8 +80,8 @@ def summarize(stretches: Sequence[Stretch], reference_from_s: float, reference_u
     """
     middles = [(one.start_s + one.end_s) / 2 for one in stretches]
     span_s = reference_from_s, reference_until_s
-    picture, _ = _part([one.picture for one in stretches], stretches, middles, span_s, "picture")
-    sound, _ = _part([one.sound for one in stretches], stretches, middles, span_s, "sound")
+    picture = _part([one.picture for one in stretches], stretches, middles, span_s, "picture")
+    sound = _part([one.sound for one in stretches], stretches, middles, span_s, "sound")
     both = [(at_s, one.skew_s) for at_s, one in zip(middles, stretches, strict=True) if one.skew_s is not None]
     skews = np.array([skew_s for _, skew_s in both])
     matched = [one for one in stretches if one.lost is not None]
@@ -122,7 +122,7 @@ def _part(
     middles: Sequence[float],
     span_s: tuple[float, float],
     name: str,
-) -> tuple[Part, Course | None]:
+) -> Part:
     known = [(at_s, one.delay_s) for at_s, one in zip(middles, placings, strict=True) if one.delay_s is not None]
     along = course([at_s for at_s, _ in known], [delay_s for _, delay_s in known])
     differing = 0
@@ -139,12 +139,9 @@ def _part(
     if along is None:
         verdict: Verdict = "differs" if differing else "unknown"
         reason = f"the {name} is not in the reference" if differing else _commonest(placings, name)
-        return Part(verdict, reason, None, None, None, (), 0, differing), None
+        return Part(verdict, reason, None, None, None, (), 0, differing)
     verdict = "partly" if differing else "matches"
-    return (
-        Part(verdict, None, along.delay_s, along.drift_ppm, along.sigma_ppm, along.jumps, len(known), differing),
-        along,
-    )
+    return Part(verdict, None, along.delay_s, along.drift_ppm, along.sigma_ppm, along.jumps, len(known), differing)
 
 
 def _commonest(placings: Sequence[Placing], name: str) -> str:
