@@ -10,7 +10,7 @@ import pytest
 from benchmarks.detectors.sweep import recorded
 from gpu_qa.inject.writer import Coding
 from gpu_qa.series import AudioSeries, VideoSeries
-from gpu_qa.sync.marker import MarkerCarry, MarkerSync, marker_step, marker_sync
+from gpu_qa.sync.marker import LIKELY, NEAREST, RIVALLED, MarkerCarry, MarkerSync, marker_step, marker_sync
 from gpu_qa.sync_clip import BEEP_S, SyncClip, write_sync_clip
 from tests.series_builder import audio_series, video_series
 
@@ -86,11 +86,18 @@ def test_uneven_flashes_leave_no_doubt(offset_s: float, tiles: slice) -> None:
     assert (confidence > 0.9).all()
 
 
-def test_evenly_spaced_flashes_are_paired_with_the_nearest_beep_and_less_sure() -> None:
-    even = [float(at_s) for at_s in range(2, 18)]
-    offsets, confidence, _ = measured(picture(even), sound([at_s - 0.1 for at_s in even]))
-    assert offsets == pytest.approx(0.1, abs=1e-3)
-    assert (confidence[3:] < 0.9).all()
+@pytest.mark.parametrize(
+    ("offset_s", "every_s", "confidence"),
+    [(0.1, 1.0, LIKELY), (-0.18, 1.0, LIKELY), (0.3, 1.0, NEAREST), (0.45, 1.0, RIVALLED), (0.05, 0.4, NEAREST)],
+)
+def test_of_evenly_spaced_flashes_the_nearest_beep_is_as_likely_as_the_next_is_far(
+    offset_s: float, every_s: float, confidence: float
+) -> None:
+    even = np.arange(2.0, 18.0, every_s).tolist()
+    offsets, told, _ = measured(picture(even), sound([at_s - offset_s for at_s in even]))
+    assert offsets == pytest.approx(offset_s, abs=1e-3)
+    # The first and the last have beeps on one side alone.
+    assert told[5:-1] == pytest.approx(confidence)
 
 
 @pytest.mark.parametrize("seed", range(5))

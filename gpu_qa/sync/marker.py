@@ -39,6 +39,10 @@ OVERLAP = 0.3
 """Share that the regions of two flashes of one signal have in common, of both together."""
 SURE = 0.98
 """Confidence in a pair that no other pairing rivals."""
+FAR_S = 0.5
+"""Sound is seldom so far off; ours."""
+LIKELY = 0.92
+"""Confidence where other pairings fit as well, by `FAR_S` and four times as far off or more: markers every second."""
 NEAREST = 0.7
 """Confidence where another pairing fits as well, farther off by a factor of two or more: evenly spaced markers."""
 RIVALLED = 0.3
@@ -204,6 +208,15 @@ def _paired(
     return told, known
 
 
+def _confidence(offset_s: float, rival_s: float | None) -> float:
+    """How sure a pairing is, by the nearest other one that fits as well; both seconds, unsigned."""
+    if rival_s is None:
+        return SURE
+    if rival_s >= max(FAR_S, 4.0 * offset_s):
+        return LIKELY
+    return NEAREST if rival_s >= 2.0 * offset_s else RIVALLED
+
+
 def _judged(
     known: _TrackCarry, recent: Sequence[Flash], sound: Sequence[Beep], seen_from_s: float
 ) -> tuple[_TrackCarry, list[_Pair]]:
@@ -237,7 +250,7 @@ def _judged(
     if pairs < ENOUGH or against > pairs:
         return known, []
     rivals = [abs(other) for fits, but, other in choices[1:] if fits - but >= pairs - against]
-    confidence = SURE if not rivals else NEAREST if min(rivals) >= 2.0 * abs(offset_s) else RIVALLED
+    confidence = _confidence(abs(offset_s), min(rivals, default=None))
     pair = _Pair(flash.at_s, offset_s, flash.frame_s, confidence)
     # The first pairs of a signal could not be told until now; of an evenly spaced one their beeps are known now.
     before = [
