@@ -237,9 +237,11 @@ class _Moving:
         self.way[fields], self.changed_s[fields] = way, at_s  # what is assigned last stays
         order = np.argsort(fields, kind="stable")
         ordered = fields[order]
-        begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        times = np.diff(begins, append=len(ordered))
-        turn = np.arange(len(ordered)) - np.repeat(begins, times)
+        is_first = np.ones(len(ordered), bool)
+        np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+        begins = is_first.nonzero()[0]
+        times = np.concatenate((begins[1:], (len(ordered),))) - begins
+        turn = np.arange(len(ordered)) - begins.repeat(times)
         self._edges_s[(self._edges[ordered] + turn) % _EDGES, ordered] = at_s[order]
         self._edges[ordered[begins]] += times
 
