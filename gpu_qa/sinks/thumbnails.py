@@ -22,8 +22,8 @@ MAX_THUMBNAILS = 200
 MAX_JPEG_BYTES = 20_000
 
 _RING_PICTURES = 12
-"""At 73 kB each, 0.9 MB for each stream: 2.75 s at least. Pictures that stand still, are black or of one colour are told
-after two, and half a second of pictures is judged at once."""
+"""At 73 kB each, 0.9 MB for each stream: 2.75 s or more. Pictures that stand still, are black or of one colour are
+told after two, and half a second of pictures is judged at once."""
 _PICTURES_PER_S = 4
 """So that there is one within `_NEAR_S` of any start."""
 _NEAR_S = 0.35
