@@ -52,6 +52,11 @@ class StreamSync:
         if self._follower is not None:
             self._follower.begin(live=live)
 
+    @property
+    def has_reference(self) -> bool:
+        """Whether another stream is laid over it, which may have answers while nothing comes of this one."""
+        return self._follower is not None
+
     def is_ahead(self, until_s: float, *, ended: bool) -> bool:
         """Whether the stream waits for its reference.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -196,20 +197,19 @@ def _evidence(series: AudioSeries, cells: HopCells, limits: ClippingLimits) -> E
     np.cumsum(samples, axis=-1, out=samples)
     lowest_bin = int((TOP_DBFS - limits.lowest_level_dbfs) / BIN_DB)
     likely = np.flatnonzero(_is_likely(samples, lowest_bin, limits))
-    found = _plateaus(samples[likely], lowest_bin)
-    is_plateau = (found.share >= limits.raise_share) & (found.contrast >= limits.raise_contrast)
-    is_full = found.full_scale_share >= limits.full_scale_share
-    verdict = np.full(windows, -1, np.int8)
-    from_s, until_s = cells.start_s[:windows].copy(), cells.end_s[WINDOW_CELLS - 1 :].copy()
-    value, level_dbfs = np.zeros(windows, np.float32), np.full(windows, np.nan)
-    full_scale, names = np.zeros(windows, bool), repeated([], windows)
-    for place in np.flatnonzero((is_plateau | is_full).any(axis=1)).tolist():
-        window = int(likely[place])
-        told = _clipped(series, cells, window, levels, found.of(place), limits)
-        if told is not None:
-            verdict[window], value[window], level_dbfs[window] = 1, told.share, told.level_dbfs
-            from_s[window], until_s[window] = told.start_s, told.end_s
-            full_scale[window], names[window] = told.full_scale, told.channels
+    told = _told(series, cells, likely, samples, levels, limits) if len(likely) else {}
+    verdict, full_scale = constant(windows, -1, np.int8), constant(windows, False, bool)
+    from_s, until_s = cells.start_s[:windows], cells.end_s[WINDOW_CELLS - 1 :]
+    value, level_dbfs = constant(windows, 0.0, np.float32), constant(windows, math.nan, float)
+    names, cap = repeated([], windows), constant(windows, int(_CAPS[0]), np.int8)
+    if told:
+        verdict, full_scale, value = verdict.copy(), full_scale.copy(), value.copy()
+        from_s, until_s, level_dbfs = from_s.copy(), until_s.copy(), level_dbfs.copy()
+        for window, one in told.items():
+            verdict[window], value[window], level_dbfs[window] = 1, one.share, one.level_dbfs
+            from_s[window], until_s[window] = one.start_s, one.end_s
+            full_scale[window], names[window] = one.full_scale, one.channels
+        cap = _CAPS[np.searchsorted(_CAP_SHARES, value, side="right")]
     return Evidence(
         kind="audio.clipping",
         scope=str(series.track),
@@ -226,10 +226,31 @@ def _evidence(series: AudioSeries, cells: HopCells, limits: ClippingLimits) -> E
             "level_dbfs": level_dbfs,
             "full_scale": full_scale,
         },
-        severity_cap=_CAPS[np.searchsorted(_CAP_SHARES, value, side="right")],
+        severity_cap=cap,
         message="clipped sound for {duration_s:.1f} s in audio track {track}: up to {value:.0%} of the samples are "
         "cut off near {level_dbfs:.0f} dBFS",
     )
+
+
+def _told(
+    series: AudioSeries,
+    cells: HopCells,
+    likely: np.ndarray,
+    samples: np.ndarray,
+    levels: np.ndarray,
+    limits: ClippingLimits,
+) -> dict[int, _Clipped]:
+    """What is told, by window, of those that are likely, int [L]."""
+    found = _plateaus(samples[likely], int((TOP_DBFS - limits.lowest_level_dbfs) / BIN_DB))
+    is_plateau = (found.share >= limits.raise_share) & (found.contrast >= limits.raise_contrast)
+    is_full = found.full_scale_share >= limits.full_scale_share
+    told: dict[int, _Clipped] = {}
+    for place in np.flatnonzero((is_plateau | is_full).any(axis=1)).tolist():
+        window = int(likely[place])
+        one = _clipped(series, cells, window, levels, found.of(place), limits)
+        if one is not None:
+            told[window] = one
+    return told
 
 
 def _is_tone(hops: dict[str, np.ndarray], window: int, channel: int, first_bin: int) -> bool:

@@ -174,14 +174,14 @@ def _levels_evidence(
     bits = np.full(count, np.nan, np.float32)
     from_s, until_s = cells.start_s.copy(), cells.end_s.copy()
     names = repeated([], count)
-    for cell, channel in np.argwhere(is_likely).tolist():
+    for cell, channel in _places(is_likely):
         found = resolution_bits(levels[first + cell, channel])
         if found is not None and found <= limits.raise_bits:
             bits[cell] = np.fmin(bits[cell], found)
             names[cell] = [*names[cell], series.channels[channel]]
     is_exact = np.isfinite(bits)
     steps = smeared_steps(_over_windows(levels)[first:])
-    for cell, channel in np.argwhere((steps > 0) & ~is_exact[:, None]).tolist():
+    for cell, channel in _places((steps > 0) & ~is_exact[:, None]):
         step, window = int(steps[cell, channel]), slice(max(first + cell + 1 - WINDOW_CELLS, 0), first + cell + 1)
         clear = np.flatnonzero(stands_out(levels[window, channel], step))
         if step_bits(step) <= limits.raise_bits and len(clear):
@@ -210,6 +210,11 @@ def _levels_evidence(
         },
         message="sound of audio track {track} has the levels of {value:.0f} bits only for {duration_s:.1f} s",
     )
+
+
+def _places(marked: np.ndarray) -> list[list[int]]:
+    """Cell and channel of what is marked, bool [N, C]: nothing in nearly all sound."""
+    return np.argwhere(marked).tolist() if marked.any() else []
 
 
 def _over_windows(levels: np.ndarray) -> np.ndarray:

@@ -149,34 +149,33 @@ def _followed(before: FlashCarry, bright: np.ndarray, steps: _Steps) -> tuple[np
     low, high = before.low[fields], before.high[fields]
     may_rise, may_fall = way <= 0, way >= 0
     fall_by = np.maximum(values * contrast, step)
-    found: list[tuple[int, np.ndarray, np.ndarray]] = []
-    for i, now in enumerate(values):
+    rises, changes = np.empty((2, *values.shape), bool)
+    for now, falls_by, rise, change in zip(values, fall_by, rises, changes, strict=True):
         np.minimum(low, now, out=low)
         np.maximum(high, now, out=high)
-        rises = now - low >= np.maximum(low * contrast, step)
-        rises &= may_rise
-        changes = high - now >= fall_by[i]
-        changes &= may_fall
-        changes |= rises
-        at = changes.nonzero()[0]
-        if at.size:
+        np.greater_equal(now - low, np.maximum(low * contrast, step), out=rise)
+        np.logical_and(rise, may_rise, out=rise)
+        np.greater_equal(high - now, falls_by, out=change)
+        np.logical_and(change, may_fall, out=change)
+        np.logical_or(change, rise, out=change)
+        if change.any():
             # From here on the field starts anew at the value it has come to.
-            low[at] = high[at] = now[at]
-            may_fall[at] = rises[at]
-            may_rise[at] = ~rises[at]
-            found.append((i, fields[at], np.where(rises[at], 1, -1).astype(np.int8)))
+            np.copyto(low, now, where=change)
+            np.copyto(high, now, where=change)
+            may_rise = (may_rise | change) & ~rise
+            may_fall = (may_fall & ~change) | rise
     lowest[fields], highest[fields] = low, high
-    if not found:
+    at, changed = changes.nonzero()
+    if not at.size:
         return lowest, highest, before.general
-    moving = _Moving(before.general)
-    harmful = steps.may_be_harmful({i: len(changed) for i, changed, _ in found}, before.general)
-    if not harmful:
-        at, changed, ways = zip(*found, strict=True)
-        at_s = np.repeat(steps.series.pts_s[list(at)], [len(one) for one in changed])
-        moving.change_in_turn(np.concatenate(changed), np.concatenate(ways), at_s)
+    ways, moving = np.where(rises[at, changed], 1, -1).astype(np.int8), _Moving(before.general)
+    changed = fields[changed]
+    if not steps.may_be_harmful(np.bincount(at, minlength=len(values)), before.general):
+        moving.change_in_turn(changed, ways, steps.series.pts_s[at])
         return lowest, highest, moving.changes()
-    for i, changed, ways in found:
-        moving.change(changed, ways, steps.series.pts_s[i])
+    for i in np.unique(at).tolist():
+        own = at == i
+        moving.change(changed[own], ways[own], steps.series.pts_s[i])
         steps.note(i, moving, "general")
     return lowest, highest, moving.changes()
 
@@ -237,9 +236,11 @@ class _Moving:
         self.way[fields], self.changed_s[fields] = way, at_s  # what is assigned last stays
         order = np.argsort(fields, kind="stable")
         ordered = fields[order]
-        begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        times = np.diff(begins, append=len(ordered))
-        turn = np.arange(len(ordered)) - np.repeat(begins, times)
+        is_first = np.ones(len(ordered), bool)
+        np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+        begins = is_first.nonzero()[0]
+        times = np.concatenate((begins[1:], (len(ordered),))) - begins
+        turn = np.arange(len(ordered)) - begins.repeat(times)
         self._edges_s[(self._edges[ordered] + turn) % _EDGES, ordered] = at_s[order]
         self._edges[ordered[begins]] += times
 
@@ -266,14 +267,15 @@ class _Steps:
         self.type = constant(count, "", object)
         self._is_shared = True
 
-    def may_be_harmful(self, fields: dict[int, int], before: Changes) -> bool:
-        """Whether more than the harmful area changes together at all; how many fields change, by frame."""
+    def may_be_harmful(self, fields: np.ndarray, before: Changes) -> bool:
+        """Whether more than the harmful area changes together at all; how many fields change, int [T], by frame."""
         pts_s, least = self.series.pts_s, self.limits.area * len(before.way)
         earlier = np.count_nonzero(before.changed_s >= pts_s[0] - _TOGETHER_S)
-        if sum(fields.values()) + earlier <= least:
+        if fields.sum() + earlier <= least:
             return False
-        so_far = np.cumsum([0, *(fields.get(i, 0) for i in range(len(pts_s)))])
-        together = so_far[1:] - so_far[np.searchsorted(pts_s, pts_s - _TOGETHER_S)]
+        so_far = np.zeros(len(fields) + 1, np.int64)
+        fields.cumsum(out=so_far[1:])
+        together = so_far[1:] - so_far[pts_s.searchsorted(pts_s - _TOGETHER_S)]
         return bool(together.max() + earlier > least)
 
     def note(self, i: int, now: _Moving, kind: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -157,6 +157,17 @@ def freeze(
     return [evidence], history.carry()
 
 
+class _Moves(NamedTuple):
+    """Which tiles move, step by step: further than `raise_drift` from what they are compared with, or in a pulse."""
+
+    tiles: np.ndarray
+    """bool [T, N]."""
+    counts: list[int]
+    """How many, of each step."""
+    within: list[int]
+    """How many of the middle, of each step."""
+
+
 class _History:
     """The steps of a series behind those of the last seconds, and where every tile stands after each."""
 
@@ -173,15 +184,17 @@ class _History:
         level /= np.float32(series.coarse_cells[0].size)
         self.coarse, self.value = coarse, level.copy()
         self.comparable = series.comparable.tolist()
-        self.has_pulse = (coarse.max(axis=1) > limits.pulse).tolist()
-        self.stepped, self.stepped_tiles = beyond(self.luma[1:] - self.luma[:-1], limits.raise_drift)
-        """Which tiles are further than `raise_drift` from the step before, and how many; without the first step."""
-        self.is_fresh = False
-        """Whether the anchor is the step before."""
-        self.left: tuple[int, np.ndarray, list[int]] | None = None
-        """The same against the anchor: from which step on, as long as the anchor stays; null where not known."""
+        self.pulses = coarse > limits.pulse
+        """Which tiles change by more than `pulse`, bool [T, N]."""
+        self.has_pulse = bool(self.pulses.any())
         quarter = self.rows // 4 * self.columns
         self.edge, self.middle = slice(quarter), slice(quarter, self.luma.shape[1] - quarter)
+        self.stepped = self._moves(self.luma[1:] - self.luma[:-1], 1)
+        """Against the step before; without the first step."""
+        self.is_fresh = False
+        """Whether the anchor is the step before."""
+        self.left: tuple[int, _Moves] | None = None
+        """Against the anchor: from which step on, as long as the anchor stays; null where not known."""
         self.frozen_since = carry.frozen_since if carry else None
         if carry is None:
             self.first = 0
@@ -213,16 +226,13 @@ class _History:
             self.since_s[:] = now_s
             self._drop_anchor(luma)
             return
-        moved, tiles = self._moved(i)
-        if self.has_pulse[i]:
-            moved = moved | (self.coarse[i] > self.limits.pulse)
-            tiles = int(np.count_nonzero(moved))
+        moved, tiles, within = self._moved(i)
         if not tiles:
             self.is_fresh = False
             return
         self.moved_s = now_s
         np.putmask(self.since_s, moved, now_s)
-        if np.count_nonzero(moved[self.middle]) or np.count_nonzero(moved[self.edge]) not in (0, tiles):
+        if within or np.count_nonzero(moved[self.edge]) not in (0, tiles):
             self.inner_s = now_s
         elif overlay_box(moved.reshape(self.rows, self.columns)) is not None:
             self._drop_anchor(np.where(moved, luma, self.anchor))
@@ -233,14 +243,22 @@ class _History:
     def _drop_anchor(self, luma: np.ndarray) -> None:
         self.anchor, self.is_fresh, self.left = luma, True, None
 
-    def _moved(self, i: int) -> tuple[np.ndarray, int]:
-        """The tiles that the series' step `i` has further than `raise_drift` from the anchor, and how many they are."""
+    def _moves(self, away: np.ndarray, first: int) -> _Moves:
+        """What moves in the series' steps from `first` on, by how far they are away, float32 [T, N], overwritten."""
+        moved = beyond(away, self.limits.raise_drift)
+        if self.has_pulse:
+            moved |= self.pulses[first:]
+        return _Moves(moved, counts(moved).tolist(), counts(moved[:, self.middle]).tolist())
+
+    def _moved(self, i: int) -> tuple[np.ndarray, int, int]:
+        """The tiles that move with the series' step `i`, against the anchor; how many in all, and in the middle."""
         if self.is_fresh:
-            return self.stepped[i - 1], self.stepped_tiles[i - 1]
-        if self.left is None:
-            self.left = (i, *beyond(self.luma[i:] - self.anchor, self.limits.raise_drift))
-        first, moved, tiles = self.left
-        return moved[i - first], tiles[i - first]
+            moves, at = self.stepped, i - 1
+        else:
+            if self.left is None:
+                self.left = (i, self._moves(self.luma[i:] - self.anchor, i))
+            moves, at = self.left[1], i - self.left[0]
+        return moves.tiles[at], moves.counts[at], moves.within[at]
 
     def is_moving(self, i: int) -> bool:
         """The first look: whether step `i` cannot be still, nor be an overlay that moves over what is.

@@ -166,28 +166,32 @@ def _step_s(series: SpectrumSeries) -> float:
 
 @lru_cache(maxsize=16)
 def _places(line_hz: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each multiple: its frequency, the line nearest to it, and the lines beside that."""
+    """Of each multiple: its frequency, the line nearest to it, and that, its left and right, and the lines beside."""
     wanted_hz = np.outer(MAINS_HZ, np.arange(1, MULTIPLES + 1))
     nearest = np.rint(wanted_hz / line_hz).astype(np.intp)
-    return wanted_hz, nearest, nearest[..., None] + np.array(_BESIDE)
+    return wanted_hz, nearest, np.array((0, -1, 1, *_BESIDE))[:, None, None] + nearest
 
 
 def _lines(series: SpectrumSeries) -> np.ndarray:
     """Level, excess and place of every multiple in every step, float64 [T, 3, 2, 8]."""
-    wanted_hz, nearest, beside = _places(series.line_hz)
-    power = series.low[:, 0].astype(np.float64)
+    wanted_hz, nearest, around = _places(series.line_hz)
+    power = series.low[:, 0].take(around, axis=1).astype(np.float64)
     for channel in range(1, len(series.channels)):
-        power = power + series.low[:, channel]
-    power = power / len(series.channels) + _TINY
-    ordered = np.sort(power[:, beside], axis=-1)
-    usual = (ordered[..., len(_BESIDE) // 2 - 1] + ordered[..., len(_BESIDE) // 2]) / 2
-    here, left, right = power[:, nearest], power[:, nearest - 1], power[:, nearest + 1]
+        power += series.low[:, channel].take(around, axis=1)
+    power /= len(series.channels)
+    power += _TINY
+    here, left, right = power[:, 0], power[:, 1], power[:, 2]
+    ordered = np.sort(power[:, 3:], axis=1)
+    usual = (ordered[:, len(_BESIDE) // 2 - 1] + ordered[:, len(_BESIDE) // 2]) / 2
     # The two highest lines of a tone under a Hann window say where between them it lies.
     ratio = np.sqrt(np.maximum(left, right) / here)
     aside = (2 * ratio - 1) / (1 + ratio) * np.where(right >= left, 1.0, -1.0)
     off_hz = np.abs((nearest + aside) * series.line_hz - wanted_hz)
-    level = power_to_db(here)
-    return np.stack([level, level - power_to_db(usual), off_hz <= _OFF_HZ + _OFF_SHARE * wanted_hz], axis=1)
+    lines = np.empty((len(series), 3, *nearest.shape))
+    lines[:, 0] = level = power_to_db(here)
+    lines[:, 1] = level - power_to_db(usual)
+    lines[:, 2] = off_hz <= _OFF_HZ + _OFF_SHARE * wanted_hz
+    return lines
 
 
 def _followed(

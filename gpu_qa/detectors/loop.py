@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence
+from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,13 +161,13 @@ def loop(
 def _evidence(series: VideoSeries, found: Sequence[tuple[int, _Looping]], limits: LoopLimits) -> Evidence:
     """A step for each picture: in those found a loop goes on."""
     count = len(series)
-    start_s, verdict, value = series.pts_s, np.full(count, -1, np.int8), np.zeros(count, np.float32)
-    confidence = np.ones(count, np.float32)
-    cap = np.full(count, len(SEVERITIES) - 1, np.int8)
-    period_s, frames, area = np.zeros(count), np.zeros(count, np.int64), np.zeros(count)
-    opinion = np.full(count, "", object)
+    start_s, verdict, value = series.pts_s, constant(count, -1, np.int8), constant(count, 0.0, np.float32)
+    confidence, cap = constant(count, 1.0, np.float32), constant(count, len(SEVERITIES) - 1, np.int8)
+    period_s = area = constant(count, 0.0, float)
+    frames, opinion = constant(count, 0, np.int64), constant(count, "", object)
     if found:
-        start_s = start_s.copy()
+        start_s, verdict, value, confidence = start_s.copy(), verdict.copy(), value.copy(), confidence.copy()
+        period_s, area, frames, opinion, cap = period_s.copy(), area.copy(), frames.copy(), opinion.copy(), cap.copy()
     for index, looping in found:
         verdict[index] = 1 if looping.last_s == series.end_s[index] else 0
         start_s[index], value[index] = looping.start_s, looping.passes

@@ -34,10 +34,9 @@ def noise_floor(coarse: np.ndarray, least: float, most: float) -> np.ndarray:
     return floor
 
 
-def beyond(away: np.ndarray, limit: float) -> tuple[np.ndarray, list[int]]:
-    """Which of float32 [T, N], which this overwrites, are further than `limit` from 0, bool [T, N], and how many."""
-    is_beyond = np.abs(away, out=away) > limit
-    return is_beyond, counts(is_beyond).tolist()
+def beyond(away: np.ndarray, limit: float) -> np.ndarray:
+    """Which of float32 [T, N], which this overwrites, are further than `limit` from 0, bool [T, N]."""
+    return np.asarray(np.abs(away, out=away) > limit)
 
 
 def counts(marked: np.ndarray) -> np.ndarray:

@@ -147,15 +147,17 @@ def stuck(
     if at is None or at.format != form or abs(float(series.pts_s[0]) - float(at.times_s[-1, 1])) > _HOP_S / 2:
         state = _State() if at is None else _State(over=0 if at.state.form else at.state.over, fresh=at.state.fresh)
         at = _TrackCarry(form, np.zeros((0, 2)), np.zeros(0), np.zeros((0, 3)), 0, state)
-    times_s = np.concatenate([at.times_s, np.stack([series.pts_s, series.end_s], 1)])
+    times_s = np.concatenate([at.times_s, np.array([series.pts_s, series.end_s]).T])
     levels_db = np.concatenate([at.levels_db, _levels_db(series)])
     measures = np.concatenate([at.measures, _measures(series, limits)])
     steps: list[_Step] = []
     state, done = at.state, len(at.times_s) - at.waiting
     ends = range(done + _HOPS, len(times_s) + 1, _HOPS)
-    for done, may_repeat in zip(ends, _may_repeat(levels_db, ends), strict=True):
+    looks = zip(ends, _is_still(measures, ends), _may_repeat(levels_db, ends), strict=True)
+    for done, is_still, may_repeat in looks:
         before = state
-        state = _judged(levels_db[: done * _QUARTERS], measures[:done], state, limits, may_repeat=may_repeat)
+        known_ones = levels_db[: done * _QUARTERS], measures[:done]
+        state = _judged(*known_ones, state, limits, is_still=is_still, may_repeat=may_repeat)
         if state.form:
             length = 1
             if state.form != before.form:
@@ -183,7 +185,8 @@ def _levels_db(series: AudioSeries) -> np.ndarray:
 
 
 def _measures(series: AudioSeries, limits: StuckLimits) -> np.ndarray:
-    power, bend = (values.astype(np.float64).max(axis=1) for values in (series.power, series.bend_power))
+    measures = np.empty((len(series), 3))
+    measures[:, 0], measures[:, 1] = series.power.max(axis=1), series.bend_power.max(axis=1)
     offset = series.mean.astype(np.float64)
     is_still = series.same_run >= series.sample_rate // 100
     is_still |= (series.bend_power <= np.maximum(_STRAIGHT_SHARE * series.power, _STRAIGHT)) & (
@@ -192,21 +195,31 @@ def _measures(series: AudioSeries, limits: StuckLimits) -> np.ndarray:
     is_still &= np.abs(offset) >= 10.0 ** (limits.value_dbfs / 20.0)
     held = np.where(is_still, offset, 0.0)
     largest = np.abs(held).argmax(axis=1)
-    return np.stack([power, bend, held[np.arange(len(held)), largest]], axis=1)
+    measures[:, 2] = held[np.arange(len(held)), largest]
+    return measures
 
 
-def _is_still(values: np.ndarray) -> bool:
-    """Whether a group of hops holds one value."""
-    size = [abs(value) for value in values.tolist()]  # of a few values Python finds the least sooner than NumPy
-    least, most = min(size), max(size)
-    return bool(least > 0 and most - least <= _STEADY_SHARE * most)
+def _is_still(measures: np.ndarray, ends: range) -> list[bool]:
+    """Whether the group of hops that ends there holds one value, for each of the ends."""
+    if not ends:
+        return []
+    size = np.abs(measures[ends[0] - _HOPS : ends[-1], 2]).reshape(-1, _HOPS)
+    least, most = size.min(axis=1), size.max(axis=1)
+    still: list[bool] = ((least > 0) & (most - least <= _STEADY_SHARE * most)).tolist()
+    return still
 
 
 def _judged(
-    levels_db: np.ndarray, measures: np.ndarray, before: _State, limits: StuckLimits, *, may_repeat: bool
+    levels_db: np.ndarray,
+    measures: np.ndarray,
+    before: _State,
+    limits: StuckLimits,
+    *,
+    is_still: bool,
+    may_repeat: bool,
 ) -> _State:
     """What is stuck after one more group of hops, the last ones of these."""
-    still = before.still + 1 if _is_still(measures[-_HOPS:, 2]) else 0
+    still = before.still + 1 if is_still else 0
     if still * _HOPS * _HOP_S >= limits.value_s - _HOP_S / 2:
         return _State("value", 0.0, still, 0, before.fresh)
     period_ms, fresh = 0.0, before.fresh
@@ -219,7 +232,10 @@ def _judged(
             fresh += 1
     if period_ms and fresh >= _FRESH:
         return _State("buffer", period_ms, still, 0, fresh)
-    return _State("", 0.0, still, min(before.over + 1, _CLEAR), fresh)
+    over = min(before.over + 1, _CLEAR)
+    if not before.form and (before.still, before.over, before.fresh) == (still, over, fresh):
+        return before
+    return _State("", 0.0, still, over, fresh)
 
 
 def _period_ms(levels_db: np.ndarray, measures: np.ndarray, look: int, limits: StuckLimits) -> float:
@@ -260,13 +276,16 @@ def _spread_db(levels_db: np.ndarray) -> float:
 def _may_repeat(levels_db: np.ndarray, ends: range) -> list[bool]:
     """A first look at few cells, which lets nearly all sound pass, at the end of each group of hops."""
     early = sum(end * _QUARTERS < _GLANCE + _PERIODS[1] for end in ends)
-    groups = np.array(ends[early:], np.intp) * _QUARTERS
-    if not len(groups):
+    groups = len(ends) - early
+    if not groups:
         return [False] * early
-    looks = np.lib.stride_tricks.sliding_window_view(levels_db.astype(np.float32), _GLANCE)
-    last = looks[groups - _GLANCE]
-    differences_db = looks[groups[:, None] - _GLANCE - np.arange(_PERIODS[0], _PERIODS[1] + 1)]
-    differences_db -= last[:, None]
+    levels = levels_db.astype(np.float32)
+    begin, cell, group = ends[early] * _QUARTERS - _GLANCE, levels.itemsize, _HOPS * _QUARTERS * levels.itemsize
+    # Views: the last cells of each group, and those each period before them.
+    last: np.ndarray = np.ndarray((groups, _GLANCE), np.float32, levels, begin * cell, (group, cell))
+    shape = groups, _PERIODS[1] + 1 - _PERIODS[0], _GLANCE
+    earlier: np.ndarray = np.ndarray(shape, np.float32, levels, (begin - _PERIODS[0]) * cell, (group, -cell, cell))
+    differences_db = np.subtract(earlier, last[:, None], out=np.empty(shape, np.float32))
     least_db = np.abs(differences_db, out=differences_db).mean(axis=2).min(axis=1)
     spread_db = last.std(axis=1).clip(_LEAST_SPREAD_DB, _MOST_SPREAD_DB)
     likely: list[bool] = (least_db <= _GLANCE_SLACK * (_DIFFERENCE[0] + _DIFFERENCE[1] * spread_db)).tolist()

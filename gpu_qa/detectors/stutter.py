@@ -18,7 +18,7 @@ import numpy as np
 from gpu_qa.detectors.cadence import LENGTHS, Change, regular_change, run_change, share_change
 from gpu_qa.detectors.held import MEMORY, MEMORY_S, held_as_repeats, times_due
 from gpu_qa.detectors.stillness import REACH, motion_of_squares, stillness
-from gpu_qa.series import Detector, EventTiming, Evidence
+from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,11 +213,12 @@ def _evidence(
 ) -> Evidence:
     """A step for each picture: in those found a stutter goes on; with the pictures per second there."""
     steps = len(start_s)
-    verdict, value = np.full(steps, -1, np.int8), np.zeros(steps, np.float32)
-    share, usual, rate = np.zeros((3, steps))
-    confidence = np.zeros(steps, np.float32)
+    verdict, value = constant(steps, -1, np.int8), constant(steps, 0.0, np.float32)
+    share = usual = rate = constant(steps, 0.0, float)
+    confidence = constant(steps, 0.0, np.float32)
     if found:
-        start_s = start_s.copy()
+        start_s, verdict, value, confidence = start_s.copy(), verdict.copy(), value.copy(), confidence.copy()
+        share, usual, rate = np.zeros((3, steps))
     for index, running, per_s in found:
         change = running.change
         verdict[index] = 1 if running.last_s == end_s[index] else 0

@@ -10,6 +10,7 @@ What is decided depends on times of the stream only, never on how the evidence w
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gpu_qa.events.tracker import retold
@@ -141,7 +142,8 @@ def explain(
         The new state, the tracker's, in which an event that outlasts its cause begins where that ended, and the
         events to be told, in order.
     """
-    state = replace(state, until_s=_lengthened(state.until_s, evidence))
+    reached_s = _lengthened(state.until_s, evidence)
+    state = CauseState(reached_s, state.told, state.consequences, state.held, state.open)
     if not events and not state.held:
         return state, tracker, []
     work = _Work(state, tracker, until_s)
@@ -168,13 +170,13 @@ def settle(state: CauseState, tracker: TrackerState, events: Sequence[Event], un
 
 def _lengthened(until_s: Mapping[Key, float], evidence: Sequence[tuple[Evidence, EventTiming]]) -> Mapping[Key, float]:
     """How far the evidence has come; a detector that has no step yet is waited for all the same."""
-    fresh: dict[Key, float] = {}
+    reached = dict(until_s)
     for one, _ in evidence:
         if one.kind in _CONCERNED:
             key = (one.kind, _track(one.kind, one.scope))
-            known_s = fresh.get(key, until_s.get(key, float("-inf")))
-            fresh[key] = max(known_s, float(one.end_s[-1])) if len(one) else known_s
-    return {**until_s, **fresh} if fresh else until_s
+            known_s = reached.get(key, float("-inf"))
+            reached[key] = max(known_s, float(one.end_s[-1])) if len(one) else known_s
+    return reached
 
 
 class _Work:
@@ -337,6 +339,7 @@ def _stage(kind: str) -> str:
     return kind.partition(".")[0]
 
 
+@lru_cache(maxsize=256)
 def _track(kind: str, scope: str) -> str:
     """The audio track that an event speaks of; "" for all other kinds."""
     return scope.partition(":")[0] if kind.startswith("audio.") else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -71,13 +70,11 @@ class VideoFeatures:
         if not self._shown:
             return []
         shown, self._shown = self._shown, []
-        stats = _rows([one.picture for one in shown])
-        series = _series(shown, stats)
-        if not self._motion:
-            return [series]
-        motion = _motion([one.picture for one in shown], stats, self._small_before)
-        self._small_before = stats.small[-1]
-        return [replace(series, motion=motion)]
+        pictures = [one.picture for one in shown]
+        stats, motion = _rows(pictures), None
+        if self._motion:
+            motion, self._small_before = _motion(pictures, stats, self._small_before), stats.small[-1]
+        return [_series(shown, stats, motion)]
 
 
 def lively_change(picture: MeasuredPicture) -> float | None:
@@ -127,8 +124,8 @@ def _motion(pictures: list[MeasuredPicture], stats: LumaStats, before: np.ndarra
     )
 
 
-def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
-    """Means and fractions of what the kernel summed, arrays [T, …]."""
+def _series(shown: list[_Shown], stats: LumaStats, motion: np.ndarray | None = None) -> VideoSeries:
+    """Means and fractions of what the kernel summed, arrays [T, …], and the motion of tiles where it is wanted."""
     form = shown[0].picture.format
     black, white = code_range(form)
     means, cells = _means([one.picture for one in shown], stats)
@@ -166,6 +163,7 @@ def _series(shown: list[_Shown], stats: LumaStats) -> VideoSeries:
         color_space=form.color_space,
         interlaced=form.interlaced,
         top_field_first=form.top_field_first,
+        motion=motion,
     )
 
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 MAX_THUMBNAILS = 200
 MAX_JPEG_BYTES = 20_000
 
-_RING_PICTURES = 13
-"""At 73 kB each, 0.9 MB for each stream: three seconds. Pictures that stand still, are black or of one colour are told
-after two, and half a second of pictures is judged at once."""
+_RING_PICTURES = 12
+"""At 73 kB each, 0.9 MB for each stream: 2.75 s or more. Pictures that stand still, are black or of one colour are
+told after two, and half a second of pictures is judged at once."""
 _PICTURES_PER_S = 4
 """So that there is one within `_NEAR_S` of any start."""
 _NEAR_S = 0.35

@@ -129,7 +129,10 @@ def _candidates(luma: np.ndarray, start: int, stop: int) -> list[int]:
     if stop <= start:
         return []
     low = max(1, start - 1)
-    step = np.diff(luma[low - 1 : stop + 1], axis=0)
+    near = luma[low - 1 : stop + 1]
+    step = near[1:] - near[:-1]
+    if step.max() <= RISE / 2:
+        return []
     # Within two frames, so that a partly exposed first one counts as well.
     pair = step.copy()
     pair[:-1] += step[1:]

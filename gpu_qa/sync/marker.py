@@ -201,7 +201,8 @@ def _paired(
     if finished and not told and not known.pair_count:
         told = _lone(known, kept)
         known = _remembered(known, told)
-    known = replace(known, judged=number)
+    if number != known.judged:
+        known = replace(known, judged=number)
     if kept:
         oldest_s = kept[min(number - first, len(kept) - 1)].at_s - KEPT_S - REACH_S
         known = replace(known, beeps=tuple(one for one in known.beeps if one.at_s > oldest_s))
