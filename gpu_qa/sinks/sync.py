@@ -6,21 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.series import Curve
+from gpu_qa.series import SYNC_STALE_S, SYNC_SURE, SYNC_WAYS, Curve
 from gpu_qa.sinks.curves import Bins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import LagEvidence, SyncSeries
-
-WAYS = ("marker", "reference", "content", "timestamps")
-"""In order of trust: an earlier one that is sure is the answer. Timestamps say by how much the offset has changed since
-the start, and are never sure of more."""
-STALE_S = 60.0
-"""An answer by reference that is so much older than a sure one of another way gives way to it."""
-CONFIDENT = 0.9
-"""From here on an answer is given."""
 
 
 class SyncRecorder:
@@ -46,7 +38,7 @@ class SyncRecorder:
             "until_s": _rounded(series.end_s[-1], 3),
             "answers": len(series) + (before["answers"] if before else 0),
         }
-        sure = (series.confidence >= CONFIDENT) & np.isfinite(series.offset_s)
+        sure = (series.confidence >= SYNC_SURE) & np.isfinite(series.offset_s)
         if sure.any():
             at_s = np.repeat(series.end_s[sure], 2)
             spread = np.stack([series.offset_s - series.sigma_s, series.offset_s + series.sigma_s], -1)[sure]
@@ -72,10 +64,10 @@ class SyncRecorder:
         last = dict(self._last)
         if reference is not None:
             last["reference"] = last.get("reference", {}) | reference
-        ways = {way: last[way] for way in WAYS if way in last}
+        ways = {way: last[way] for way in SYNC_WAYS if way in last}
         sure = [way for way in ways if _is_sure(ways[way])]
         newest_s = max((ways[way]["until_s"] for way in sure), default=0.0)
-        if len(sure) > 1 and "reference" in sure and newest_s - ways["reference"]["until_s"] > STALE_S:
+        if len(sure) > 1 and "reference" in sure and newest_s - ways["reference"]["until_s"] > SYNC_STALE_S:
             sure.remove("reference")
         chosen = next(iter(sure), None)
         measured: dict[str, Any] = {
@@ -84,10 +76,13 @@ class SyncRecorder:
             "av_offset_method": chosen,
             "av_offset_ways": ways,
         }
-        drift_ppm = next((one.drift_ppm for one in markers if one.drift_ppm is not None), None)
+        drifts_ppm = [None if reference is None else reference.get("drift_ppm"), *(one.drift_ppm for one in markers)]
+        drift_ppm = next((one for one in drifts_ppm if one is not None), None)
         measured["av_drift_ppm"] = None if drift_ppm is None else round(drift_ppm, 1)
         if drift_ppm is None:
-            measured["av_drift_ppm_reason"] = "only a marker signal of a minute or more says how the offset drifts"
+            measured["av_drift_ppm_reason"] = (
+                "only a reference, or a marker signal of a minute or more, says how the offset drifts"
+            )
         if chosen:
             measured["av_offset_confidence"] = ways[chosen]["confidence"]
         else:
@@ -100,7 +95,7 @@ class SyncRecorder:
 
 
 def _is_sure(answer: dict[str, Any]) -> bool:
-    return answer["offset_s"] is not None and (answer["confidence"] or 0.0) >= CONFIDENT
+    return answer["offset_s"] is not None and (answer["confidence"] or 0.0) >= SYNC_SURE
 
 
 def _rounded(value: Any, digits: int) -> float | None:

@@ -22,15 +22,7 @@ if TYPE_CHECKING:
     from gpu_qa.sync.picture_matching import Match
     from gpu_qa.sync.strip import Strip
 
-__all__ = [
-    "Alignment",
-    "Placing",
-    "ReferenceLimits",
-    "State",
-    "Stretch",
-    "align",
-    "needed_from_s",
-]
+__all__ = ["Placing", "ReferenceLimits", "State", "Stretch", "laid", "unlaid"]
 
 State = Literal["matches", "differs", "outside", "unknown"]
 
@@ -48,6 +40,9 @@ class ReferenceLimits:
     """It may come so much earlier on its own clock: it was joined later, or its beginning was cut off. An answer waits
     until the reference has come so much further than the stretch that it is about. Less than 0: it comes later by that
     at least."""
+    first_lead_s: float | None = None
+    """Each stretch is first looked for with this lead, and with `max_lead_s` only where neither its picture nor its
+    sound is there: who waits for answers has most of them sooner. Null looks once, with `max_lead_s`."""
     stretch_s: float = 10.0
     """Length of a stretch."""
     step_s: float = 5.0
@@ -83,8 +78,8 @@ class Placing:
     """Where the picture or the sound of a stretch stands in the reference."""
 
     state: State
-    """`matches`; `differs`: it is not in the reference; `outside`: the reference has nothing there; `unknown`: nothing
-    to judge by."""
+    """`matches`; `differs`: it is not in the reference; `outside`: the reference has nothing where it is looked for;
+    `unknown`: nothing to judge by."""
     reason: str | None = None
     """Why there is no delay."""
     delay_s: float | None = None
@@ -136,80 +131,35 @@ class Stretch:
         return float(sure * min(1.0, RIGHT_S / max(3 * self.skew_sigma_s, 1e-9)))
 
 
-@dataclass(frozen=True, slots=True)
-class Alignment:
-    """How far a probe has been laid over its reference: the carry of `align`. A new one begins at the probe's start."""
-
-    next_s: float = 0.0
-    """Start of the next stretch, on the probe's clock."""
-    covered_s: float = 0.0
-    """End of what has been told of."""
-    done: bool = False
-    """Both have ended, and all is told."""
-
-
-def needed_from_s(alignment: Alignment, limits: ReferenceLimits = ReferenceLimits()) -> tuple[float, float]:
-    """From when on the probe and the reference are still needed, seconds of their clocks; what is older may go."""
-    # The last stretch of a stream reaches back to where no stretch was due yet.
-    probe_s = alignment.next_s - limits.stretch_s
-    return probe_s, probe_s - limits.max_delay_s - 1.0
-
-
-def align(
-    reference: Strip, probe: Strip, limits: ReferenceLimits = ReferenceLimits(), carry: Alignment = Alignment()
-) -> tuple[list[Stretch], Alignment]:
-    """Lay over the reference what has become possible since the last call.
-
-    Any cut of the streams into series, and any time of asking, gives the same stretches.
+def laid(
+    reference: Strip,
+    probe: Strip,
+    stretch_s: tuple[float, float],
+    covered_s: float,
+    limits: ReferenceLimits = ReferenceLimits(),
+) -> Stretch:
+    """Lay a stretch of a probe over its reference.
 
     Args:
-        reference: As far as it has come; from `needed_from_s` on at least.
-        probe: The same.
+        reference: From `max_delay_s` and a second before the stretch to `max_lead_s` after it, as far as there is any.
+        probe: The stretch at least.
+        stretch_s: From and to, seconds of the probe's clock.
+        covered_s: Until when lost and repeated pictures have been told of, seconds of the probe's clock.
         limits: How it is done.
-        carry: What the last call gave; at the start a new one.
-
-    Returns:
-        The new stretches, and what to carry on.
     """
-    found: list[Stretch] = []
-    next_s, covered_s = carry.next_s, carry.covered_s
-    while not carry.done:
-        end_s = next_s + limits.stretch_s
-        if not _has_come(probe, end_s):
-            break
-        if probe.ended and probe.until_s < end_s:
-            if not (reference.ended or _has_come(reference, probe.until_s + limits.max_lead_s)):
-                break
-            if probe.until_s - covered_s > 1.0:
-                start_s = max(0.0, probe.until_s - limits.stretch_s)
-                found.append(_stretch(reference, probe, start_s, probe.until_s, covered_s, limits))
-            return found, Alignment(next_s, probe.until_s, done=True)
-        if not _has_come(reference, end_s + limits.max_lead_s):
-            break
-        found.append(_stretch(reference, probe, next_s, end_s, covered_s, limits))
-        next_s, covered_s = next_s + limits.step_s, end_s
-    return found, Alignment(next_s, covered_s, carry.done)
-
-
-def _has_come(strip: Strip, time_s: float) -> bool:
-    """Whether all that a strip has up to a time is there: a track that lags more than 3 s behind has nothing then."""
-    if strip.ended:
-        return True
-    tracks = [until_s for until_s in (strip.pictures_until_s, strip.sound_until_s) if until_s > 0]
-    return bool(tracks) and ((len(tracks) == 2 and min(tracks) >= time_s) or strip.until_s >= time_s + 3.0)
-
-
-def _stretch(
-    reference: Strip, probe: Strip, start_s: float, end_s: float, covered_s: float, limits: ReferenceLimits
-) -> Stretch:
-    searched_s = (start_s - limits.max_delay_s - 1.0, end_s + limits.max_lead_s)
-    picture, matched = _picture(reference, probe, (start_s, end_s), searched_s, limits)
-    sound = _sound(reference, probe, (start_s, end_s), searched_s, limits)
+    searched_s = (stretch_s[0] - limits.max_delay_s - 1.0, stretch_s[1] + limits.max_lead_s)
+    picture, matched = _picture(reference, probe, stretch_s, searched_s, limits)
+    sound = _sound(reference, probe, stretch_s, searched_s, limits)
     lost = repeated = None
     if matched is not None:
         lost = tuple(at_s for at_s in matched.lost if at_s > covered_s)
         repeated = tuple(at_s for at_s in matched.repeated if at_s > covered_s)
-    return Stretch(start_s, end_s, picture, sound, lost, repeated)
+    return Stretch(*stretch_s, picture, sound, lost, repeated)
+
+
+def unlaid(stretch_s: tuple[float, float], reason: str) -> Stretch:
+    """A stretch of which nothing is known, and why."""
+    return Stretch(*stretch_s, Placing("unknown", reason), Placing("unknown", reason))
 
 
 def _picture(
@@ -220,14 +170,16 @@ def _picture(
     limits: ReferenceLimits,
 ) -> tuple[Placing, Match | None]:
     ours, theirs = pictures_between(probe, *stretch_s), pictures_between(reference, *searched_s)
-    if ours is None or theirs is None:
-        return Placing("unknown", f"no picture in the {'probe' if ours is None else 'reference'}"), None
+    if ours is None:
+        return Placing("unknown", "no picture in the probe"), None
     if activity(ours) <= limits.still:
         return Placing("unknown", "the picture is still"), None
+    if theirs is None:
+        return Placing("outside", "no picture in the reference"), None
     within_s = (-limits.max_lead_s, limits.max_delay_s)
     found = picture_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
     if found is None:
-        return Placing("unknown", "too little of both at the same time"), None
+        return Placing("outside", "too little of both at the same time"), None
     fit = found.fit
     placing = _placing(fit, limits.picture_coefficient, limits.picture_margin, limits)
     if placing.state != "matches":
@@ -247,15 +199,18 @@ def _sound(
     limits: ReferenceLimits,
 ) -> Placing:
     ours, theirs = sound_between(probe, *stretch_s), sound_between(reference, *searched_s)
-    if ours is None or theirs is None:
-        return Placing("unknown", f"no sound in the {'probe' if ours is None else 'reference'}")
-    for one, name in ((ours, "probe"), (theirs, "reference")):
-        if heard(one) < limits.heard_s:
-            return Placing("unknown", f"silence in the {name}")
+    if ours is None:
+        return Placing("unknown", "no sound in the probe")
+    if heard(ours) < limits.heard_s:
+        return Placing("unknown", "silence in the probe")
+    if theirs is None:
+        return Placing("outside", "no sound in the reference")
+    if heard(theirs) < limits.heard_s:
+        return Placing("outside", "silence in the reference")
     within_s = (-limits.max_lead_s, limits.max_delay_s)
     fit = sound_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
     if fit is None:
-        return Placing("unknown", "too little of both at the same time")
+        return Placing("outside", "too little of both at the same time")
     return _placing(fit, limits.sound_coefficient, limits.sound_margin, limits)
 
 

@@ -1,0 +1,68 @@
+"""Work in a thread beside: order, waiting, faults."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from gpu_qa.sync.beside import Beside
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_answers_come_in_the_order_of_the_jobs(threaded: bool) -> None:
+    beside: Beside[int, int] = Beside(lambda job: [job] * job, "test", threaded=threaded)
+    for job in range(4):
+        beside.add(job)
+    assert beside.take(3) == [1, 2, 2]
+    beside.add(1)
+    assert beside.take_all() == [3, 3, 3, 1]
+    assert (beside.done, beside.waiting) == (0, 0)
+    beside.close()
+
+
+def test_only_what_is_done_is_taken_and_what_waits_is_counted() -> None:
+    goes_on = threading.Event()
+    beside: Beside[int, int] = Beside(lambda job: [job] if goes_on.wait(20) else [], "test")
+    for job in range(4):
+        beside.add(job)
+    beside.wait(3)
+    assert (beside.take(), beside.waiting) == ([], 3)
+    goes_on.set()
+    beside.wait(0)
+    assert beside.take_all() == [0, 1, 2, 3]
+
+
+def test_closing_drops_what_has_not_begun() -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+    done = []
+
+    def work(job: int) -> list[int]:
+        begun.set()
+        goes_on.wait(20)
+        done.append(job)
+        return []
+
+    beside: Beside[int, int] = Beside(work, "test")
+    beside.add(1)
+    beside.add(2)
+    begun.wait(20)
+    threading.Timer(0.05, goes_on.set).start()
+    beside.close()
+    assert done == [1]
+
+
+def test_a_fault_comes_out_where_answers_are_taken() -> None:
+    def work(job: int) -> list[int]:
+        return [1 // job]
+
+    beside: Beside[int, int] = Beside(work, "test")
+    beside.add(0)
+    beside.add(1)
+    with pytest.raises(ZeroDivisionError):
+        beside.take(2)
+    assert beside.has_failed
+    beside.wait(0)
+    with pytest.raises(ZeroDivisionError):
+        beside.take_all()
+    beside.close()
