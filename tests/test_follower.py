@@ -77,7 +77,7 @@ def test_a_slow_thread_beside_changes_no_answer_nor_where_it_is_told(
 
 
 def live(
-    programme: Programme, seconds: int, before_end: Callable[[], object] = lambda: None
+    programme: Programme, seconds: int, before_end: Callable[[], object] = lambda: None, *, keeps_pace: bool = True
 ) -> tuple[list[tuple[float, SyncSeries]], Follower, list[int]]:
     """Answers of a live probe, when each was told, and how many series both sides kept at each second."""
     reference = Reference()
@@ -93,6 +93,8 @@ def live(
         now_s = second + 1.0
         reference.extend([video], [audio], now_s=now_s)
         answers = one.take([our_video], [our_audio], until_s=now_s, now_s=now_s)
+        if keeps_pace and second % 5 == 0:
+            one._beside.wait(0)
         told += [(now_s, answer) for answer in answers]
         kept.append(len(one._probe.strip.pictures) + len(reference.strip.pictures))
     before_end()
@@ -108,12 +110,26 @@ def test_a_live_stream_is_not_held_up_and_what_is_too_much_is_passed_over(monkey
         return lay(*arguments)
 
     monkeypatch.setattr(module, "lay", stuck)
-    told, one, _ = live(Programme(later_s=3.0, skew_s=-0.1), 120, goes_on.set)
+    told, one, _ = live(Programme(later_s=3.0, skew_s=-0.1), 120, goes_on.set, keeps_pace=False)
     # One is being laid over and eight wait; what follows is passed over, but for the last, which the end waits for.
     assert {at_s for at_s, _ in told} == {math.inf}
     assert 8 <= len(told) < 15
     assert all(answer.offset_s[0] == pytest.approx(-0.1, abs=0.003) for _, answer in told)
     assert one.known_s == math.inf
+
+
+@pytest.mark.parametrize("later_s", [-58.0, -31.0, -4.0, 40.0])
+def test_a_live_stream_is_found_up_to_a_minute_to_either_side(later_s: float) -> None:
+    """The reference is kept for three minutes at most, the stream for less than one."""
+    told, one, kept = live(Programme(later_s=later_s, skew_s=-0.1), 240)
+    while_live = [(at_s, answer) for at_s, answer in told if math.isfinite(at_s)]
+    assert len(while_live) >= 18
+    for at_s, answer in told:
+        assert answer.offset_s[0] == pytest.approx(-0.1, abs=0.003)
+        assert at_s >= answer.end_s[0] + (60 if later_s < -5 else 5)
+    assert one.measurements()["picture_delay_s"] == pytest.approx(later_s, abs=0.002)
+    assert max(kept) <= 235
+    assert kept[-1] <= kept[120] + 30
 
 
 def test_measurements_tell_delays_drift_and_what_was_lost() -> None:
