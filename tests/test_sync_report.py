@@ -55,11 +55,12 @@ def test_the_surest_way_in_order_of_trust_is_the_answer() -> None:
 
 def test_a_reference_is_the_strongest_way_and_tells_drift() -> None:
     marker, reference = answers("marker", (0.12, 0.98)), answers("reference", (0.02, 0.99))
-    known = {"stream": "studio", "drift_ppm": 12.34, "reason": None}
+    known = {"stream": "studio", "drift_ppm": 12.34, "drift_sigma_ppm": 6.0, "reason": None}
     found = measured(marker, reference, reference=known, markers=[SimpleNamespace(drift_ppm=49.96)])
     assert (found["av_offset_s"], found["av_offset_method"], found["av_drift_ppm"]) == (0.02, "reference", 12.3)
     assert list(found["av_offset_ways"]) == ["reference", "marker"]
     assert found["av_offset_ways"]["reference"]["stream"] == "studio"
+    assert measured(reference, reference=known | {"drift_sigma_ppm": 300.0})["av_drift_ppm"] is None
     unknown = measured(marker, reference=known | {"offset_s": None, "confidence": 0.0, "drift_ppm": None})
     assert (unknown["av_offset_method"], unknown["av_drift_ppm"]) == ("marker", None)
 

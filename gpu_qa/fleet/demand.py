@@ -22,8 +22,8 @@ pictures in flight come on top. An estimate."""
 DEVICE_BASE_MB = 600.0
 """CUDA context, kernels and allocator of a process, 10⁶ bytes, where no card was measured. An estimate."""
 
-LAY_MS = 6.0
-"""CPU time per second of a stream that is laid over a reference, beside the thread that judges: 30 ms every 5 s
+LAY_MS = 10.0
+"""CPU time per second of a stream that is laid over a reference, beside the thread that judges: 50 ms every 5 s
 (docs/compare.md)."""
 SIDE_MS = 2.0
 """What keeping either side's measures takes of the thread that judges, CPU time per second (the same)."""

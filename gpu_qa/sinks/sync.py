@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from gpu_qa.series import LagEvidence, SyncSeries
 
+SURE_DRIFT_PPM = 20.0
+"""A drift against the reference that is less certain is not told as the stream's, standard deviation: of half a
+minute of a copy of the same rate it is 7, of another rate hundreds; ours."""
+
 
 class SyncRecorder:
     """Keeps what each way answered last, in memory that does not grow with the stream."""
@@ -76,7 +80,7 @@ class SyncRecorder:
             "av_offset_method": chosen,
             "av_offset_ways": ways,
         }
-        drifts_ppm = [None if reference is None else reference.get("drift_ppm"), *(one.drift_ppm for one in markers)]
+        drifts_ppm = [_sure_drift_ppm(reference), *(one.drift_ppm for one in markers)]
         drift_ppm = next((one for one in drifts_ppm if one is not None), None)
         measured["av_drift_ppm"] = None if drift_ppm is None else round(drift_ppm, 1)
         if drift_ppm is None:
@@ -92,6 +96,13 @@ class SyncRecorder:
                 else "nothing in it is both seen and heard long enough"
             )
         return measured
+
+
+def _sure_drift_ppm(reference: dict[str, Any] | None) -> float | None:
+    drift_ppm, sigma_ppm = (
+        None if reference is None else reference.get(name) for name in ("drift_ppm", "drift_sigma_ppm")
+    )
+    return None if sigma_ppm is None or sigma_ppm > SURE_DRIFT_PPM else drift_ppm
 
 
 def _is_sure(answer: dict[str, Any]) -> bool:

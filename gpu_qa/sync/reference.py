@@ -7,13 +7,14 @@ advanced against the reference's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gpu_qa.sync.picture_alignment import activity, picture_fit
-from gpu_qa.sync.picture_matching import match
+from gpu_qa.sync.picture_alignment import activity, moving_s, picture_fit
+from gpu_qa.sync.picture_matching import match, place, uneven_s
 from gpu_qa.sync.sound_alignment import heard, sound_fit
 from gpu_qa.sync.strip import pictures_between, sound_between
 
@@ -28,6 +29,10 @@ State = Literal["matches", "differs", "outside", "unknown"]
 
 RIGHT_S = 0.045
 """What a confidence speaks of: an offset that is right within this (the narrowest limit of ITU-R BT.1359-1)."""
+
+SURE_S = 5.0
+"""What rests on less in common is less sure in proportion, seconds: of 116 copies of real clips the only answer that
+was wrong by more than 20 ms, 40, rested on 3 s, the picture where its encoder had just begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,9 @@ class ReferenceLimits:
     least_s: float = 3.0
     """What is laid over one another must have so much in common time."""
     picture_coefficient: float = 0.7
-    """The picture matches from here on: other content reached 0.62, copies 0.9 where they fill a stretch."""
+    """The picture matches from here on where a whole stretch lies over the reference; what rests on less must fit
+    better (`as_sure`): of 268 stretches laid over other content the best three reached 0.85, 0.72 and 0.62 on 3 to 4 s
+    in common; copies reach 0.85 and more."""
     picture_margin: float = 0.15
     """And where it exceeds any other place by this; ours."""
     sound_coefficient: float = 0.65
@@ -90,6 +97,8 @@ class Placing:
     """Pearson's, of the best place."""
     margin: float | None = None
     """By how much that exceeds all other places."""
+    overlap_s: float | None = None
+    """How much of both was laid over one another there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +136,8 @@ class Stretch:
         if self.skew_sigma_s is None:
             return 0.0
         fits = [one.coefficient for one in (self.picture, self.sound) if one.coefficient is not None]
-        sure = min(1.0, min(fits) / 0.6)
+        overlaps_s = [one.overlap_s for one in (self.picture, self.sound) if one.overlap_s is not None]
+        sure = min(1.0, min(fits) / 0.6) * min(1.0, min(overlaps_s, default=SURE_S) / SURE_S)
         return float(sure * min(1.0, RIGHT_S / max(3 * self.skew_sigma_s, 1e-9)))
 
 
@@ -174,6 +184,8 @@ def _picture(
         return Placing("unknown", "no picture in the probe"), None
     if activity(ours) <= limits.still:
         return Placing("unknown", "the picture is still"), None
+    if moving_s(ours, limits.still) < limits.least_s:
+        return Placing("unknown", "the picture moves for too short a time"), None
     if theirs is None:
         return Placing("outside", "no picture in the reference"), None
     within_s = (-limits.max_lead_s, limits.max_delay_s)
@@ -181,13 +193,22 @@ def _picture(
     if found is None:
         return Placing("outside", "too little of both at the same time"), None
     fit = found.fit
-    placing = _placing(fit, limits.picture_coefficient, limits.picture_margin, limits)
+    differs_below = as_sure(limits.differs_below, limits.stretch_s, fit.overlap_s)
+    coefficient = as_sure(limits.picture_coefficient, limits.stretch_s, fit.overlap_s)
+    placing = _placing(fit, differs_below, coefficient, limits.picture_margin)
     if placing.state != "matches":
         return placing, None
     matched = match(ours, theirs, found)
     if matched is not None and not np.isnan(matched.delay_s) and abs(matched.delay_s - fit.delay_s) < 0.05:
         sigma_s = max(matched.sigma_s, 0.0005)
-        placing = Placing("matches", None, matched.delay_s, sigma_s, fit.coefficient, fit.margin)
+        placing = replace(placing, delay_s=matched.delay_s, sigma_s=sigma_s)
+    spread_s = 0.0 if matched is not None else uneven_s(ours, theirs)
+    if spread_s:
+        at = place(ours, theirs, found)
+        if at is None:
+            placing = replace(placing, sigma_s=max(fit.sigma_s, spread_s))
+        else:
+            placing = replace(placing, delay_s=at.delay_s, sigma_s=max(at.sigma_s, 0.0005))
     return placing, matched
 
 
@@ -211,15 +232,24 @@ def _sound(
     fit = sound_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
     if fit is None:
         return Placing("outside", "too little of both at the same time")
-    return _placing(fit, limits.sound_coefficient, limits.sound_margin, limits)
+    return _placing(fit, limits.differs_below, limits.sound_coefficient, limits.sound_margin)
 
 
-def _placing(fit: Fit, coefficient: float, margin: float, limits: ReferenceLimits) -> Placing:
-    if fit.coefficient < limits.differs_below:
-        return Placing("differs", "not in the reference", None, None, fit.coefficient, fit.margin)
+def as_sure(coefficient: float, long_s: float, short_s: float) -> float:
+    """The coefficient that says as much on a shorter stretch: Fisher's z = artanh r spreads as 1/√length.
+
+    By chance alone short stretches fit somewhere: the larger of what is tried.
+    """
+    return math.tanh(math.atanh(min(coefficient, 0.999)) * math.sqrt(max(1.0, long_s / max(short_s, 1e-3))))
+
+
+def _placing(fit: Fit, differs_below: float, coefficient: float, margin: float) -> Placing:
+    told = fit.coefficient, fit.margin, fit.overlap_s
+    if fit.coefficient < differs_below:
+        return Placing("differs", "not in the reference", None, None, *told)
     if fit.coefficient < coefficient:
-        return Placing("unknown", "it fits the reference too loosely", None, None, fit.coefficient, fit.margin)
+        return Placing("unknown", "it fits the reference too loosely", None, None, *told)
     if fit.margin < margin:
         reason = "it fits several places of the reference about as well"
-        return Placing("unknown", reason, None, None, fit.coefficient, fit.margin)
-    return Placing("matches", None, fit.delay_s, max(fit.sigma_s, 0.0005), fit.coefficient, fit.margin)
+        return Placing("unknown", reason, None, None, *told)
+    return Placing("matches", None, fit.delay_s, max(fit.sigma_s, 0.0005), *told)
