@@ -66,3 +66,15 @@ def test_a_fault_comes_out_where_answers_are_taken() -> None:
     with pytest.raises(ZeroDivisionError):
         beside.take_all()
     beside.close()
+
+
+def test_where_there_are_no_more_threads_whoever_brings_a_job_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    beside: Beside[int, int] = Beside(lambda job: [job], "test")
+    beside.add(1)
+    beside.add(2)
+    assert (beside.done, beside.take_all()) == (2, [1, 2])
+    beside.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,13 +18,9 @@ _Job = TypeVar("_Job")
 _Answer = TypeVar("_Answer")
 _TURNS = threading.BoundedSemaphore(os.cpu_count() or 1)
 """So many streams are worked for at a time. Most of the work is done without the GIL."""
-
-
-@cache
-def _libraries() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
+_LIBRARIES: Any = ThreadpoolController()
+"""Looked up with this module, before any thread of ours runs. The loader of libraries is locked meanwhile and Python is
+called back: a thread that loads a module just then holds the GIL and waits for the loader, and neither ever goes on."""
 
 
 class _OneThreadEach:
@@ -41,7 +38,7 @@ class _OneThreadEach:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._limits = _libraries().limit(limits=1, user_api="blas")
+                self._limits = _LIBRARIES.limit(limits=1, user_api="blas")
             self._inside += 1
 
     def __exit__(self, *raised: object) -> None:
@@ -56,6 +53,8 @@ _ONE_THREAD_EACH = _OneThreadEach()
 
 class Beside(Generic[_Job, _Answer]):
     """Does jobs one after the other in a thread that ends when there are none.
+
+    Where the system gives no more threads, whoever brings a job does it.
 
     Args:
         work: Gives the answers of a job.
@@ -95,10 +94,12 @@ class Beside(Generic[_Job, _Answer]):
             return
         with self._changed:
             self._waiting.append(job)
-            if self._thread is None and self._failure is None:
-                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                thread.start()
-                self._thread = thread
+            if self._thread is not None or self._failure is not None:
+                return
+            self._thread = self._started()
+            if self._thread is not None:
+                return
+        self._run()
 
     def wait(self, most: int) -> None:
         """Wait until no more jobs than this have not begun."""
@@ -135,6 +136,15 @@ class Beside(Generic[_Job, _Answer]):
             thread = self._thread
         if thread is not None:
             thread.join()
+
+    def _started(self) -> threading.Thread | None:
+        """A thread that works off what waits; null where the system gives no more threads."""
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return None
+        return thread
 
     def _run(self) -> None:
         with _TURNS, _ONE_THREAD_EACH:
