@@ -133,6 +133,8 @@ def copy(source: Path, way: str, delay_s: float, skew_s: float, out: Path) -> bo
         if sound_s >= 0
         else f"atrim=start={-sound_s:.6f},asetpts=PTS-STARTPTS"
     )
+    # What follows counts samples: holes in the sound are filled first.
+    sound = f"aresample=async=1:first_pts=0,{sound}"
     return ffmpeg(
         "-i", str(source), "-vf", video, "-af", sound, "-c:v", "libx264", "-preset", "veryfast", "-b:v", rate,
         "-c:a", "aac", "-b:a", "64k", str(out),

@@ -205,6 +205,15 @@ class SpectrumSeries:
         return len(self.pts_s)
 
 
+SYNC_WAYS = ("marker", "reference", "content", "timestamps")
+"""Ways to know the A/V offset in order of strength: an earlier one that is sure counts. Timestamps say by how much the
+offset has changed since the start, and are never sure of more."""
+SYNC_STALE_S = 60.0
+"""For so long a sure answer counts before those of weaker ways where none of its own way follows, seconds; ours."""
+SYNC_SURE = 0.9
+"""From this confidence on an answer is sure; ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class SyncSeries:
     """Answers of one way to measure the A/V offset, N of them in order of time."""

@@ -7,11 +7,12 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gpu_qa.sinks.sync import CONFIDENT, STALE_S, SyncRecorder
+from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.sync.content import own_weights, shipped_weights
 from gpu_qa.sync.follower import Follower
 from gpu_qa.sync.listener import Listener
 from gpu_qa.sync.marker import marker_step, marker_sync
+from gpu_qa.sync.precedence import Precedence, counting
 from gpu_qa.sync.timestamps import timestamp_step, timestamp_sync
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ class StreamSync:
         self._marker: MarkerCarry | None = None
         self._timestamps: TimestampCarry | None = None
         self._recorder = SyncRecorder()
-        self._referred_s = -math.inf
-        """Until when the reference was sure last."""
+        self._precedence = Precedence()
         # Last: the reference waits for whom it has.
         self._follower = None if reference is None else Follower(reference.add())
 
@@ -69,7 +69,7 @@ class StreamSync:
     def take(self, measured: Measured, *, until_s: float, finished: bool = False) -> list[SyncSeries]:
         """The answers by marker, by reference and by content that become known with these series, or at last.
 
-        Of those by content the ones that are to be judged: a reference that is sure, or a marker, counts instead.
+        They are those that are to be judged: a weaker way does not count while a stronger one is sure.
 
         Args:
             measured: What became complete.
@@ -93,17 +93,11 @@ class StreamSync:
                 measured.video, measured.audio, until_s=until_s, now_s=time.monotonic(), finished=finished
             )
         answers += self._listener.take(measured.video, measured.audio, finished=finished)
-        for answer in answers:
+        known_s = math.inf if self._follower is None else self._follower.known_s
+        told, counted, self._precedence = counting(self._precedence, answers, known_s)
+        for answer in told:
             self._recorder.add(answer)
-            if answer.way == "reference" and answer.confidence[-1] >= CONFIDENT:
-                self._referred_s = float(answer.end_s[-1])
-        # Content knows the offset less well, and would end what the reference or a marker tells.
-        return [
-            one
-            for one in answers
-            if one.way != "content"
-            or (one.end_s[-1] > self._referred_s + STALE_S and not self._recorder.is_marker(float(one.end_s[-1])))
-        ]
+        return counted
 
     def note(self, series: StreamSeries) -> None:
         """Keep what timestamps say."""

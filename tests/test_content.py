@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,9 +31,9 @@ from gpu_qa_kernels.sync_net import AUDIO_MARGIN, LAGS
 from tests.series_builder import audio_series, cut, video_series
 
 if TYPE_CHECKING:
-    from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+    from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
 
 
 def impacts(number: int, lag_s: float) -> Heard:
@@ -162,17 +159,6 @@ def test_an_array_is_no_weights(tmp_path: Path) -> None:
         np.save(file, np.zeros(3))
     with pytest.raises(ConfigError, match=r"ours\.npz: holds no weights"):
         own_weights(str(path))
-
-
-def test_libraries_are_looked_up_before_any_thread_runs() -> None:
-    """Looking for them locks the loader and calls Python: beside a thread that loads a module neither would go on."""
-    program = (
-        "from gpu_qa.sync import listener\n"
-        "import threadpoolctl\n"
-        "threadpoolctl.ThreadpoolController = listener.ThreadpoolController = None\n"
-        "with listener._ONE_THREAD_EACH: pass\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
 def test_the_answer_of_a_window_says_where_it_lies() -> None:

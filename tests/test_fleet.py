@@ -250,3 +250,13 @@ def test_an_input_that_cannot_be_looked_at_is_told_with_what_helps() -> None:
 
     with pytest.raises(ConfigError, match=r"a: nowhere.ts: connection refused; .*state codec.*--assume"):
         planned_streams([entry()], look=fails)
+
+
+def test_a_reference_is_known_by_those_that_name_it() -> None:
+    entries = [
+        StreamEntry("cdn", "cdn.ts", Settings(), reference="studio"),
+        StreamEntry("studio", "studio.ts", Settings()),
+        StreamEntry("other", "other.ts", Settings()),
+    ]
+    planned = planned_streams(entries, assume=parse_format("h264:1080p25"))
+    assert [one.reference for one in planned] == ["studio", "studio", None]

@@ -106,6 +106,38 @@ def test_a_full_judging_thread_takes_another_process() -> None:
     assert place.memory_mb == 6 * 150 + 60 * 30
 
 
+def copies(count: int, reference: str, **changes: object) -> list[PlannedStream]:
+    """A reference after the streams that are laid over it."""
+    names = [*(f"{reference}-{i}" for i in range(count)), reference]
+    return [stream(name, reference=reference, **changes) for name in names]
+
+
+def test_a_reference_and_its_copies_run_in_one_process() -> None:
+    streams = [*many(12), *copies(4, "studio"), *copies(9, "gallery")]
+    plan = planner().plan(streams)
+    check(plan, streams)
+    processes = [process for place in plan.places for process in place.processes]
+    for name, count in (("studio", 5), ("gallery", 10)):
+        (jobs,) = [
+            found for process in processes if (found := [job for job in process.jobs if job.stream.reference == name])
+        ]
+        assert len(jobs) == count
+    cores = {job.stream.name: job.demand.cores for place in plan.places for job in place.jobs}
+    assert cores["s0"] < cores["studio"] < cores["studio-0"]
+
+
+def test_a_copy_that_its_references_process_has_no_room_for_is_told() -> None:
+    streams = copies(30, "studio")
+    plan = planner().plan(streams)
+    check(plan, streams)
+    assert len(plan.places) == 1
+    assert len(plan.unplaced) == 31 - plan.streams
+    assert {one.stream.name for one in plan.unplaced} & {"studio"} == set()
+    assert "one process with its reference studio" in plan.unplaced[0].reason
+    on_cards = planner(with_cards(2, vcpus=64), CARD).plan(copies(8, "studio"))
+    assert len({process.card for place in on_cards.places for process in place.processes}) == 1
+
+
 def test_engines_of_a_card_limit_and_a_stream_never_spans_two() -> None:
     machine = with_cards(2, vcpus=64)
     # 25 of 600 pictures: 24 an engine, 2 engines, 2 cards.

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import gpu_qa
+from gpu_qa.sync import follower
+from gpu_qa.sync.schedule import lay
 from tests.clips import make_clip
 from tests.test_compare import clip
 
@@ -173,3 +177,36 @@ reference = "stub"
     assert "silence in the probe" in still["reason"]
     assert probe["offset_s"] is None
     assert probe["reason"]
+
+
+@pytest.mark.timeout(300)
+def test_a_slow_thread_beside_changes_nothing_and_holds_nobody_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy waits for its own thread; a stream beside it does not."""
+
+    def run(pause_s: float) -> tuple[list[dict[str, Any]], list[str]]:
+        def slow(*arguments: Any) -> Any:
+            time.sleep(pause_s)
+            return lay(*arguments)
+
+        monkeypatch.setattr(follower, "lay", slow)
+        settings = gpu_qa.Settings(decode=gpu_qa.DecodeSettings(device="cpu")).select(["av_offset"])
+        engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=3))
+        reference = engine.add(str(folder / "reference.mp4"), settings, name="studio")
+        late = engine.add(str(folder / "late.mp4"), settings, name="late", reference=reference)
+        engine.add(str(folder / "silent.mp4"), settings, name="beside")
+        told, ended = [], []
+        for update in engine:
+            if update.event is None:
+                ended.append(update.stream.name)
+            elif update.stream is late:
+                event = update.event
+                told.append({"id": event.id, "state": event.state, "end_s": event.end_s, "value": event.value})
+        return [*told, by_reference({"measurements": late.report().measurements})], ended
+
+    wanted, _ = run(0.0)
+    assert len(wanted) >= 2
+    found, ended = run(2.0)
+    assert found == wanted
+    assert ended.index("beside") < ended.index("late")

@@ -68,7 +68,7 @@ def test_a_live_probe_does_not_wait_for_ever_for_a_reference_that_stands_still()
         reference.forget()
         assert len(probe.strip.pictures) < 70
     assert found[0].skew_s == pytest.approx(0.0, abs=0.01)
-    assert found[-1].picture.state == "unknown"
+    assert found[-1].picture.state == "outside"
     assert found[-1].end_s > 140
 
 

@@ -84,10 +84,25 @@ def test_content_is_not_drawn_where_a_marker_is() -> None:
 @pytest.mark.parametrize(("pairs", "judged"), [(3, 0), (1, 1)])
 def test_content_is_not_judged_where_a_marker_is(monkeypatch: pytest.MonkeyPatch, pairs: int, judged: int) -> None:
     marker, content = answers("marker", *[(0.0, 0.7)] * pairs), answers("content", (0.4, 0.97))
+    content = replace(content, start_s=content.start_s + 20.0, end_s=content.end_s + 20.0)
     monkeypatch.setattr(gpu_qa.stream_sync, "marker_step", lambda *_, **__: ([marker], None))
     monkeypatch.setattr(Listener, "take", lambda *_, **__: [content])
     told = StreamSync(Settings()).take(Measured(), until_s=8.0, finished=True)
-    assert [one.way for one in told] == ["marker"] + ["content"] * judged
+    assert [one.way for one in told] == ["marker"] * pairs + ["content"] * judged
+
+
+def test_a_marker_goes_before_a_reference_which_tells_drift_too() -> None:
+    marker, reference = answers("marker", (0.12, 0.98)), answers("reference", (0.02, 0.99))
+    known = {"stream": "studio", "drift_ppm": 12.34, "drift_sigma_ppm": 6.0, "reason": None}
+    both = measured(marker, reference, reference=known, markers=[SimpleNamespace(drift_ppm=49.96)])
+    assert (both["av_offset_s"], both["av_offset_method"], both["av_drift_ppm"]) == (0.12, "marker", 50.0)
+    assert list(both["av_offset_ways"]) == ["marker", "reference"]
+    alone = measured(reference, reference=known)
+    assert (alone["av_offset_s"], alone["av_offset_method"], alone["av_drift_ppm"]) == (0.02, "reference", 12.3)
+    assert alone["av_offset_ways"]["reference"]["stream"] == "studio"
+    assert measured(reference, reference=known | {"drift_sigma_ppm": 300.0})["av_drift_ppm"] is None
+    unknown = measured(marker, reference=known | {"offset_s": None, "confidence": 0.0, "drift_ppm": None})
+    assert (unknown["av_offset_method"], unknown["av_drift_ppm"]) == ("marker", None)
 
 
 def test_without_a_sure_answer_there_is_null_and_why() -> None:

@@ -22,6 +22,14 @@ pictures in flight come on top. An estimate."""
 DEVICE_BASE_MB = 600.0
 """CUDA context, kernels and allocator of a process, 10⁶ bytes, where no card was measured. An estimate."""
 
+LAY_MS = 10.0
+"""CPU time per second of a stream that is laid over a reference, beside the thread that judges: 50 ms every 5 s
+(docs/compare.md)."""
+SIDE_MS = 2.0
+"""What keeping either side's measures takes of the thread that judges, CPU time per second (the same)."""
+COPY_MB, REFERENCE_MB = 12.0, 27.0
+"""Measures that are kept of a copy and of a reference, 10⁶ bytes: 80 and 180 s at 150 kB (docs/streams.md)."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStream:
@@ -39,6 +47,9 @@ class PlannedStream:
     bit_depth: int = 8
     decoder_threads: int = 1
     """Threads that its decoder may use on the CPU."""
+    reference: str | None = None
+    """Name of the stream that it is laid over: both run in one process. A reference that others are laid over names
+    itself."""
 
     @property
     def kind(self) -> str:
@@ -165,7 +176,16 @@ class CostModel:
     def demand(self, stream: PlannedStream, detectors: Iterable[str] | None = None) -> Demand:
         """What a stream takes with some of its detectors, or with all of them."""
         chosen = stream.detectors if detectors is None else detectors
-        return sum((self.detector(stream, name) for name in chosen), self.shared(stream))
+        return sum((self.detector(stream, name) for name in chosen), self.shared(stream) + self.side(stream))
+
+    def side(self, stream: PlannedStream) -> Demand:
+        """What being laid over a reference adds, or being one."""
+        if stream.reference is None:
+            return Demand()
+        is_copy = stream.reference != stream.name
+        judging = self._cores(SIDE_MS, self.nearest(stream))
+        laying = self._cores(LAY_MS, self.nearest(stream)) if is_copy else 0.0
+        return Demand(cores=judging + laying, judging=judging, memory_mb=COPY_MB if is_copy else REFERENCE_MB)
 
     def nearest(self, stream: PlannedStream) -> FormatCost:
         """The measured format whose pictures are nearest in size, of the stream's codec.

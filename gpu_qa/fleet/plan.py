@@ -134,13 +134,18 @@ class Planner:
         """
         jobs: list[Job] = []
         unplaced: list[Unplaced] = []
+        together: dict[str, list[Job]] = {}
         for stream in streams:
             found = self._jobs(stream)
             if isinstance(found, str):
                 unplaced.append(Unplaced(stream, found))
+            elif stream.reference is not None and len(found) == 1:
+                together.setdefault(stream.reference, []).append(found[0])
             else:
                 jobs += found
         places: list[Place] = []
+        for group in together.values():
+            unplaced += self._put_group(places, group)
         full: dict[tuple[Demand, int], int] = {}
         for job in sorted(jobs, key=lambda job: self._share(job.demand), reverse=True):
             # Of equal jobs, later ones need not look where an earlier one found no room.
@@ -224,6 +229,57 @@ class Planner:
                 return True
         return False
 
+    def _put_group(self, places: list[Place], group: Sequence[Job]) -> list[Unplaced]:
+        """Give a reference and what is laid over it a place in one process; gives back what it has no room for."""
+        members = sorted(group, key=lambda job: job.stream.name != job.stream.reference)
+        left: list[Unplaced] = []
+        while members:
+            for number, place in enumerate(places):
+                filled = self._with_all(place, members)
+                if filled is not None:
+                    places[number] = filled
+                    return left
+            filled = self._with_all(self._empty(), members)
+            if filled is not None:
+                places.append(filled)
+                return left
+            last = members.pop()
+            reason = f"must run in one process with its reference {last.stream.reference}, which has no room for it"
+            left.append(Unplaced(last.stream, reason))
+        return left
+
+    def _with_all(self, place: Place, jobs: Sequence[Job]) -> Place | None:
+        """The place with all of these jobs in one of its processes or a new one; null where there is no room."""
+        cards: Sequence[int | None] = range(len(place.engines)) if place.engines else (None,)
+        for number in range(len(place.processes) + len(cards)):
+            trial = replace(
+                place,
+                processes=[replace(process, jobs=list(process.jobs)) for process in place.processes],
+                engines=[list(engines) for engines in place.engines],
+                device_mb=list(place.device_mb),
+            )
+            if number < len(place.processes):
+                process = trial.processes[number]
+            else:
+                process = Process(cards[number - len(place.processes)])
+                trial.processes.append(process)
+                trial.memory_mb += self._model.base_mb
+                if process.card is not None:
+                    trial.device_mb[process.card] += self._model.device_base_mb
+            if all(self._added(trial, process, job) for job in jobs):
+                return trial
+        return None
+
+    def _added(self, place: Place, process: Process, job: Job) -> bool:
+        """Give a job a place in a process; false where there is no room."""
+        need = job.demand
+        if place.cores + need.cores > self._cores or process.judging + need.judging > self._headroom.thread:
+            return False
+        if not self._fits(place, process.card, need, 0.0):
+            return False
+        self._take(place, process, job)
+        return True
+
     def _fits(self, place: Place, card: int | None, need: Demand, base_mb: float) -> bool:
         if place.memory_mb + need.memory_mb > self._memory_mb:
             return False
@@ -247,9 +303,10 @@ class Planner:
     def _jobs(self, stream: PlannedStream) -> tuple[Job, ...] | str:
         """The stream as one job, or as clones; a text says why it fits nowhere."""
         # Streams of one kind are looked at once.
-        kind = replace(stream, name="")
+        role = None if stream.reference is None else "" if stream.reference == stream.name else "another"
+        kind = replace(stream, name="", reference=role)
         if kind not in self._known:
-            self._known[kind] = self._split(replace(stream, name=kind.name))
+            self._known[kind] = self._split(kind)
         found = self._known[kind]
         return found if isinstance(found, str) else tuple(replace(job, stream=stream) for job in found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpu_qa.bench.formats import ALIASES
@@ -47,7 +48,9 @@ def planned_streams(
         with ThreadPoolExecutor(min(_AT_ONCE, len(missing)), thread_name_prefix="gpu-qa look") as pool:
             looked = pool.map(lambda entry: _looked(entry, look or look_at), missing)
             facts = dict(zip((entry.name for entry in missing), looked, strict=True))
-    return tuple(_planned(entry, assume, facts.get(entry.name)) for entry in entries)
+    referred = {entry.reference for entry in entries}
+    planned = (_planned(entry, assume, facts.get(entry.name)) for entry in entries)
+    return tuple(replace(one, reference=one.name) if one.name in referred else one for one in planned)
 
 
 def look_at(entry: StreamEntry) -> MediaFacts:
@@ -108,6 +111,7 @@ def _planned(entry: StreamEntry, assume: Format | None, facts: MediaFacts | Conf
         sound_tracks=sound_tracks,
         bit_depth=_bit_depth(video.pixel_format if video else None),
         decoder_threads=max(1, entry.settings.decode.threads),
+        reference=entry.reference,
     )
 
 

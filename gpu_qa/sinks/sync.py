@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.series import Curve
+from gpu_qa.series import SYNC_STALE_S, SYNC_SURE, SYNC_WAYS, Curve
 from gpu_qa.sinks.curves import Bins
 
 if TYPE_CHECKING:
@@ -14,15 +14,11 @@ if TYPE_CHECKING:
 
     from gpu_qa.series import LagEvidence, SyncSeries
 
-WAYS = ("marker", "reference", "content", "timestamps")
-"""In order of trust: an earlier one that is sure is the answer. Timestamps say by how much the offset has changed since
-the start, and are never sure of more."""
-STALE_S = 60.0
-"""A sure answer by marker or reference that is so much older than one of another way gives way to it."""
 SIGNAL = 3
-"""Pairs by marker that make a signal: content says nothing of flashes and beeps, however sure it is of them."""
-CONFIDENT = 0.9
-"""From here on an answer is given."""
+"""Pairs by marker that make a signal: content says nothing of flashes and beeps, as in `sync.precedence`."""
+SURE_DRIFT_PPM = 20.0
+"""A drift against the reference that is less certain is not told as the stream's, standard deviation: of half a
+minute of a copy of the same rate it is 7, of another rate hundreds; ours."""
 
 
 class SyncRecorder:
@@ -47,7 +43,7 @@ class SyncRecorder:
             "until_s": _rounded(series.end_s[-1], 3),
             "answers": len(series) + (before["answers"] if before else 0),
         }
-        sure = (series.confidence >= CONFIDENT) & np.isfinite(series.offset_s)
+        sure = (series.confidence >= SYNC_SURE) & np.isfinite(series.offset_s)
         if sure.any() and not (series.way == "content" and self.is_marker(float(series.end_s[-1]))):
             at_s = np.repeat(series.end_s[sure], 2)
             spread = np.stack([series.offset_s - series.sigma_s, series.offset_s + series.sigma_s], -1)[sure]
@@ -67,7 +63,7 @@ class SyncRecorder:
     def is_marker(self, at_s: float) -> bool:
         """Whether a marker signal is there, or was there shortly before, seconds on the stream's clock."""
         marker = self._last.get("marker")
-        return marker is not None and marker["answers"] >= SIGNAL and at_s <= marker["until_s"] + STALE_S
+        return marker is not None and marker["answers"] >= SIGNAL and at_s <= marker["until_s"] + SYNC_STALE_S
 
     def curves(self) -> tuple[Curve, ...]:
         """`av_offset`: sure answers, from one standard deviation below to one above; none where there are none."""
@@ -89,23 +85,25 @@ class SyncRecorder:
         last = dict(self._last)
         if reference is not None:
             last["reference"] = last.get("reference", {}) | reference
-        ways = {way: last[way] for way in WAYS if way in last}
+        ways = {way: last[way] for way in SYNC_WAYS if way in last}
         is_marker = self._is_beside_marker
         heeded = [way for way in ways if not (way == "content" and is_marker)]
         sure = [way for way in heeded if _is_sure(ways[way])]
         newest_s = max((ways[way]["until_s"] for way in sure), default=0.0)
-        chosen = next((way for way in sure if newest_s - ways[way]["until_s"] <= STALE_S), None)
+        chosen = next((way for way in sure if newest_s - ways[way]["until_s"] <= SYNC_STALE_S), None)
         measured: dict[str, Any] = {
             "av_offset_s": ways[chosen]["offset_s"] if chosen else None,
             "av_offset_confidence": max((ways[way]["confidence"] or 0.0 for way in heeded), default=None),
             "av_offset_method": chosen,
             "av_offset_ways": ways,
         }
-        drift_ppm = next((one.drift_ppm for one in markers if one.drift_ppm is not None), None)
+        drifts_ppm = [*(one.drift_ppm for one in markers), _sure_drift_ppm(reference)]
+        drift_ppm = next((one for one in drifts_ppm if one is not None), None)
         measured["av_drift_ppm"] = None if drift_ppm is None else round(drift_ppm, 1)
         if drift_ppm is None:
             measured["av_drift_ppm_reason"] = (
-                "measured of a marker signal of a minute or more; what drifts by other ways is told as av.drift"
+                "only a marker signal of a minute or more, or a reference, says how the offset drifts; "
+                "what drifts by content is told as av.drift"
             )
         if chosen:
             measured["av_offset_confidence"] = ways[chosen]["confidence"]
@@ -123,8 +121,15 @@ def _reason(ways: dict[str, dict[str, Any]], *, is_marker: bool) -> str:
     return "nothing in it is both seen and heard long enough"
 
 
+def _sure_drift_ppm(reference: dict[str, Any] | None) -> float | None:
+    drift_ppm, sigma_ppm = (
+        None if reference is None else reference.get(name) for name in ("drift_ppm", "drift_sigma_ppm")
+    )
+    return None if sigma_ppm is None or sigma_ppm > SURE_DRIFT_PPM else drift_ppm
+
+
 def _is_sure(answer: dict[str, Any]) -> bool:
-    return answer["offset_s"] is not None and (answer["confidence"] or 0.0) >= CONFIDENT
+    return answer["offset_s"] is not None and (answer["confidence"] or 0.0) >= SYNC_SURE
 
 
 def _rounded(value: Any, digits: int) -> float | None:

@@ -18,7 +18,7 @@ from gpu_qa.sync.resample import held
 if TYPE_CHECKING:
     from gpu_qa.sync.strip import Pictures
 
-__all__ = ["Area", "PictureFit", "activity", "cells", "full_area", "lit_area", "picture_fit"]
+__all__ = ["Area", "PictureFit", "activity", "cells", "full_area", "lit_area", "moving_s", "picture_fit"]
 
 CELLS = (6, 8)
 """Rows and columns of cells: coarser than the 24 × 42 tiles, so that half a row of error in where bars end does not
@@ -123,6 +123,13 @@ def activity(pictures: Pictures) -> float:
     """How much the picture changes: root mean square over cells of their change in 0.1 s, a fraction of full scale."""
     change, valid = _cell_changes(pictures, full_area, float(pictures.pts_s[0]), COARSE_S)
     return float(np.sqrt((change[:, valid] ** 2).mean())) if valid.any() else 0.0
+
+
+def moving_s(pictures: Pictures, still: float) -> float:
+    """Seconds from the first to the last time at which the picture changes by more than `still`, as in `activity`."""
+    change, valid = _cell_changes(pictures, full_area, float(pictures.pts_s[0]), COARSE_S)
+    at = np.flatnonzero(valid & (np.sqrt((change**2).mean(axis=0)) > still))
+    return float(at[-1] - at[0]) * COARSE_S if len(at) else 0.0
 
 
 def _changes(pictures: Pictures, area: Area, step_s: float) -> Rows:

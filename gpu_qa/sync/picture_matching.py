@@ -1,8 +1,13 @@
-"""Picture matching: which picture of the reference each picture of the probe is, where both have the same rate.
+"""Picture matching: which picture of the reference each picture of the probe is.
 
-The pictures are compared by the luma of 48 cells, and the likeliest course through the candidates is found by dynamic
-programming (Viterbi): it moves on by one picture a time unless the pictures say otherwise. From it follow what was lost
-and repeated, and the delay, without anything in between: timestamps are subtracted.
+The pictures are compared by the luma of 48 cells. Where both have the same rate, the likeliest course through the
+candidates is found by dynamic programming (Viterbi): it moves on by one picture a time unless the pictures say
+otherwise. From it follow what was lost and repeated, and the delay, without anything in between: timestamps are
+subtracted.
+
+Where rates differ a picture is shown for longer or shorter than in the reference, and some of them earlier, some later,
+so the delay is the mean difference of the middles of the times at which the same picture is shown: over seconds, early
+and late ones are equally many.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
     from gpu_qa.sync.picture_alignment import PictureFit
     from gpu_qa.sync.strip import Pictures
 
-__all__ = ["Match", "match"]
+__all__ = ["Match", "Place", "match", "place", "uneven_s"]
 
 REACH = 4
 """Pictures before and after the expected one that are tried."""
@@ -31,6 +36,9 @@ TELLING = 2.0
 """A picture says which one it is where the next best differs by this many times what the best one does."""
 CLEARLY = 0.25
 """A change fits a step clearly where it is off by no more than this share of what it is off another, squared; ours."""
+LEAST_TELLING = 20
+"""Pictures that say which ones they are, from which on a delay between different rates is taken from them: with an even
+spread over 33 ms their mean is then uncertain by 2 ms."""
 EVEN_S = 0.2
 """A lost and a repeated picture so close together are one that a coarse copy made look like its neighbour; ours."""
 
@@ -46,6 +54,69 @@ class Match(NamedTuple):
     """Probe time in seconds of each picture of the reference that does not come."""
     repeated: tuple[float, ...]
     """Probe time of each picture that comes once more."""
+
+
+class Place(NamedTuple):
+    """Where a stretch of another rate stands."""
+
+    delay_s: float
+    """Mean of differences of the middles of times."""
+    sigma_s: float
+    """Its standard deviation, by their spread."""
+
+
+def uneven_s(probe: Pictures, reference: Pictures) -> float:
+    """By how much pictures come early or late where rates differ and neither is a multiple of the other, else 0.
+
+    Seconds, standard deviation: of an even spread over the longer of both distances between pictures.
+    """
+    if len(probe) < 2 or len(reference) < 2:
+        return 0.0
+    short_s, long_s = sorted(float(np.median(np.diff(one.pts_s))) for one in (probe, reference))
+    if not short_s > 0 or abs(long_s / short_s - round(long_s / short_s)) <= SAME_RATE * long_s / short_s:
+        return 0.0
+    return long_s / 12**0.5
+
+
+def place(probe: Pictures, reference: Pictures, found: PictureFit) -> Place | None:
+    """The delay by single pictures, at any rates; null where too few of them say which ones they are.
+
+    Args:
+        probe: The stretch.
+        reference: All that it may stand in.
+        found: Where it stands, within some pictures.
+    """
+    if len(probe) < LEAST_TELLING or len(reference) <= 2 * REACH:
+        return None
+    ours_s, theirs_s = (one.pts_s + (one.end_s - one.pts_s) / 2 for one in (probe, reference))
+    expected_s = ours_s - found.fit.delay_s
+    inside = (expected_s >= theirs_s[REACH]) & (expected_s <= theirs_s[-1 - REACH])
+    if inside.sum() < LEAST_TELLING:
+        return None
+    expected = np.searchsorted(theirs_s, expected_s[inside])
+    expected = np.clip(expected, REACH, len(reference) - 1 - REACH)
+    first, last = int(expected[0]) - REACH, int(expected[-1]) + REACH + 1
+    ours = cells(probe.luma[inside], found.probe_area)[:, found.kept]
+    theirs = cells(reference.luma[first:last], found.reference_area)[:, found.kept]
+    ours, theirs = _alike(ours, theirs, expected - first)
+    candidates = expected[:, None] - first + np.arange(-REACH, REACH + 1)
+    apart = ((ours[:, None] - theirs[candidates]) ** 2).sum(axis=2)
+    noise = np.median(apart.min(axis=1)) + 1e-9
+    nearest = apart.argmin(axis=1)
+    rest = apart.copy()
+    rest[np.arange(len(rest)), nearest] = np.inf
+    # One at the edge may have its own beyond.
+    is_inner = (nearest > 0) & (nearest < 2 * REACH)
+    telling = is_inner & (rest.min(axis=1) > TELLING * apart.min(axis=1) + 0.5 * noise)
+    chosen = first + candidates[np.arange(len(rest)), nearest]
+    differences = (ours_s[inside] - theirs_s[chosen])[telling]
+    if len(differences) < LEAST_TELLING:
+        return None
+    reach_s = float(np.median(probe.end_s - probe.pts_s) + np.median(reference.end_s - reference.pts_s)) / 2
+    differences = differences[np.abs(differences - np.median(differences)) <= reach_s]
+    if len(differences) < LEAST_TELLING:
+        return None
+    return Place(float(differences.mean()), float(differences.std() / np.sqrt(len(differences))))
 
 
 def match(probe: Pictures, reference: Pictures, found: PictureFit) -> Match | None:

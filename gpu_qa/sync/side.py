@@ -8,19 +8,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpu_qa.sync.reference import Alignment, ReferenceLimits, align, needed_from_s
+from gpu_qa.sync.reference import ReferenceLimits
+from gpu_qa.sync.schedule import Alignment, due, lay, needed_from_s, next_turn_s
 from gpu_qa.sync.strip import Strip, extended, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, VideoSeries
-    from gpu_qa.sync.reference import Placing, Stretch
+    from gpu_qa.sync.reference import Stretch
+    from gpu_qa.sync.schedule import Due, Unsettled
 
 __all__ = ["LIVE_LEAD_S", "Probe", "Reference"]
 
 LIVE_LEAD_S = 5.0
-"""How much earlier a live probe may come: an answer about it waits for so long."""
+"""With how much lead a live probe is looked for at first: an answer about it waits for so long, and longer only where
+it comes still earlier or is not there at all."""
 AHEAD_S = 10.0
 """How much further than is needed a file is read, so that both sides keep busy."""
 PATIENCE_S = 30.0
@@ -139,16 +142,26 @@ class Probe(_Side):
         super().__init__()
         self.reference = reference
         self.carry = Alignment()
+        self._unsettled: tuple[Unsettled, ...] = ()
 
     @property
     def limits(self) -> ReferenceLimits:
         """Where it is looked for: of two live streams from when each came, of others from each one's start."""
-        limits = self.reference.limits
-        lead_s = limits.max_lead_s
-        if self.live or self.reference.live:
-            lead_s = min(lead_s, LIVE_LEAD_S)
-        shift_s = self._shift_s
-        return replace(limits, max_lead_s=lead_s + shift_s, max_delay_s=limits.max_delay_s - shift_s)
+        limits, shift_s = self.reference.limits, self._shift_s
+        first_s = limits.max_lead_s if limits.first_lead_s is None else limits.first_lead_s
+        if self.is_live:
+            first_s = min(first_s, LIVE_LEAD_S)
+        return replace(
+            limits,
+            first_lead_s=first_s + shift_s,
+            max_lead_s=limits.max_lead_s + shift_s,
+            max_delay_s=limits.max_delay_s - shift_s,
+        )
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it or its reference cannot be held back."""
+        return self.live or self.reference.live
 
     @property
     def _shift_s(self) -> float:
@@ -168,34 +181,41 @@ class Probe(_Side):
         reach_s = limits.max_lead_s if ended else limits.max_lead_s - limits.stretch_s - AHEAD_S
         return until_s + reach_s > self.reference.strip.until_s
 
+    def due(self, *, finished: bool = False) -> list[Due]:
+        """What has become possible to lay over the reference since the last call.
+
+        Args:
+            finished: The reference is not waited for.
+        """
+        if any(strip.ended and not strip.until_s for strip in (self.strip, self.reference.strip)):
+            # Nothing came of one of them.
+            self.carry = replace(self.carry, again=(), done=True)
+            return []
+        reference, shift_s, limits = self.reference.strip, self._shift_s, self.limits
+        if finished or self._has_waited:
+            reference = replace(reference, ended=True)
+        found, self.carry = due(reference, self.strip, limits, self.carry)
+        kept_from_s = self.reference.kept_from_s(self.strip)
+        self.strip = trimmed(self.strip, max(needed_from_s(self.carry, limits)[0], kept_from_s))
+        return [replace(one, shift_s=shift_s) for one in found]
+
     def align(self, *, finished: bool = False, by_arrival: bool = True) -> list[Stretch]:
-        """Lay over the reference what has become possible since the last call.
+        """As `due`, laid over at once.
 
         Args:
             finished: The reference is not waited for.
             by_arrival: Of two live streams delays count from when they came, which is known better as time goes on;
                 else, as those of others, each on its own clock.
         """
-        if any(strip.ended and not strip.until_s for strip in (self.strip, self.reference.strip)):
-            # Nothing came of one of them.
-            self.carry = replace(self.carry, done=True)
-            return []
-        reference, shift_s = self.reference.strip, self._shift_s
-        if finished or self._has_waited:
-            reference = replace(reference, ended=True)
-        found, self.carry = align(reference, self.strip, self.limits, self.carry)
-        kept_from_s = self.reference.kept_from_s(self.strip)
-        self.strip = trimmed(self.strip, max(needed_from_s(self.carry, self.limits)[0], kept_from_s))
-        if not by_arrival:
-            return found
-        return [replace(one, picture=_later(one.picture, shift_s), sound=_later(one.sound, shift_s)) for one in found]
+        known: list[Stretch] = []
+        for one in self.due(finished=finished):
+            found, self._unsettled = lay(one if by_arrival else replace(one, shift_s=0.0), self._unsettled)
+            known += found
+        return known
 
     @property
     def _has_waited(self) -> bool:
-        limits = self.reference.limits
-        waits_from_s = self.carry.next_s + limits.stretch_s + min(limits.max_lead_s, LIVE_LEAD_S)
-        return self.live and self.strip.until_s > waits_from_s + PATIENCE_S
-
-
-def _later(placing: Placing, by_s: float) -> Placing:
-    return placing if placing.delay_s is None or not by_s else replace(placing, delay_s=placing.delay_s + by_s)
+        if not self.live:
+            return False
+        limits = self.limits
+        return self.strip.until_s > next_turn_s(self.carry, limits) - self._shift_s + PATIENCE_S

@@ -1,0 +1,217 @@
+"""Schedule: which stretches of a probe can be laid over its reference by now, and in which order.
+
+What comes when depends on how far both streams have come and on nothing else: any cut of them into series, any
+interleaving and any time of asking give the same stretches. Laying them over takes long and is done elsewhere, from the
+strips that each `Due` holds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from gpu_qa.sync.reference import ReferenceLimits, laid, unlaid
+from gpu_qa.sync.strip import trimmed
+
+if TYPE_CHECKING:
+    from gpu_qa.sync.reference import Placing, Stretch
+    from gpu_qa.sync.strip import Strip
+
+__all__ = ["Alignment", "Due", "Unsettled", "align", "due", "lay", "needed_from_s", "next_turn_s"]
+
+LAG_S = 3.0
+"""A track that lags so much behind the other has nothing then."""
+MOST_SKEW_S = 2.0
+"""Picture and sound of a copy are no farther apart, as far as looking a second time goes, seconds."""
+LEAST_REST_S = 1.0
+"""What is left at a probe's end is a stretch from this length on, seconds."""
+
+
+class Turn(NamedTuple):
+    """A stretch that is to be laid over once more, with all of the lead."""
+
+    start_s: float
+    end_s: float
+    covered_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How far a probe has been laid over its reference: the carry of `due`. A new one begins at the probe's start."""
+
+    next_s: float = 0.0
+    """Start of the next stretch, on the probe's clock; infinite after the last."""
+    covered_s: float = 0.0
+    """End of the last stretch."""
+    again: tuple[Turn, ...] = ()
+    """Stretches that may have to be laid over once more, in order."""
+    done: bool = False
+    """Both have ended, and all is laid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A stretch that can be laid over now."""
+
+    start_s: float
+    """On the probe's clock."""
+    end_s: float
+    covered_s: float
+    """Until when lost and repeated pictures have been told of."""
+    reference: Strip
+    probe: Strip
+    """What is needed of it; empty where `is_again`: it was handed over before."""
+    limits: ReferenceLimits
+    """Where it is looked for."""
+    is_again: bool = False
+    """It was laid over before, with less lead."""
+    is_last: bool = True
+    """Nothing more is waited for: what is not found now is not there."""
+    shift_s: float = 0.0
+    """How much later the probe's clock began than the reference's: delays grow by it."""
+    passed_over: str | None = None
+    """Why it is not laid over at all; null: it is."""
+
+
+class Unsettled(NamedTuple):
+    """A stretch that was not found with little lead."""
+
+    found: Stretch
+    probe: Strip | None
+    """What of the probe is needed; null where it was passed over."""
+
+
+def needed_from_s(alignment: Alignment, limits: ReferenceLimits = ReferenceLimits()) -> tuple[float, float]:
+    """From when on the probe and the reference are still needed, seconds of their clocks; what is older may go."""
+    # The last stretch of a stream reaches back to where no stretch was due yet.
+    probe_s = alignment.next_s - limits.stretch_s
+    oldest_s = min([probe_s, *(turn.start_s for turn in alignment.again)])
+    return probe_s, oldest_s - limits.max_delay_s - 1.0
+
+
+def next_turn_s(alignment: Alignment, limits: ReferenceLimits = ReferenceLimits()) -> float:
+    """How far the reference must come for the next stretch to be laid over, seconds of its clock."""
+    first_s = alignment.next_s + limits.stretch_s + _first_lead_s(limits)
+    return min([first_s, *(turn.end_s + limits.max_lead_s for turn in alignment.again[:1])])
+
+
+def due(
+    reference: Strip, probe: Strip, limits: ReferenceLimits = ReferenceLimits(), carry: Alignment = Alignment()
+) -> tuple[list[Due], Alignment]:
+    """What has become possible since the last call.
+
+    Args:
+        reference: As far as it has come; from `needed_from_s` on at least.
+        probe: The same.
+        limits: How it is done.
+        carry: What the last call gave; at the start a new one.
+
+    Returns:
+        The stretches, in order of how far the reference must have come for each, and what to carry on.
+    """
+    found: list[Due] = []
+    lead_s = _first_lead_s(limits)
+    while not carry.done:
+        again = carry.again[:1]
+        whole_s = carry.next_s + limits.stretch_s
+        end_s = min(whole_s, probe.until_s) if probe.ended else whole_s
+        # Where the reference has ended before, a second look would find nothing more.
+        has_more = not reference.ended or reference.until_s > end_s + lead_s
+        if again and (again[0].end_s + limits.max_lead_s <= whole_s + lead_s or not has_more):
+            if not _has_come(reference, again[0].end_s + limits.max_lead_s):
+                break
+            found.append(Due(*again[0], reference, replace(probe, pictures=(), sound=()), limits, is_again=True))
+            carry = replace(carry, again=carry.again[1:])
+        elif math.isinf(carry.next_s):
+            carry = replace(carry, done=True)
+        elif not (_has_come(probe, end_s) and _has_come(reference, end_s + lead_s)):
+            break
+        elif end_s < whole_s and end_s - carry.covered_s <= LEAST_REST_S:
+            carry = replace(carry, next_s=math.inf)
+        else:
+            is_rest = end_s < whole_s
+            start_s = max(0.0, end_s - limits.stretch_s) if is_rest else carry.next_s
+            turn = Turn(start_s, end_s, carry.covered_s)
+            looks_twice = lead_s < limits.max_lead_s and has_more
+            first = replace(limits, max_lead_s=lead_s, first_lead_s=None)
+            found.append(Due(*turn, reference, trimmed(probe, start_s), first, is_last=not looks_twice))
+            next_s = math.inf if is_rest else carry.next_s + limits.step_s
+            carry = Alignment(next_s, end_s, (*carry.again, turn) if looks_twice else carry.again)
+    return found, carry
+
+
+def lay(one: Due, unsettled: tuple[Unsettled, ...] = ()) -> tuple[list[Stretch], tuple[Unsettled, ...]]:
+    """Lay over what is due.
+
+    Args:
+        one: What `due` gives, in its order.
+        unsettled: What the last call gave; at the start none.
+
+    Returns:
+        What has become known, in order, and what to carry on.
+    """
+    if one.is_again:
+        if not unsettled or unsettled[0].found.start_s != one.start_s:
+            return [], unsettled
+        first, rest = unsettled[0], unsettled[1:]
+        if first.probe is None or one.passed_over is not None:
+            return [first.found], rest
+        return [_laid(replace(one, probe=first.probe))], rest
+    if one.passed_over is not None:
+        found, probe, is_known = unlaid((one.start_s, one.end_s), one.passed_over), None, one.is_last
+    else:
+        found, probe = _laid(one), one.probe
+        is_known = one.is_last or _is_settled(found, one)
+    if not is_known:
+        return [], (*unsettled, Unsettled(found, probe))
+    # Where this one was found, those before it come later as well, and are not there.
+    return [*(first.found for first in unsettled), found], ()
+
+
+def align(
+    reference: Strip, probe: Strip, limits: ReferenceLimits = ReferenceLimits(), carry: Alignment = Alignment()
+) -> tuple[list[Stretch], Alignment]:
+    """Lay over what has become possible since the last call, at once; limits without `first_lead_s`.
+
+    Args:
+        reference: As far as it has come; from `needed_from_s` on at least.
+        probe: The same.
+        limits: How it is done.
+        carry: What the last call gave; at the start a new one.
+
+    Returns:
+        The new stretches, and what to carry on.
+    """
+    found, carry = due(reference, probe, limits, carry)
+    return [stretch for one in found for stretch in lay(one)[0]], carry
+
+
+def _first_lead_s(limits: ReferenceLimits) -> float:
+    return limits.max_lead_s if limits.first_lead_s is None else min(limits.first_lead_s, limits.max_lead_s)
+
+
+def _has_come(strip: Strip, time_s: float) -> bool:
+    """Whether all that a strip has up to a time is there: a track that lags more than 3 s behind has nothing then."""
+    if strip.ended:
+        return True
+    tracks = [until_s for until_s in (strip.pictures_until_s, strip.sound_until_s) if until_s > 0]
+    return bool(tracks) and ((len(tracks) == 2 and min(tracks) >= time_s) or strip.until_s >= time_s + LAG_S)
+
+
+def _laid(one: Due) -> Stretch:
+    found = laid(one.reference, one.probe, (one.start_s, one.end_s), one.covered_s, one.limits)
+    return replace(found, picture=_later(found.picture, one.shift_s), sound=_later(found.sound, one.shift_s))
+
+
+def _later(placing: Placing, by_s: float) -> Placing:
+    return placing if placing.delay_s is None or not by_s else replace(placing, delay_s=placing.delay_s + by_s)
+
+
+def _is_settled(found: Stretch, one: Due) -> bool:
+    """Whether more of the reference would say no more: what there is to look for was found, or is not beside it."""
+    parts = found.picture, found.sound
+    sought = [part for part in parts if part.state != "unknown" or part.coefficient is not None]
+    delays_s = [part.delay_s - one.shift_s for part in sought if part.delay_s is not None]
+    beside = bool(delays_s) and min(delays_s) >= MOST_SKEW_S - one.limits.max_lead_s
+    return beside or len(delays_s) == len(sought)
