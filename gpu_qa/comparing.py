@@ -35,6 +35,10 @@ _EXAMPLES = """
 """
 
 
+_SHORT_S = 0.5
+"""A copy that is shorter than the reference by this much is told to be, though it may be meant to; ours."""
+
+
 def add_command(app: typer.Typer) -> None:
     """Give the program its command."""
     app.command(name="compare", epilog=_EXAMPLES)(show_compare)
@@ -86,6 +90,15 @@ def show_compare(
     max_lost: Annotated[
         int, typer.Option(metavar="N", min=0, help="Pictures that may be missing.", rich_help_panel="Judging")
     ] = 0,
+    max_short: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="So much of the reference may be missing at the probe's beginning, or at its end.",
+            show_default="any amount: it is told, not judged",
+            rich_help_panel="Judging",
+        ),
+    ] = None,
     max_delay: Annotated[
         float,
         typer.Option(
@@ -119,11 +132,13 @@ def show_compare(
             raise ConfigError(f"{option} {value:g}: must be 0 ms or more")
     if duration is not None and not duration > 0:
         raise ConfigError(f"--duration {duration:g}: must be more than 0 seconds")
+    if max_short is not None and not max_short >= 0:
+        raise ConfigError(f"--max-short {max_short:g}: must be 0 seconds or more")
     if not 0 <= max_delay <= 600:
         raise ConfigError(f"--max-delay {max_delay:g}: must be 0 to 600 seconds")
     if [reference, *probes].count("-") > 1:
         raise ConfigError("standard input can be only one of the inputs")
-    limits = replace(PROFILES[profile], max_lost=max_lost)
+    limits = replace(PROFILES[profile], max_lost=max_lost, max_short_s=max_short)
     if max_advanced is not None:
         limits = replace(limits, max_advanced_ms=max_advanced)
     if max_delayed is not None:
@@ -205,6 +220,8 @@ def _document(result: Compared, limits: SkewLimits) -> dict[str, Any]:
         "problems": problems(result, limits),
         "error": result.error,
         "analyzed_s": result.analyzed_s,
+        "short_start_s": result.short_start_s,
+        "short_end_s": result.short_end_s,
     }
     summary = result.summary
     if summary is None:
@@ -282,7 +299,7 @@ def _rounded(value: float | None, digits: int = 4) -> float | None:
 def _table(results: Sequence[Compared], limits: SkewLimits) -> Table:
     from rich.table import Table
 
-    from gpu_qa.comparison import exit_code, problems
+    from gpu_qa.comparison import exit_code, problems, shortcomings
     from gpu_qa.sinks.phrases import printable
 
     table = Table(box=None, padding=(0, 1))
@@ -304,6 +321,8 @@ def _table(results: Sequence[Compared], limits: SkewLimits) -> Table:
                 words.append(f"not known: {summary.reason}")
         code = exit_code(result, limits)
         style = ("green", "red", "magenta")[code]
+        if limits.max_short_s is None and summary is not None:
+            words = [*(words or ["in sync, same content"]), *shortcomings(result, _SHORT_S)]
         text = "; ".join(words) or "in sync, same content"
         table.add_row(printable(result.probe), *cells, f"[{style}]{_plain(printable(text))}[/]")
     return table

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gpu_qa.features import Measured
     from gpu_qa.sync.reference import Stretch
 
-__all__ = ["PROFILES", "Compared", "Comparison", "Found", "SkewLimits", "exit_code", "problems"]
+__all__ = ["PROFILES", "Compared", "Comparison", "Found", "SkewLimits", "exit_code", "problems", "shortcomings"]
 
 
 MOST_STRETCHES = 20_000
@@ -49,6 +49,9 @@ class SkewLimits:
     """Sound may come so much later (the same)."""
     max_lost: int = 0
     """Pictures of the reference that may be missing, where both have the same rate."""
+    max_short_s: float | None = None
+    """So much of the reference may lie before the probe's beginning, and behind its end; null is any amount: a probe
+    may be a part of it."""
 
 
 PROFILES = {"default": SkewLimits(), "contribution": SkewLimits(15.0, 45.0)}
@@ -77,6 +80,11 @@ class Compared:
     """In order, the newest of them at most."""
     analyzed_s: float
     """How much of the probe was read."""
+    short_start_s: float | None = None
+    """How much of the reference lies before the probe's beginning, seconds; null where that is not known."""
+    short_end_s: float | None = None
+    """How much of the reference, as far as it was read, lies behind the probe's end; null where that is not known: it
+    is live, or was not read to its end."""
     error: str | None = None
     """Why one of both could not be read, or not to its end."""
 
@@ -179,8 +187,32 @@ class Comparison:
             if summary is None and error is None:
                 error = f"less than {self._limits.least_s:g} s in common"
             until_s = round(probe.side.strip.until_s, 3)
-            found.append(Compared(reference.name, probe.name, summary, stretches, until_s, error))
+            begins_s, ends_s = self._short_of(probe, summary)
+            found.append(
+                Compared(
+                    reference.name,
+                    probe.name,
+                    summary,
+                    stretches,
+                    until_s,
+                    short_start_s=begins_s,
+                    short_end_s=ends_s,
+                    error=error,
+                )
+            )
         return tuple(found)
+
+    def _short_of(self, probe: _Input[Probe], summary: Summary | None) -> tuple[float | None, float | None]:
+        """How much of the reference lies before a probe's beginning and behind its end; null is not known."""
+        if summary is None or probe.side.live or self._reference.side.live:
+            return None, None
+        delays = (summary.picture.delay_s, summary.sound.delay_s)
+        delay_s = next((delay_s for delay_s in delays if delay_s is not None), None)
+        if delay_s is None:
+            return None, None
+        is_whole = probe.reader.finished and not self._stopping and self._duration_s is None and probe.error is None
+        behind_s = self._reference.side.strip.until_s - (probe.side.strip.until_s - delay_s)
+        return round(max(0.0, -delay_s), 3), round(max(0.0, behind_s), 3) if is_whole else None
 
     def _input(self, source: str, side: _Side) -> _Input[_Side]:
         settings = self._settings
@@ -260,6 +292,18 @@ def problems(compared: Compared, limits: SkewLimits = SkewLimits()) -> list[str]
             found.append(f"sound up to {-1000 * summary.skew_low_s:.0f} ms late, {limits.max_delayed_ms:g} allowed")
     if summary.lost is not None and summary.lost > limits.max_lost:
         found.append(f"{summary.lost} {'picture is' if summary.lost == 1 else 'pictures are'} missing")
+    if limits.max_short_s is not None:
+        found += shortcomings(compared, limits.max_short_s)
+    return found
+
+
+def shortcomings(compared: Compared, least_s: float) -> list[str]:
+    """Where the probe holds less than the reference does, by more than this; a line each."""
+    found = []
+    if compared.short_start_s is not None and compared.short_start_s > least_s:
+        found.append(f"begins {compared.short_start_s:.1f} s after the reference does")
+    if compared.short_end_s is not None and compared.short_end_s > least_s:
+        found.append(f"ends {compared.short_end_s:.1f} s before the reference does")
     return found
 
 

@@ -149,6 +149,24 @@ def test_pictures_that_are_missing_are_counted(folder: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_a_part_is_told_to_be_one_and_judged_where_that_is_wanted(folder: Path) -> None:
+    make_clip(folder / "part.mp4", seconds=7.0, size=SIZE, picture=picture_of(1, -3.0, 25), sound=sound_of(1, -3.0))
+    code, documents, text = compared(folder, "part.mp4", "reference.mp4", "--format", "json")
+    assert code == 0, text
+    part, whole = documents
+    assert (part["short_start_s"], part["short_end_s"]) == (pytest.approx(3.0, abs=0.01), pytest.approx(4.0, abs=0.1))
+    assert (whole["short_start_s"], whole["short_end_s"]) == (pytest.approx(0, abs=0.01), pytest.approx(0, abs=0.05))
+    code, _, text = compared(folder, "part.mp4")
+    assert code == 0
+    assert "same content; begins 3.0 s after" in " ".join(text.split())
+    code, (document,), text = compared(folder, "part.mp4", "--max-short", "3.5", "--format", "json")
+    assert code == 1, text
+    assert document["problems"] == ["ends 4.0 s before the reference does"]
+    code, (document,), text = compared(folder, "reference.mp4", "--duration", "8", "--format", "json")
+    assert document["short_end_s"] is None, text
+
+
+@pytest.mark.timeout(300)
 def test_each_stretch_is_a_line_at_once(folder: Path) -> None:
     code, documents, text = compared(folder, "late.mp4", "--format", "jsonl")
     assert code == 1, text
