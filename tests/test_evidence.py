@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpu_qa.sync.evidence import LAGS_S, SURE, Evidence, answer_of, gathered
+from gpu_qa.series import SYNC_SURE
+from gpu_qa.sync.evidence import LAGS_S, STEP_LEAST_S, Evidence, answer_of, gathered
 from gpu_qa_kernels.sync_net import LAGS
 
 
@@ -28,7 +29,7 @@ def heard(evidence: Evidence | None, at_s: float, count: int, height: float = 2.
 def test_the_answer_lies_between_lags(at_s: float) -> None:
     answer = answer_of(Evidence(peak(at_s, 9.0), 8.0))
     assert answer.offset_s == pytest.approx(at_s, abs=0.004)
-    assert answer.confidence > SURE
+    assert answer.confidence > SYNC_SURE
 
 
 def test_a_lead_counts_less_where_more_material_was_needed_for_it() -> None:
@@ -56,13 +57,13 @@ def test_a_step_is_followed_within_a_minute_however_long_it_was_steady(to_s: flo
     before = heard(None, 0.02, count)[-1]
     course = heard(before, to_s, 30, first=count)
     told = next(number for number, one in enumerate(course) if np.isfinite(one.since_s))
-    assert seconds_before - 16.0 <= course[told].since_s <= seconds_before + 2.0
+    assert seconds_before - STEP_LEAST_S <= course[told].since_s <= seconds_before + 2.0
     assert all(np.isnan(one.before_s) for one in course[:told])
     for one in course[told:]:
         answer = answer_of(one)
         assert one.before_s == pytest.approx(0.02, abs=0.02)
         assert answer.offset_s == pytest.approx(to_s, abs=0.02)
-        assert answer.confidence >= SURE
+        assert answer.confidence >= SYNC_SURE
 
 
 def test_a_step_back_is_one_too() -> None:
@@ -80,7 +81,7 @@ def test_what_speaks_for_nothing_or_for_too_short_a_while_is_no_step() -> None:
 
 def test_before_anything_was_sure_nothing_can_step() -> None:
     vague = heard(None, -0.4, 30, 0.05)[-1]
-    assert answer_of(vague).confidence < SURE
+    assert answer_of(vague).confidence < SYNC_SURE
     assert all(np.isnan(one.since_s) for one in heard(vague, 0.3, 30, first=30))
 
 

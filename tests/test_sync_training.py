@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 
 from gpu_qa.errors import ConfigError, GpuQaError
-from gpu_qa.sync.content import own_weights
+from gpu_qa.sync.content import own_weights, shipped_weights
 from gpu_qa.sync_training.batch import random_batch
 from gpu_qa.sync_training.fit import fit
 from gpu_qa.sync_training.mouth import STEPS_PER_S, mouth_track
 from gpu_qa.sync_training.scene import impact_scene, talking_scene
+from gpu_qa.sync_training.scores import trained_lag_scores
 from gpu_qa.sync_training.speech import Speech, pseudo_words, speak
 from gpu_qa.sync_training.take import Take, footage_takes, rendered_take
-from gpu_qa_kernels.sync_net import AUDIO_MARGIN, BANDS, CHANNELS, SHAPES
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, BANDS, CHANNELS, SHAPES, lag_scores
 from tests.clips import cached_clip
 
 if TYPE_CHECKING:
@@ -78,6 +80,16 @@ def test_a_talker_is_rendered() -> None:
     assert scene.motion.shape[1:] == (CHANNELS, 24, 42)
     assert scene.samples.std() > 0
     assert pseudo_words(np.random.default_rng(0), 5).count(" ") == 4
+
+
+def test_scores_in_training_are_those_of_the_program() -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.normal(0, 0.5, (2, 30, 24, 42, CHANNELS)).astype(np.float32)
+    sound = rng.normal(-5, 1, (2, 4 * 30 + 2 * AUDIO_MARGIN, BANDS)).astype(np.float32)
+    weights = shipped_weights()[0]
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+    got = trained_lag_scores(torch, torch.from_numpy(picture), torch.from_numpy(sound), tensors).numpy()
+    np.testing.assert_allclose(got, lag_scores(np, picture, sound, weights), atol=2e-3)
 
 
 def test_batches_hold_what_the_net_takes(take: Take) -> None:

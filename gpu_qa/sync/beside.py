@@ -90,7 +90,9 @@ class Beside(Generic[_Job, _Answer]):
     def add(self, job: _Job) -> None:
         """Have a job done."""
         if not self._threaded:
-            self._answers.append(self._work(job))
+            # As in a thread: products of matrices differ in their last bits by how many threads make them.
+            with _ONE_THREAD_EACH:
+                self._answers.append(self._work(job))
             return
         with self._changed:
             self._waiting.append(job)

@@ -15,21 +15,25 @@ HALF_LIFE_S = 60.0
 """Evidence of so much material ago counts half: an offset that changes slowly is followed."""
 APART_S = 0.12
 """A rival answer is farther away than this, and so is one that the offset has stepped to."""
-RISE_SHARE = 0.5
+RISE_SHARE = 1.0
 """Share of the peak's rise above the mean of all lags farther away that counts beside its lead over the best of them:
-of 0 to 1.5 what answers most at the same rate of answers to other sound (docs/detectors/av_offset.md)."""
-CONFIDENCE = (3.6, -3.78)
-"""Slope and offset of the logistic to confidence from lead and rise, log probability, over the square root of the
-seconds that they rest on: by chance alone they grow as that root."""
+of 0.25 to 1 what answers most at the same rate of answers to other sound (docs/detectors/av_offset.md)."""
+GROWTH = 0.35
+"""Power of the seconds by which lead and rise are divided. By chance alone they grow as the root of what they rest on;
+but on little material, of one speaker, chance is wilder than on much: of 0 to 0.5 what keeps answers to other sound
+about as rare after 8 s as after 60 s (docs/detectors/av_offset.md)."""
+CONFIDENCE = (2.1, -5.36)
+"""Slope and offset of the logistic to confidence from lead and rise, log probability, over the seconds that they rest
+on to the power of `GROWTH`."""
 LEAST_S = 8.0
 """With less material than this confidence is less in proportion: one window may be as sure of what is wrong."""
 ZERO_S = 0.0
 """What the net tells of material in sync."""
-SURE = 0.9
-"""An answer of this confidence is given."""
-STEP_LEAST_S, STEP_MOST_S = 20.0, 60.0
-"""So much material must, and may, speak for a step by itself: with 16 s more than twice as many were told where speech
-gave way to other sound (docs/detectors/av_offset.md)."""
+STEP_LEAST_S, STEP_MOST_S = 28.0, 60.0
+"""So much material must, and may, speak for a step by itself."""
+STEP_SURE = 0.98
+"""So sure must be what speaks for a step, and what came before it. Many places are tried for a step: with 20 s and 0.9
+every eighth change from speech to other sound was taken for one, with these 1 in 120 (docs/detectors/av_offset.md)."""
 
 
 class Recent(NamedTuple):
@@ -97,12 +101,12 @@ def _stepped(evidence: Evidence) -> Evidence:
     likely = since.max(1) + until.max(1)
     for last in sorted(np.flatnonzero(may).tolist(), key=lambda one: -float(likely[one])):
         now = answer_of(Evidence(since[last], float(counted_s[last])))
-        if now.confidence < SURE:
+        if now.confidence < STEP_SURE:
             continue
         # What it said then, when it had not faded.
         faded = 0.5 ** (material_s[last] / HALF_LIFE_S)
         before = answer_of(Evidence(until[last] / faded, float(older_s[last] / faded)))
-        if before.confidence >= SURE and abs(now.offset_s - before.offset_s) > APART_S:
+        if before.confidence >= STEP_SURE and abs(now.offset_s - before.offset_s) > APART_S:
             kept = evidence.recent[len(evidence.recent) - 1 - last :]
             return Evidence(since[last], float(counted_s[last]), kept, before.offset_s, kept[0].start_s)
     return evidence
@@ -114,7 +118,7 @@ def answer_of(evidence: Evidence) -> Answer:
     top = int(np.argmax(lags))
     far = np.abs(LAGS_S - LAGS_S[top]) > APART_S
     lead, rise = float(lags[top] - lags[far].max()), float(lags[top] - lags[far].mean())
-    score = (lead + RISE_SHARE * rise) / float(np.sqrt(evidence.length_s))
+    score = (lead + RISE_SHARE * rise) / evidence.length_s**GROWTH
     offset_s = float(LAGS_S[top])
     if 0 < top < LAGS - 1:
         before, here, after = lags[top - 1 : top + 2]

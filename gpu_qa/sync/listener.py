@@ -33,10 +33,9 @@ class Listener:
 
     def __init__(self, weights: Weights, *, threaded: bool = True) -> None:
         self._weights = weights
-        self._threaded = threaded
         self._carry = ContentCarry()
         self._evidence: Evidence | None = None
-        self._beside = Beside(self._heard_job, "gpu-qa sync")
+        self._beside = Beside(self._heard_job, "gpu-qa sync", threaded=threaded)
 
     def take(
         self, video: Sequence[VideoSeries] = (), audio: Sequence[AudioSeries] = (), *, finished: bool = False
@@ -48,8 +47,6 @@ class Listener:
             audio: Series with `speech`.
             finished: Nothing follows: all answers.
         """
-        if not self._threaded:
-            return self._listened(video, audio, finished=finished)
         if video or audio or finished:
             self._beside.add(([seen(one) for one in video], audio, finished))
             self._beside.wait(_MOST)

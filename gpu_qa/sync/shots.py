@@ -15,9 +15,9 @@ from gpu_qa_kernels.sync_net import FRAMES_PER_S
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
 
-LONGEST = 50
-"""Steps of the grid in a window: 2 s, as long as those that the net is trained on. With 4 s a third of the talkers that
-this finds were missed (docs/detectors/av_offset.md)."""
+LONGEST = 75
+"""Steps of the grid in a window: 3 s, about the longest that the net is trained on. Of 2, 3 and 4 s what answers
+most of those who talk (docs/detectors/av_offset.md)."""
 SHORTEST = 20
 """A shorter shot says too little."""
 _CUT_CODES = 12.0

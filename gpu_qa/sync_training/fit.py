@@ -8,7 +8,8 @@ import numpy as np
 
 from gpu_qa.errors import GpuQaError
 from gpu_qa.sync_training.batch import LENGTHS, random_batch
-from gpu_qa_kernels.sync_net import LAG_S, LAGS, SHAPES, lag_scores
+from gpu_qa.sync_training.scores import trained_lag_scores
+from gpu_qa_kernels.sync_net import LAG_S, LAGS, SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +53,7 @@ def fit(
         batch = random_batch(takes, rng, BATCH)
         lag_s = torch.from_numpy(batch.lag_s)
         wanted = torch.softmax(-0.5 * ((lags_s - lag_s[:, None]) / WIDTH_S) ** 2, 1)
-        told = lag_scores(torch, torch.from_numpy(batch.picture), torch.from_numpy(batch.sound), weights)
+        told = trained_lag_scores(torch, torch.from_numpy(batch.picture), torch.from_numpy(batch.sound), weights)
         loss = -(wanted * told).sum(1).mean()
         optimizer.zero_grad()
         loss.backward()
