@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gpu_qa.series import SYNC_SURE
-from gpu_qa.sync.evidence import LAGS_S, STEP_LEAST_S, Evidence, answer_of, gathered
+from gpu_qa.sync.evidence import LAGS_S, Evidence, answer_of, gathered
 from gpu_qa_kernels.sync_net import LAGS
 
 
@@ -57,7 +57,7 @@ def test_a_step_is_followed_within_a_minute_however_long_it_was_steady(to_s: flo
     before = heard(None, 0.02, count)[-1]
     course = heard(before, to_s, 30, first=count)
     told = next(number for number, one in enumerate(course) if np.isfinite(one.since_s))
-    assert seconds_before - STEP_LEAST_S <= course[told].since_s <= seconds_before + 2.0
+    assert course[told].since_s == pytest.approx(seconds_before, abs=2.0)
     assert all(np.isnan(one.before_s) for one in course[:told])
     for one in course[told:]:
         answer = answer_of(one)

@@ -86,7 +86,8 @@ def gathered(evidence: Evidence | None, fresh: np.ndarray, start_s: float, lengt
 def _stepped(evidence: Evidence) -> Evidence:
     """What came since a step, where it and what is older are each sure, of offsets that are far apart.
 
-    Of several places the step lies where the two parts together are likeliest, each by an offset of its own.
+    Of several such parts that one which makes both together likeliest, each by an offset of its own. The step lies where
+    that is so among all parts, however short.
     """
     newest_first = evidence.recent[::-1]
     lengths = np.array([window.length_s for window in newest_first])
@@ -108,7 +109,8 @@ def _stepped(evidence: Evidence) -> Evidence:
         before = answer_of(Evidence(until[last] / faded, float(older_s[last] / faded)))
         if before.confidence >= STEP_SURE and abs(now.offset_s - before.offset_s) > APART_S:
             kept = evidence.recent[len(evidence.recent) - 1 - last :]
-            return Evidence(since[last], float(counted_s[last]), kept, before.offset_s, kept[0].start_s)
+            since_s = newest_first[int(likely.argmax())].start_s
+            return Evidence(since[last], float(counted_s[last]), kept, before.offset_s, since_s)
     return evidence
 
 
