@@ -86,8 +86,8 @@ def gathered(evidence: Evidence | None, fresh: np.ndarray, start_s: float, lengt
 def _stepped(evidence: Evidence) -> Evidence:
     """What came since a step, where it and what is older are each sure, of offsets that are far apart.
 
-    Of several such parts that one which makes both together likeliest, each by an offset of its own. The step lies where
-    that is so among all parts, however short.
+    Of several such parts that one which makes both together likeliest, each by an offset of its own. The step lies
+    where that is so among all parts, however short.
     """
     newest_first = evidence.recent[::-1]
     lengths = np.array([window.length_s for window in newest_first])
