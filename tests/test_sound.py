@@ -127,3 +127,11 @@ def test_without_spectra_none_are_measured() -> None:
     assert measured.heard.audio
     assert not measured.heard.spectrum
     assert all(not rest.spectrum for rest in host.rest(ended=True))
+
+
+def test_the_bands_of_speech_are_measured_of_the_first_track_alone() -> None:
+    host = HostSound(speech=True)
+    for track, has_speech in ((TRACK, True), (dataclasses.replace(TRACK, index=2), False)):
+        heard = host.measure(samples(noise(2.0), 0, track=track)).heard.audio
+        assert heard
+        assert all((one.speech is not None) == has_speech for one in heard)

@@ -56,7 +56,8 @@ class HostSound:
 
     Args:
         spectra: Whether spectra are wanted.
-        speech: Whether the bands that speech moves in are wanted.
+        speech: Whether the bands that speech moves in are wanted, of the first track that comes: no other one is listened
+            to.
     """
 
     def __init__(self, *, spectra: bool = True, speech: bool = False) -> None:
@@ -68,7 +69,7 @@ class HostSound:
         track = self._tracks.get(sound.track.index)
         if track is None:
             track = self._tracks[sound.track.index] = _TrackSound(
-                sound.track.index, spectra=self._with_spectra, speech=self._with_speech
+                sound.track.index, spectra=self._with_spectra, speech=self._with_speech and not self._tracks
             )
         return track.measure(sound)
 

@@ -51,7 +51,7 @@ class ContentCarry:
     """Wait for their sound."""
     rows: RowCarry = field(default_factory=RowCarry)
     track: int | None = None
-    """The audio track that is listened to: the first that comes."""
+    """The audio track that is listened to: the first with `speech`."""
     seen: int = 0
     """Step of the grid up to which pictures have come."""
 
@@ -117,7 +117,7 @@ def content_windows(
     Args:
         carry: From the call before; `ContentCarry()` at a stream's start.
         video: Series with `motion`.
-        audio: Series with `speech`, of any track.
+        audio: Series of any track; the first with `speech` is listened to.
         finished: Nothing follows.
     """
     shots, rows, waiting, track, seen = carry.shots, carry.rows, list(carry.windows), carry.track, carry.seen
@@ -126,7 +126,8 @@ def content_windows(
         waiting += fresh
         seen = int(pictures.end_s[-1] * FRAMES_PER_S)
     for sound in audio:
-        track = sound.track if track is None else track
+        if track is None and sound.speech is not None:
+            track = sound.track
         if sound.track == track:
             rows = add_rows(sound, rows)
     if finished:
