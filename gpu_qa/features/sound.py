@@ -56,7 +56,7 @@ class HostSound:
 
     Args:
         spectra: Whether spectra are wanted.
-        speech: Whether the bands that speech moves in are wanted, of the first track that comes: no other one is listened
+        speech: Whether the bands that speech moves in are wanted, of the first track that comes: no other is listened
             to.
     """
 
