@@ -147,6 +147,7 @@ def made(folders: Sequence[Path], count: int, seed: int, work: Path) -> Iterator
     work.mkdir(parents=True, exist_ok=True)
     before: str | None = None
     for number, pieces in enumerate(programmes(clips(folders), count, chance)):
+        own: str | None = None
         for way in WAYS:
             fps, rate = (30000 / 1001, "30000/1001") if way == "rate_2997_25" else (25.0, "25")
             delay_s = round(chance.uniform(0, 20) * fps) / fps
@@ -156,9 +157,11 @@ def made(folders: Sequence[Path], count: int, seed: int, work: Path) -> Iterator
             if not reference(pieces, rate, source) or not copy(source, way, delay_s, skew_s, out):
                 continue
             yield Copy(str(source), str(out), way, delay_s, skew_s, same=True)
-            if before is not None and Path(before).exists():
+            if before is not None:
                 yield Copy(before, str(out), f"wrong_{way}", delay_s, skew_s, same=False)
-        before = str(work / f"{seed}-{number}-25.mp4")
+            # A programme of which no copy can be made is none to compare with either.
+            own = str(work / f"{seed}-{number}-25.mp4")
+        before = own or before
 
 
 @dataclass(frozen=True, slots=True)
