@@ -6,20 +6,18 @@ white; the beep is a short burst of a sine. Flashes come at uneven distances, so
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 
-from gpu_qa.errors import ConfigError, OutputError
+from gpu_qa.errors import ConfigError
 from gpu_qa.inject.picture import Picture, PictureForm
 from gpu_qa.inject.reader import ClipFacts, Sound
 from gpu_qa.inject.sound import SoundForm
-from gpu_qa.inject.writer import CONTAINERS, ClipWriter, Coding
+from gpu_qa.inject.writer import ClipWriter, Coding, container_of, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,9 +133,7 @@ def write_sync_clip(
         ConfigError: The suffix is none of those.
         OutputError: The file cannot be written.
     """
-    container = CONTAINERS.get(out.suffix.lower())
-    if container is None:
-        raise ConfigError(f"{out}: the suffix must be one of {', '.join(CONTAINERS)}")
+    container = container_of(out)
     if coding is None:
         lossless = container == "matroska"
         coding = Coding(video_codec="ffv1", audio_codec="flac") if lossless else Coding()
@@ -152,17 +148,8 @@ def write_sync_clip(
         sample_aspect_ratio=Fraction(1),
         color=(1, 1, 1, 1),
     )
-    part = out.with_name(f".{out.name}.part")
-    try:
+    with written_whole(out) as part:
         _write(ClipWriter(part, container, facts, coding, planted=lambda *_: None), clip, form, on_progress)
-        part.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from None
-    except av.FFmpegError as error:
-        raise OutputError(f"{out}: cannot be written: {error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _write(writer: ClipWriter, clip: SyncClip, form: PictureForm, on_progress: Callable[[float], None] | None) -> None:

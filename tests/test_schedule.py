@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_qa.sync.reference import ReferenceLimits, Stretch
-from gpu_qa.sync.schedule import Alignment, Unsettled, align, due, lay, needed_from_s
+from gpu_qa.sync.schedule import Alignment, Unsettled, due, lay, needed_from_s
 from gpu_qa.sync.strip import Strip, extended, trimmed
 from tests.strips import Programme
 
@@ -109,7 +109,8 @@ def test_a_reference_that_ended_is_not_waited_for() -> None:
 
 def test_at_once_is_the_same_as_one_by_one() -> None:
     reference, probe = REFERENCE.strip(26.0, ended=True), Programme(later_s=3.0).strip(26.0, ended=True)
-    found, carry = align(reference, probe, LIMITS)
+    ready, carry = due(reference, probe, LIMITS)
     assert carry.done
+    found = [stretch for one in ready for stretch in lay(one)[0]]
     assert found == laid_piecewise(Programme(later_s=3.0), LIMITS, [], [], [])
     assert [one.skew_s for one in found[1:]] == pytest.approx([0.0] * (len(found) - 1), abs=0.002)

@@ -8,17 +8,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import av
-
 from gpu_qa import __version__
-from gpu_qa.errors import ConfigError, OutputError
+from gpu_qa.errors import ConfigError
 from gpu_qa.inject.coded import SLICED
 from gpu_qa.inject.picture import Picture
 from gpu_qa.inject.reader import ClipReader, Sound
 from gpu_qa.inject.sound import SoundLevel
 from gpu_qa.inject.transport import first_time, rewrite
 from gpu_qa.inject.truth import SCHEMA, PlantedFault, Truth
-from gpu_qa.inject.writer import CONTAINERS, ClipWriter, Coding, pixel_formats
+from gpu_qa.inject.writer import ClipWriter, Coding, container_of, pixel_formats, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,9 +98,7 @@ def inject(
         OutputError: The new clip cannot be written.
     """
     clip, out = Path(clip), Path(out)
-    container = CONTAINERS.get(out.suffix.lower())
-    if container is None:
-        raise ConfigError(f"{out}: the suffix must be one of {', '.join(CONTAINERS)}")
+    container = container_of(out)
     if out.exists() and clip.exists() and out.samefile(clip):
         raise ConfigError(f"{out}: is the clip itself")
     for planting in plantings:
@@ -112,19 +108,12 @@ def inject(
         clip, pixel_formats(settings.coding.video_codec), seconds=settings.seconds, height=settings.height
     )
     _check(reader, plantings, clip, settings.coding.video_codec)
-    part = out.with_name(f".{out.name}.part")
-    try:
-        truth = _Run(reader, clip, out, part, container, plantings, settings, on_progress).run()
-        part.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from None
-    except av.FFmpegError as error:
-        raise OutputError(f"{out}: cannot be written: {error}") from None
-    finally:
-        for left in (part, part.with_name(f"{part.name}.rewritten")):
+    with written_whole(out) as part:
+        try:
+            return _Run(reader, clip, out, part, container, plantings, settings, on_progress).run()
+        finally:
             with contextlib.suppress(OSError):
-                left.unlink(missing_ok=True)
-    return truth
+                part.with_name(f"{part.name}.rewritten").unlink(missing_ok=True)
 
 
 def _check(reader: ClipReader, plantings: Sequence[Planting], clip: Path, codec: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,7 @@ from av.video.frame import PictureType
 from gpu_qa.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gpu_qa.inject.fault import PacketFault, Planting
@@ -52,6 +53,38 @@ _MUXERS = {"mpegts": {"output_ts_offset": "100"}}
 """Broadcast time stamps do not begin near zero either, where a jump back would wrap around."""
 _LAMBDA = 118
 """FF_QP2LAMBDA."""
+
+
+def container_of(out: Path) -> str:
+    """The container that a new clip's suffix names.
+
+    Raises:
+        ConfigError: It names none.
+    """
+    container = CONTAINERS.get(out.suffix.lower())
+    if container is None:
+        raise ConfigError(f"{out}: the suffix must be one of {', '.join(CONTAINERS)}")
+    return container
+
+
+@contextlib.contextmanager
+def written_whole(out: Path) -> Iterator[Path]:
+    """Where to write a new clip: a file beside `out`, which takes its name once all of it is there, or goes.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    part = out.with_name(f".{out.name}.part")
+    try:
+        yield part
+        part.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from None
+    except av.FFmpegError as error:
+        raise OutputError(f"{out}: cannot be written: {error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

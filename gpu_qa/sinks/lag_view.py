@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpu_qa.series import SYNC_SURE
+
 if TYPE_CHECKING:
     from gpu_qa.series import LagEvidence
 
 WIDTH, HEIGHT = 720, 150
 """Of the drawing without its labels, in its own units."""
-SURE = 0.9
-"""From this confidence on the answer is given (`AvOffsetLimits`)."""
 
 
 def lag_view(lags: LagEvidence) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def lag_view(lags: LagEvidence) -> dict[str, Any]:
 
     heights = (high - lags.evidence) / max(high - low, 1e-9) * HEIGHT
     answer_ms = float(np.clip(lags.offset_s * 1000, first, last))
-    is_sure = lags.confidence >= SURE
+    is_sure = lags.confidence >= SYNC_SURE
     side = "early" if answer_ms > 0 else "late"
     text = f"{abs(answer_ms):.0f} ms {side}" if round(answer_ms) else "in sync"
     at = across(answer_ms)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.series import SYNC_STALE_S, SYNC_SURE, SYNC_WAYS, Curve
+from gpu_qa.series import SYNC_SIGNAL, SYNC_STALE_S, SYNC_SURE, SYNC_WAYS, Curve
 from gpu_qa.sinks.curves import Bins
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from gpu_qa.series import LagEvidence, SyncSeries
 
-SIGNAL = 3
-"""Pairs by marker that make a signal: content says nothing of flashes and beeps, as in `sync.precedence`."""
 SURE_DRIFT_PPM = 20.0
 """A drift against the reference that is less certain is not told as the stream's, standard deviation: of half a
 minute of a copy of the same rate it is 7, of another rate hundreds; ours."""
@@ -63,7 +61,7 @@ class SyncRecorder:
     def is_marker(self, at_s: float) -> bool:
         """Whether a marker signal is there, or was there shortly before, seconds on the stream's clock."""
         marker = self._last.get("marker")
-        return marker is not None and marker["answers"] >= SIGNAL and at_s <= marker["until_s"] + SYNC_STALE_S
+        return marker is not None and marker["answers"] >= SYNC_SIGNAL and at_s <= marker["until_s"] + SYNC_STALE_S
 
     def curves(self) -> tuple[Curve, ...]:
         """`av_offset`: sure answers, from one standard deviation below to one above; none where there are none."""

@@ -94,12 +94,7 @@ def place(probe: Pictures, reference: Pictures, found: PictureFit) -> Place | No
     if inside.sum() < LEAST_TELLING:
         return None
     expected = np.searchsorted(theirs_s, expected_s[inside])
-    expected = np.clip(expected, REACH, len(reference) - 1 - REACH)
-    first, last = int(expected[0]) - REACH, int(expected[-1]) + REACH + 1
-    ours = cells(probe.luma[inside], found.probe_area)[:, found.kept]
-    theirs = cells(reference.luma[first:last], found.reference_area)[:, found.kept]
-    ours, theirs = _alike(ours, theirs, expected - first)
-    candidates = expected[:, None] - first + np.arange(-REACH, REACH + 1)
+    first, candidates, ours, theirs = _tried(probe, reference, found, inside, expected)
     apart = ((ours[:, None] - theirs[candidates]) ** 2).sum(axis=2)
     noise = np.median(apart.min(axis=1)) + 1e-9
     nearest = apart.argmin(axis=1)
@@ -138,12 +133,7 @@ def match(probe: Pictures, reference: Pictures, found: PictureFit) -> Match | No
     if len(at_s) < 2 * REACH:
         return None
     expected = np.searchsorted(reference.pts_s, at_s - delay_s - theirs_s / 2)
-    expected = np.clip(expected, REACH, len(reference) - 1 - REACH)
-    first, last = int(expected[0]) - REACH, int(expected[-1]) + REACH + 1
-    ours = cells(probe.luma[inside], found.probe_area)[:, found.kept]
-    theirs = cells(reference.luma[first:last], found.reference_area)[:, found.kept]
-    ours, theirs = _alike(ours, theirs, expected - first)
-    candidates = expected[:, None] - first + np.arange(-REACH, REACH + 1)
+    first, candidates, ours, theirs = _tried(probe, reference, found, inside, expected)
     apart = ((ours[:, None] - theirs[candidates]) ** 2).sum(axis=2)
     noise = np.median(apart.min(axis=1)) / ours.shape[1] + 1e-9
     chosen = _course(apart / noise, candidates)
@@ -167,6 +157,30 @@ def match(probe: Pictures, reference: Pictures, found: PictureFit) -> Match | No
         tuple(map(float, lost)),
         tuple(repeated),
     )
+
+
+def _tried(
+    probe: Pictures, reference: Pictures, found: PictureFit, inside: np.ndarray, expected: np.ndarray
+) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+    """The pictures that are compared.
+
+    Args:
+        probe: The stretch.
+        reference: All that it may stand in.
+        found: Where it stands.
+        inside: bool [T]: pictures of the probe that are placed, N of them.
+        expected: int64 [N]: the picture of the reference that each is expected to be.
+
+    Returns:
+        The first picture of the reference that any is compared with; the pictures from there on that each is compared
+        with, int64 [N, 2 `REACH` + 1]; and the cells of both sides.
+    """
+    expected = np.clip(expected, REACH, len(reference) - 1 - REACH)
+    first, last = int(expected[0]) - REACH, int(expected[-1]) + REACH + 1
+    ours = cells(probe.luma[inside], found.probe_area)[:, found.kept]
+    theirs = cells(reference.luma[first:last], found.reference_area)[:, found.kept]
+    ours, theirs = _alike(ours, theirs, expected - first)
+    return first, expected[:, None] - first + np.arange(-REACH, REACH + 1), ours, theirs
 
 
 def _uneven(lost: list[float], repeated: list[float]) -> tuple[list[float], list[float]]:

@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.series import SYNC_STALE_S, SYNC_SURE, SYNC_WAYS
+from gpu_qa.series import SYNC_SIGNAL, SYNC_STALE_S, SYNC_SURE, SYNC_WAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import SyncSeries
 
-__all__ = ["SIGNAL", "Precedence", "counting"]
-
-SIGNAL = 3
-"""Pairs by marker that make a signal."""
+__all__ = ["Precedence", "counting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +71,14 @@ def counting(
     last = dict(sure_s)
     sure_s = [(way, at_s) for way, at_s in sure_s if at_s == last[way] or at_s > newest_s - SYNC_STALE_S]
     oldest_s = max(pairs_s, default=0.0) - SYNC_STALE_S
-    pairs_s = [at_s for at_s in pairs_s if at_s > oldest_s or at_s in pairs_s[-SIGNAL:]]
+    pairs_s = [at_s for at_s in pairs_s if at_s > oldest_s or at_s in pairs_s[-SYNC_SIGNAL:]]
     return told, counted, Precedence(kept, tuple(sure_s), tuple(pairs_s))
 
 
 def _is_signal(pairs_s: Sequence[float], at_s: float) -> bool:
     """Whether markers are there, or were there shortly before."""
     before = [pair_s for pair_s in pairs_s if pair_s <= at_s]
-    return len(before) >= SIGNAL and before[-1] >= at_s - SYNC_STALE_S
+    return len(before) >= SYNC_SIGNAL and before[-1] >= at_s - SYNC_STALE_S
 
 
 def _end_s(answer: SyncSeries) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gpu_qa.sync.reference import Placing, Stretch
     from gpu_qa.sync.strip import Strip
 
-__all__ = ["Alignment", "Due", "Unsettled", "align", "due", "lay", "needed_from_s", "next_turn_s"]
+__all__ = ["Alignment", "Due", "Unsettled", "due", "lay", "needed_from_s", "next_turn_s"]
 
 LAG_S = 3.0
 """A track that lags so much behind the other has nothing then."""
@@ -167,24 +167,6 @@ def lay(one: Due, unsettled: tuple[Unsettled, ...] = ()) -> tuple[list[Stretch],
         return [], (*unsettled, Unsettled(found, probe))
     # Where this one was found, those before it come later as well, and are not there.
     return [*(first.found for first in unsettled), found], ()
-
-
-def align(
-    reference: Strip, probe: Strip, limits: ReferenceLimits = ReferenceLimits(), carry: Alignment = Alignment()
-) -> tuple[list[Stretch], Alignment]:
-    """Lay over what has become possible since the last call, at once; limits without `first_lead_s`.
-
-    Args:
-        reference: As far as it has come; from `needed_from_s` on at least.
-        probe: The same.
-        limits: How it is done.
-        carry: What the last call gave; at the start a new one.
-
-    Returns:
-        The new stretches, and what to carry on.
-    """
-    found, carry = due(reference, probe, limits, carry)
-    return [stretch for one in found for stretch in lay(one)[0]], carry
 
 
 def _first_lead_s(limits: ReferenceLimits) -> float:
