@@ -89,7 +89,7 @@ def test_scores_in_training_are_those_of_the_program() -> None:
     weights = shipped_weights()[0]
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
     got = trained_lag_scores(torch, torch.from_numpy(picture), torch.from_numpy(sound), tensors).numpy()
-    np.testing.assert_allclose(got, lag_scores(np, picture, sound, weights), atol=2e-3)
+    np.testing.assert_allclose(got, lag_scores(np, picture, sound, weights), atol=1e-4)
 
 
 def test_batches_hold_what_the_net_takes(take: Take) -> None:
