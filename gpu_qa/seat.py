@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpu_qa.errors import GpuQaError
 from gpu_qa.stream import Reading
@@ -79,6 +79,8 @@ class Seat:
                     on_card = measured[id(delivery)]
                     if isinstance(on_card, Exception):
                         raise on_card
+                    memory: Any = delivery.frames[0].luma.data
+                    stream.lies_on(memory.device)
                     pictures = (*pictures, *on_card)
                 yield from stream.take(pictures, delivery.sounds, delivery.notes)
                 if stream.satisfied:

@@ -204,6 +204,11 @@ class StreamAnalysis:
             self._lent.name, self._lent.live = self.name, facts.live
         self._started_s = time.monotonic()
 
+    def lies_on(self, device: Any) -> None:
+        """Its pictures lie on a card, a torch device."""
+        if self._sync is not None:
+            self._sync.lies_on(device)
+
     def take(
         self,
         pictures: Sequence[MeasuredPicture | SkippedFrame],

@@ -40,6 +40,7 @@ class StreamSync:
         chosen = settings.detectors.get("av_offset")
         own = chosen.limits.weights if chosen is not None else None
         self._listener = Listener(shipped_weights() if own is None else own_weights(own))
+        self._device: Any = None
         self._marker: MarkerCarry | None = None
         self._timestamps: TimestampCarry | None = None
         self._recorder = SyncRecorder()
@@ -51,6 +52,14 @@ class StreamSync:
         """The input is open."""
         if self._follower is not None:
             self._follower.begin(live=live)
+
+    def lies_on(self, device: Any) -> None:
+        """Its pictures lie on a card, a torch device: what is seen and heard is compared there."""
+        if device != self._device:
+            from gpu_qa.sync.together import card_scores
+
+            self._device = device
+            self._listener.use(card_scores(device))
 
     @property
     def has_reference(self) -> bool:

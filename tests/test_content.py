@@ -15,9 +15,11 @@ from gpu_qa.sync.content import (
     Heard,
     content_windows,
     own_weights,
+    scorable,
     shipped_weights,
     told,
     window_evidence,
+    window_scores,
 )
 from gpu_qa.sync.evidence import Evidence, answer_of, gathered
 from gpu_qa.sync.listener import Listener
@@ -46,11 +48,18 @@ def impacts(number: int, lag_s: float) -> Heard:
     return Heard(Window(50, packed(take.motion[50:100].astype(np.float32))), rows, track=1)
 
 
+def evidence_of(heard: Heard) -> np.ndarray | None:
+    sound = scorable(heard)
+    if sound is None:
+        return None
+    return window_evidence(window_scores(heard.window.motion[None], sound[None], shipped_weights())[0])
+
+
 @pytest.mark.parametrize("lag_s", [-0.4, 0.0, 0.25])
 def test_the_offset_of_impacts_is_found(lag_s: float) -> None:
     evidence = None
     for number in range(12):
-        fresh = window_evidence(impacts(number, lag_s), shipped_weights())
+        fresh = evidence_of(impacts(number, lag_s))
         assert fresh is not None
         assert np.exp(fresh).sum() == pytest.approx(1.0)
         evidence = gathered(evidence, fresh, 2.0 * number, 2.0)
@@ -61,11 +70,11 @@ def test_the_offset_of_impacts_is_found(lag_s: float) -> None:
 
 
 def test_nothing_is_said_of_silence_stills_and_missing_sound() -> None:
-    heard, weights = impacts(0, 0.0), shipped_weights()
+    heard = impacts(0, 0.0)
     still = Window(50, packed(np.zeros(heard.window.motion.shape, np.float32)))
-    assert window_evidence(dataclasses.replace(heard, window=still), weights) is None
+    assert scorable(dataclasses.replace(heard, window=still)) is None
     for rows in (np.full_like(heard.rows, -9.0), np.full_like(heard.rows, np.nan)):
-        assert window_evidence(dataclasses.replace(heard, rows=rows), weights) is None
+        assert scorable(dataclasses.replace(heard, rows=rows)) is None
 
 
 def programme(seconds: float = 9.0) -> tuple[VideoSeries, AudioSeries]:

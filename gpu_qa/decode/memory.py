@@ -28,7 +28,8 @@ SESSION_BYTES = 32 << 20
 """What a decoder takes beside its pictures: bit stream buffers and working memory of the driver. A guess, on the safe
 side; the card's free memory corrects it."""
 SPARE_BYTES = 512 << 20
-"""Left alone on the card: kernels, the results of measuring, and what the driver takes later."""
+"""Left alone on the card: kernels, the results of measuring, up to 150 MB for windows whose sound and picture are
+compared, and what the driver takes later."""
 _QUEUED = 12
 """Pictures of a stream at a time: 8 packets in its mailbox, the one before, one being copied, two being measured."""
 _H264_BLOCKS = ((32_768, 8_192), (184_320, 36_864))

@@ -14,7 +14,7 @@ import numpy as np
 from gpu_qa.errors import ConfigError
 from gpu_qa.series import LagEvidence, SyncSeries
 from gpu_qa.sync.evidence import LAGS_S, ZERO_S, answer_of
-from gpu_qa.sync.measures import net_picture, unpacked
+from gpu_qa.sync.measures import mean_change, net_picture, unpacked
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
 from gpu_qa.sync.shots import Seen, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.speech_bands import FLOOR
@@ -150,8 +150,8 @@ def _has_sound(window: Window, rows: RowCarry, seen: int) -> bool:
     return rows.until >= needed or rows.until < RATIO * seen - _LATE_ROWS
 
 
-def window_evidence(heard: Heard, weights: Weights) -> np.ndarray | None:
-    """Log probability of each lag, float64 [101]; null where nothing moves or nothing is said."""
+def scorable(heard: Heard) -> np.ndarray | None:
+    """The sound of a window as the net takes it, float32 [4 T + 320, 12]; null where nothing moves or is said."""
     rows = heard.rows
     present = np.isfinite(rows[:, 0])
     if present[AUDIO_MARGIN:-AUDIO_MARGIN].mean() < _PRESENT:
@@ -159,13 +159,27 @@ def window_evidence(heard: Heard, weights: Weights) -> np.ndarray | None:
     sound = rows[present]
     if sound.std(0).mean() < _QUIET or sound.max() < np.log10(FLOOR) + 1:
         return None
-    motion = unpacked(heard.window.motion)
-    if motion[..., 0].mean() < _STILL:
+    if mean_change(heard.window.motion) < _STILL:
         return None
-    filled = np.where(present[:, None], rows, sound.mean(0))
-    picture = net_picture(motion)[None]
-    scores = np.mean([lag_scores(np, picture, filled[None], one)[0] for one in weights], 0, dtype=np.float64)
-    cooled = scores / COOLING
+    return np.asarray(np.where(present[:, None], rows, sound.mean(0)), np.float32)
+
+
+def window_scores(codes: Any, sound: Any, weights: Weights, xp: Any = np) -> Any:
+    """Log probability of each lag by the nets, [B, 101].
+
+    Args:
+        codes: uint8 [B, T, 7, 24, 42]: windows' `packed` measures.
+        sound: float32 [B, 4 T + 320, 12]: from `scorable`.
+        weights: Arrays of the same module and device.
+        xp: The module that all of them are of, NumPy or torch.
+    """
+    picture = net_picture(unpacked(codes, xp), xp)
+    return xp.stack([lag_scores(xp, picture, sound, one) for one in weights]).mean(0)
+
+
+def window_evidence(scores: np.ndarray) -> np.ndarray:
+    """Log probability of each lag, float64 [101], of what the nets say of one window: cooled, and never sure."""
+    cooled = np.asarray(scores, np.float64) / COOLING
     shares = np.exp(cooled - cooled.max())
     return np.asarray(np.log((1 - DOUBT) * shares / shares.sum() + DOUBT / LAGS))
 

@@ -1,11 +1,15 @@
-"""The content way for one stream, in a thread beside the one that judges; its answers come in order."""
+"""The content way for one stream: windows are cut and scored beside the thread that judges; answers come in order."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from gpu_qa.sync.beside import Beside
-from gpu_qa.sync.content import ContentCarry, content_windows, told, window_evidence
+from gpu_qa.sync.content import ContentCarry, content_windows, scorable, told, window_evidence, window_scores
 from gpu_qa.sync.evidence import gathered
 from gpu_qa.sync.shots import seen
 from gpu_qa_kernels.sync_net import FRAMES_PER_S
@@ -14,12 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
-    from gpu_qa.sync.content import Weights
+    from gpu_qa.sync.content import Heard, Weights
     from gpu_qa.sync.evidence import Evidence
     from gpu_qa.sync.shots import Seen
+    from gpu_qa.sync.together import CardScores
 
 _MOST = 8
-"""Series of a stream that wait to be looked at, at most; then whoever brings more waits."""
+"""Series of a stream that wait to be looked at, at most, and windows that wait for a card; then whoever brings more
+waits."""
+
+
+class _Asked(NamedTuple):
+    """A window whose scores are being found."""
+
+    heard: Heard
+    sound: np.ndarray
+    """As the net takes it."""
+    scores: Future[np.ndarray]
 
 
 class Listener:
@@ -35,7 +50,13 @@ class Listener:
         self._weights = weights
         self._carry = ContentCarry()
         self._evidence: Evidence | None = None
-        self._beside = Beside(self._heard_job, "gpu-qa sync", threaded=threaded)
+        self._card: CardScores | None = None
+        self._asked: deque[_Asked] = deque()
+        self._beside = Beside(self._listened, "gpu-qa sync", threaded=threaded)
+
+    def use(self, card: CardScores) -> None:
+        """From now on windows are scored on a card, beside those of other streams."""
+        self._card = card
 
     def take(
         self, video: Sequence[VideoSeries] = (), audio: Sequence[AudioSeries] = (), *, finished: bool = False
@@ -50,25 +71,44 @@ class Listener:
         if video or audio or finished:
             self._beside.add(([seen(one) for one in video], audio, finished))
             self._beside.wait(_MOST)
-        return self._beside.take_all() if finished else self._beside.take()
+        self._asked += self._beside.take_all() if finished else self._beside.take()
+        answers = []
+        while self._asked and (finished or len(self._asked) > _MOST or self._asked[0].scores.done()):
+            answers.append(self._answer(self._asked.popleft()))
+        return answers
 
     def close(self) -> None:
         """Nothing more is wanted; waits for what is being done."""
         self._beside.close()
+        self._asked.clear()
 
-    def _heard_job(self, job: tuple[Sequence[Seen], Sequence[AudioSeries], bool]) -> list[SyncSeries]:
+    def _listened(self, job: tuple[Sequence[Seen], Sequence[AudioSeries], bool]) -> list[_Asked]:
         video, audio, finished = job
-        return self._listened(video, audio, finished=finished)
+        windows, self._carry = content_windows(self._carry, video, audio, finished=finished)
+        asked = []
+        for heard in windows:
+            sound = scorable(heard)
+            if sound is not None:
+                asked.append(_Asked(heard, sound, self._scores(heard, sound)))
+        return asked
 
-    def _listened(
-        self, video: Sequence[VideoSeries | Seen], audio: Sequence[AudioSeries], *, finished: bool
-    ) -> list[SyncSeries]:
-        heard, self._carry = content_windows(self._carry, video, audio, finished=finished)
-        answers = []
-        for one in heard:
-            fresh = window_evidence(one, self._weights)
-            if fresh is not None:
-                start_s, length_s = one.window.first / FRAMES_PER_S, len(one.window) / FRAMES_PER_S
-                self._evidence = gathered(self._evidence, fresh, start_s, length_s)
-                answers.append(told(one, self._evidence))
-        return answers
+    def _scores(self, heard: Heard, sound: np.ndarray) -> Future[np.ndarray]:
+        if self._card is not None:
+            return self._card.ask(heard.window.motion, sound, self._weights)
+        found: Future[np.ndarray] = Future()
+        found.set_result(self._scored_here(heard, sound))
+        return found
+
+    def _scored_here(self, heard: Heard, sound: np.ndarray) -> np.ndarray:
+        return np.asarray(window_scores(heard.window.motion[None], sound[None], self._weights)[0])
+
+    def _answer(self, asked: _Asked) -> SyncSeries:
+        heard = asked.heard
+        try:
+            scores = asked.scores.result()
+        except Exception:  # noqa: BLE001 - the card failed; what it would have said can be found here as well.
+            self._card = None
+            scores = self._scored_here(heard, asked.sound)
+        start_s, length_s = heard.window.first / FRAMES_PER_S, len(heard.window) / FRAMES_PER_S
+        self._evidence = gathered(self._evidence, window_evidence(scores), start_s, length_s)
+        return told(heard, self._evidence)

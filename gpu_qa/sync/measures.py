@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -89,24 +90,44 @@ def packed(motion: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(scaled, 0, 255, out=scaled), np.uint8)
 
 
-def unpacked(codes: np.ndarray) -> np.ndarray:
-    """What `packed` packed, float32."""
-    motion = (codes - _ZERO) * (1 / _STEPS)
-    motion[:, _SIGNED] = 4 * np.sinh(motion[:, _SIGNED])
+def unpacked(codes: Any, xp: Any = np) -> Any:
+    """What `packed` packed, float32.
+
+    Args:
+        codes: uint8 […, T, 7, R, K].
+        xp: The module that its type is of, NumPy or torch.
+    """
+    zero, step = (xp.asarray(one, device=codes.device) for one in (_ZERO, 1 / _STEPS))
+    motion = (codes - zero) * step
+    motion[..., _SIGNED, :, :] = 4 * xp.sinh(motion[..., _SIGNED, :, :])
     return motion
 
 
-def net_picture(motion: np.ndarray) -> np.ndarray:
-    """Measures on the grid [G, 7, R, K] as the net takes them, float32 [G, R, K, 7]: against the half second around."""
-    around = _around(len(motion))
-    out = motion.copy()
-    for one in (0, *range(MOVING, out.shape[1])):
-        flat = motion[:, one].reshape(len(motion), -1)
-        out[:, one] -= (around @ flat).reshape(out[:, one].shape)
-    for one in (_SIGNED, *range(MOVING, out.shape[1])):
-        out[:, one] = 0.7 * np.arcsinh(out[:, one] / 4)
-    out[:, 2:MOVING] *= 1.5
-    return np.moveaxis(out, 1, -1)
+def mean_change(codes: np.ndarray) -> float:
+    """Mean log change of packed measures [T, 7, R, K]."""
+    return float(codes[:, 0].mean()) / float(_STEPS[0, 0, 0])
+
+
+def net_picture(motion: Any, xp: Any = np) -> Any:
+    """Measures on the grid as the net takes them: against the half second around.
+
+    Args:
+        motion: float32 […, G, 7, R, K].
+        xp: The module that its type is of, NumPy or torch.
+
+    Returns:
+        float32 […, G, R, K, 7].
+    """
+    out = xp.empty_like(motion)
+    out[:] = motion
+    around = xp.asarray(_around(motion.shape[-4]), device=motion.device)
+    for one in (0, *range(MOVING, motion.shape[-3])):
+        flat = motion[..., one, :, :].reshape(*motion.shape[:-3], -1)
+        out[..., one, :, :] -= (around @ flat).reshape(*motion.shape[:-3], *motion.shape[-2:])
+    for one in (_SIGNED, *range(MOVING, motion.shape[-3])):
+        out[..., one, :, :] = 0.7 * xp.arcsinh(out[..., one, :, :] / 4)
+    out[..., 2:MOVING, :, :] *= 1.5
+    return xp.moveaxis(out, -3, -1)
 
 
 @lru_cache(maxsize=4)
