@@ -18,6 +18,8 @@ from gpu_qa.decode import DecodeSettings, open_decoder
 from gpu_qa.features import HostPictures, StreamFeatures
 from gpu_qa.series import VideoSeries
 from gpu_qa.sources import SourceSettings, open_source
+from gpu_qa.sync.together import CardScores
+from tests.clips import make_clip
 from tests.programme import Form, Programme
 from tests.programme_file import laid_out, written
 
@@ -126,3 +128,30 @@ def test_every_event_is_the_same(form: Form, card: HostCard, tmp_path: Path) -> 
     expected = told("cpu")
     assert len({event.kind for event in expected}) >= 4
     assert told("cuda") == expected
+
+
+def test_sound_and_picture_are_compared_where_the_picture_lies(
+    card: HostCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warble(t_s: np.ndarray) -> np.ndarray:
+        loud = 0.3 * np.sin(2 * np.pi * 3 * t_s) ** 2
+        one = loud * np.sin(2 * np.pi * 500 * t_s)
+        return np.stack([one, one]).astype(np.float32)
+
+    path = make_clip(tmp_path / "warble.mkv", seconds=3.6, size=(96, 54), rate=Fraction(15), sound=warble)
+    asked = list[int]()
+    ask = CardScores.ask
+
+    def counted(self: CardScores, codes: np.ndarray, *rest: Any) -> Any:
+        asked.append(len(codes))
+        return ask(self, codes, *rest)
+
+    monkeypatch.setattr(CardScores, "ask", counted)
+    reports = {}
+    for device in ("cpu", "cuda"):
+        reports[device] = gpu_qa.analyze(path, settings(device))
+        assert bool(asked) == (device == "cuda")
+    one, other = (reports[device].lags for device in ("cpu", "cuda"))
+    assert one is not None
+    assert other is not None
+    np.testing.assert_allclose(one.evidence, other.evidence, atol=1e-3)
