@@ -212,8 +212,6 @@ SYNC_STALE_S = 60.0
 """For so long a sure answer counts before those of weaker ways where none of its own way follows, seconds; ours."""
 SYNC_SURE = 0.9
 """From this confidence on an answer is sure; ours."""
-SYNC_SIGNAL = 3
-"""Pairs by marker that make a signal, near which content is not heeded: it is sure of what is wrong there; ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,10 @@ class StreamSync:
             )
         answers += self._listener.take(measured.video, measured.audio, finished=finished)
         known_s = math.inf if self._follower is None else self._follower.known_s
-        told, counted, self._precedence = counting(self._precedence, answers, known_s)
-        for answer in told:
-            self._recorder.add(answer)
-        return counted
+        told, self._precedence = counting(self._precedence, answers, known_s)
+        for one in told:
+            self._recorder.add(one.answer, is_heeded=one.is_heeded)
+        return [one.answer for one in told if one.counts]
 
     def note(self, series: StreamSeries) -> None:
         """Keep what timestamps say."""

@@ -40,11 +40,17 @@ def answers(way: Any, *told: tuple[float, float]) -> SyncSeries:
     )
 
 
-def measured(*series: SyncSeries, **others: Any) -> dict[str, Any]:
+def measured(*series: SyncSeries, unheeded: SyncSeries | None = None, **others: Any) -> dict[str, Any]:
     recorder = SyncRecorder()
     for one in series:
         recorder.add(one)
+    if unheeded is not None:
+        recorder.add(unheeded, is_heeded=False)
     return recorder.measurements(**others)
+
+
+def later(series: SyncSeries, by_s: float) -> SyncSeries:
+    return replace(series, start_s=series.start_s + by_s, end_s=series.end_s + by_s)
 
 
 def test_the_surest_way_in_order_of_trust_is_the_answer() -> None:
@@ -59,26 +65,23 @@ def test_the_surest_way_in_order_of_trust_is_the_answer() -> None:
 
 
 def test_a_marker_counts_as_long_as_it_is_there_and_a_minute_more() -> None:
-    def content(at_s: float) -> SyncSeries:
-        one = answers("content", (0.1, 0.97))
-        return replace(one, start_s=one.start_s + at_s, end_s=one.end_s + at_s)
+    sure, content = answers("marker", (0.12, 0.98)), answers("content", (0.1, 0.97))
+    assert measured(sure, later(content, 50.0))["av_offset_method"] == "marker"
+    assert measured(sure, later(content, 70.0))["av_offset_method"] == "content"
 
-    sure = answers("marker", (0.12, 0.98), (0.12, 0.98), (0.12, 0.98))
-    assert measured(sure, content(50.0))["av_offset_method"] == "marker"
-    assert measured(sure, content(70.0))["av_offset_method"] == "content"
-    even = answers("marker", (0.12, 0.7), (0.12, 0.7), (0.12, 0.7))
-    near = measured(even, content(50.0))
+
+def test_what_is_not_heeded_is_neither_drawn_nor_chosen_and_stands_beside() -> None:
+    even, content = answers("marker", *[(0.12, 0.7)] * 3), answers("content", (0.5, 0.97))
+    near = measured(even, unheeded=content)
     assert (near["av_offset_s"], near["av_offset_confidence"]) == (None, 0.7)
     assert "evenly" in near["av_offset_s_reason"]
-    assert measured(even, content(70.0))["av_offset_method"] == "content"
-
-
-def test_content_is_not_drawn_where_a_marker_is() -> None:
+    assert near["av_offset_ways"]["content"]["offset_s"] == 0.5
     recorder = SyncRecorder()
-    recorder.add(answers("marker", (0.1, 0.98), (0.1, 0.98), (0.1, 0.98)))
-    recorder.add(answers("content", (0.5, 0.95)))
-    (curve,) = recorder.curves()
-    assert curve.high.max() == pytest.approx(110.0)
+    recorder.add(content, is_heeded=False)
+    assert recorder.curves() == ()
+    recorder.add(later(content, 70.0))
+    assert recorder.measurements()["av_offset_s"] == 0.5
+    assert len(recorder.curves()) == 1
 
 
 @pytest.mark.parametrize(("pairs", "judged"), [(3, 0), (1, 1)])
@@ -87,8 +90,19 @@ def test_content_is_not_judged_where_a_marker_is(monkeypatch: pytest.MonkeyPatch
     content = replace(content, start_s=content.start_s + 20.0, end_s=content.end_s + 20.0)
     monkeypatch.setattr(gpu_qa.stream_sync, "marker_step", lambda *_, **__: ([marker], None))
     monkeypatch.setattr(Listener, "take", lambda *_, **__: [content])
-    told = StreamSync(Settings()).take(Measured(), until_s=8.0, finished=True)
+    sync = StreamSync(Settings())
+    told = sync.take(Measured(), until_s=8.0, finished=True)
     assert [one.way for one in told] == ["marker"] * pairs + ["content"] * judged
+    assert sync.measurements(None)["av_offset_s"] == (0.4 if judged else None)
+
+
+def test_what_was_judged_before_a_marker_signal_began_is_the_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    marker, content = later(answers("marker", *[(0.0, 0.7)] * 3), 4.0), answers("content", (0.4, 0.97))
+    monkeypatch.setattr(gpu_qa.stream_sync, "marker_step", lambda *_, **__: ([marker], None))
+    monkeypatch.setattr(Listener, "take", lambda *_, **__: [content])
+    sync = StreamSync(Settings())
+    assert [one.way for one in sync.take(Measured(), until_s=8.0, finished=True)] == ["content", *["marker"] * 3]
+    assert sync.measurements(None)["av_offset_s"] == 0.4
 
 
 def test_a_marker_goes_before_a_reference_which_tells_drift_too() -> None:
@@ -179,11 +193,11 @@ def test_evidence_that_is_the_same_for_all_lags_is_drawn_too() -> None:
     assert view["at"] == 0.0
 
 
-def test_the_last_evidence_is_kept_unless_it_is_of_flashes_and_beeps() -> None:
+def test_the_last_evidence_is_kept_unless_it_is_not_heeded() -> None:
     recorder = SyncRecorder()
     last = LagEvidence(np.linspace(-1, 1, 101), np.zeros(101), 0.1, 0.5)
     recorder.add(replace(answers("content", (0.1, 0.5)), lags=last))
-    recorder.add(answers("marker", (0.1, 0.98)))
+    recorder.add(answers("marker", *[(0.1, 0.98)] * 3))
     assert recorder.lags is last
-    recorder.add(answers("marker", (0.1, 0.98), (0.1, 0.98)))
+    recorder.add(replace(answers("content", (0.1, 0.5)), lags=last), is_heeded=False)
     assert recorder.lags is None
