@@ -140,6 +140,11 @@ class Comparison:
         self._stopping = True
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether it was ended before its inputs did."""
+        return self._stopping
+
+    @property
     def position_s(self) -> float:
         """How far the reading has come, of the input that is behind; may be read from any thread."""
         return min(float(one.side.strip.until_s) for one in self._inputs)
@@ -185,7 +190,8 @@ class Comparison:
             error = _error(reference, probe)
             summary = summarize(stretches, 0.0, reference.side.strip.until_s) if stretches else None
             if summary is None and error is None:
-                error = f"less than {self._limits.least_s:g} s in common"
+                nothing = f"less than {self._limits.least_s:g} s in common"
+                error = "stopped before anything was known" if self._stopping else nothing
             until_s = round(probe.side.strip.until_s, 3)
             begins_s, ends_s = self._short_of(probe, summary)
             found.append(
