@@ -11,10 +11,12 @@ import pytest
 
 import gpu_qa
 import gpu_qa.stream_sync
-from gpu_qa.config import Settings
+from gpu_qa.catalogue import catalogue
+from gpu_qa.config import Settings, override
+from gpu_qa.detectors.av_offset import weigh
 from gpu_qa.features import Measured
 from gpu_qa.inject.writer import Coding
-from gpu_qa.series import LagEvidence, SyncSeries
+from gpu_qa.series import SYNC_SURE, LagEvidence, SyncSeries
 from gpu_qa.sinks.lag_view import HEIGHT, WIDTH, lag_view
 from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.stream_sync import StreamSync
@@ -129,6 +131,24 @@ def test_without_a_sure_answer_there_is_null_and_why() -> None:
     assert unsure["av_offset_s_reason"]
     assert measured()["av_drift_ppm"] is None
     assert measured(markers=[SimpleNamespace(drift_ppm=49.96)])["av_drift_ppm"] == 50.0
+
+
+@pytest.mark.parametrize(("confidence", "judged"), [(0.5, 1), (0.95, 0)])
+def test_the_setting_moves_events_and_not_the_measurement_as_its_help_says(
+    monkeypatch: pytest.MonkeyPatch, confidence: float, judged: int
+) -> None:
+    settings = override(Settings(), {"detectors": {"av_offset": {"confidence": confidence}}})
+    answer = answers("content", (0.4, 0.7 if confidence < SYNC_SURE else 0.92))
+    monkeypatch.setattr(Listener, "take", lambda *_, **__: [answer])
+    sync = StreamSync(settings)
+    (counted,) = sync.take(Measured(), until_s=8.0, finished=True)
+    limits = settings.detectors["av_offset"].limits
+    evidence, _ = weigh(counted, limits, None)
+    assert sum(one.raises for one in evidence) == judged
+    assert sync.measurements(None)["av_offset_s"] == (None if judged else 0.4)
+    entry = next(one for one in catalogue() if one["name"] == "av_offset")
+    (about,) = [limit["description"] for limit in entry["limits"] if limit["name"] == "confidence"]
+    assert f"take answers from {SYNC_SURE} on, whatever this is" in about
 
 
 def test_the_curve_holds_sure_answers_with_their_spread() -> None:
