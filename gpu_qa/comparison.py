@@ -157,6 +157,9 @@ class Comparison:
         """
         if self._run:
             raise RuntimeError("a Comparison runs once; make a new one")
+        # Loaded before the readers run: threads that load it at once may each wait for a part that another one loads.
+        import av  # noqa: F401
+
         self._run = True
         inputs = self._inputs
         for one in inputs:

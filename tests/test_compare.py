@@ -225,6 +225,24 @@ def test_stopping_does_not_wait_for_an_input_that_does_not_open(monkeypatch: pyt
     opens.set()
 
 
+def test_readers_do_not_load_the_library_of_codecs_all_at_once() -> None:
+    """Threads that load av at the same time may be taken for a deadlock, and fail."""
+    program = """
+import sys
+from gpu_qa import comparison
+from gpu_qa.errors import SourceError
+loaded = []
+def opening(*_):
+    loaded.append("av.audio.format" in sys.modules)
+    raise SourceError("no")
+comparison.open_source = opening
+list(comparison.Comparison("a", ["b", "c"]))
+print(loaded)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[True, True, True]\n"
+
+
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_reference_stalls_tells_what_was_compared_and_that_it_was_stopped(
