@@ -243,7 +243,7 @@ class Comparison:
                 return
             one.features = StreamFeatures(one.reader.facts.tracks, spectra=False)
             one.side.live = one.reader.facts.live
-        if not self._stopping and one.side.is_ahead(one.features.timeline.until_s):
+        if not self._stopping and self._is_ahead(one.side, one.features.timeline.until_s):
             return
         ended = one.reader.ended
         taken = one.reader.take()
@@ -265,6 +265,10 @@ class Comparison:
             self._extend(one, one.features.flush(ended=True), ended=True)
             one.reader.abandon()
             self._on_card.forget(one)
+
+    @staticmethod
+    def _is_ahead(side: Reference | Probe, until_s: float) -> bool:
+        return side.is_ahead(until_s, time.monotonic()) if isinstance(side, Reference) else side.is_ahead(until_s)
 
     def _extend(self, one: _Input[Any], measured: Measured, *, ended: bool = False) -> None:
         if one.features is None:
