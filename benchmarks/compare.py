@@ -1,15 +1,16 @@
 """How well `gpu-qa compare` places copies of a programme: planted delays and skews, and other content.
 
-python benchmarks/compare.py DIR… [--programmes N] [--work FOLDER]
+python benchmarks/compare.py DIR… [--programmes N] [--work FOLDER] [--hard]
 
 Clips of the folders are joined to programmes of 14 s; of each a reference is coded, and copies of it that were coded
 again, scaled, given another frame rate, bars or a logo, with a random delay and skew. What is made stays in the work
-folder.
+folder. `--hard` makes copies that were treated worse, and writes no result unless `--output` says where.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import subprocess
@@ -17,7 +18,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / folder) for folder in ("", "kernels")]
 
@@ -34,6 +35,7 @@ SECONDS = 14.0
 LEAST_CLIP_S = 3.0
 PIECE_S = 7.0
 WAYS = ("quarter", "half", "rate_25_50", "rate_2997_25", "letterbox", "logo", "pillarbox")
+HARD = ("noise", "blur", "tiny", "grade", "blend", "mix", "cover", "short_4", "short_7")
 SIZE = "640:360"
 
 
@@ -141,6 +143,65 @@ def copy(source: Path, way: str, delay_s: float, skew_s: float, out: Path) -> bo
     )  # fmt: skip
 
 
+def hard_copy(source: Path, other: Path, way: str, delay_s: float, skew_s: float, out: Path) -> bool:
+    """Code a copy of a reference that was treated worse; `other` is what is mixed in. A short one begins 4 s in."""
+    if out.exists():
+        return True
+    pictures = {
+        "noise": "noise=alls=30:allf=t",
+        "blur": "boxblur=8",
+        "tiny": "scale=96:54",
+        "grade": "crop=608:342,scale=640:360,eq=gamma=1.6:contrast=0.7:saturation=0.3",
+        "blend": "framerate=fps=30",
+    }.get(way, "null")
+    sound_s = delay_s - skew_s
+    moved = (
+        f"adelay={round(sound_s * 48000)}S:all=1"
+        if sound_s >= 0
+        else f"atrim=start={-sound_s:.6f},asetpts=PTS-STARTPTS"
+    )
+    inputs = ["-ss", "4", "-i", str(source)] if way.startswith("short") else ["-i", str(source)]
+    inputs += ["-i", str(other)]
+    chains = (
+        f"[0:v]tpad=start_duration={delay_s:.6f},{pictures}[v0];[0:a]aresample=async=1:first_pts=0,{moved}[a0];"
+        + {"cover": "[1:v]scale=416:234[v1];[v0][v1]overlay=200:100:eof_action=pass[v];"}.get(way, "[v0]null[v];")
+        + {
+            "noise": "anoisesrc=d=60:c=pink:a=0.1:r=48000:seed=1,aformat=channel_layouts=stereo[a1];"
+            "[a0][a1]amix=inputs=2:duration=first:normalize=0[a]",
+            "mix": "[1:a]volume=0.7[a1];[a0][a1]amix=inputs=2:duration=first:normalize=0[a]",
+            "tiny": "[a0]aresample=16000,aformat=channel_layouts=mono[a]",
+        }.get(way, "[a0]anull[a]")
+    )
+    length = ["-t", way.partition("_")[2]] if way.startswith("short") else []
+    rates = ("25k", "16k") if way == "tiny" else ("400k", "64k")
+    return ffmpeg(
+        *inputs, "-filter_complex", chains, "-map", "[v]", "-map", "[a]", *length, "-c:v", "libx264",
+        "-preset", "veryfast", "-b:v", rates[0], "-c:a", "aac", "-b:a", rates[1], str(out),
+    )  # fmt: skip
+
+
+def made_hard(folders: Sequence[Path], count: int, seed: int, work: Path) -> Iterator[Copy]:
+    """Make references and copies that were treated worse; what is mixed in is of the programme before."""
+    chance = random.Random(seed)  # noqa: S311 - nothing secret
+    work.mkdir(parents=True, exist_ok=True)
+    before: Path | None = None
+    for number, pieces in enumerate(programmes(clips(folders), count, chance)):
+        source = work / f"{seed}-{number}-25.mp4"
+        if not reference(pieces, "25", source):
+            continue
+        for way in HARD if before is not None else ():
+            is_short = way.startswith("short")
+            delay_s = round(chance.uniform(0, 1 if is_short else 20) * 25) / 25
+            skew_s = round(chance.uniform(-1, 1), 3)
+            out = work / f"{seed}-{number}-{way}.mp4"
+            if before is None or not hard_copy(source, before, way, delay_s, skew_s, out):
+                continue
+            later_s = delay_s - (4.0 if is_short else 0.0)
+            yield Copy(str(source), str(out), way, later_s, skew_s, same=True)
+            yield Copy(str(before), str(out), f"wrong_{way}", later_s, skew_s, same=False)
+        before = source
+
+
 def made(folders: Sequence[Path], count: int, seed: int, work: Path) -> Iterator[Copy]:
     """Make references and copies; each of the programme itself and of another one."""
     chance = random.Random(seed)  # noqa: S311 - nothing secret
@@ -197,7 +258,7 @@ class CompareResult:
     rows: tuple[Row, ...]
 
 
-def told(copy_: Copy) -> tuple[dict[str, object], float]:
+def told(copy_: Copy) -> tuple[dict[str, Any], float]:
     """What the command says of a copy, and how long it took."""
     command = [sys.executable, "-m", "gpu_qa", "compare", copy_.reference, copy_.probe, "--format", "json", "--quiet"]
     start_s = time.perf_counter()
@@ -207,7 +268,7 @@ def told(copy_: Copy) -> tuple[dict[str, object], float]:
     return json.loads(done.stdout), time.perf_counter() - start_s
 
 
-def summed(way: str, answers: Sequence[tuple[Copy, dict[str, object], float]]) -> Row:
+def summed(way: str, answers: Sequence[tuple[Copy, dict[str, Any], float]]) -> Row:
     """One way's row."""
     skews = [(copy_, document["skew_s"]) for copy_, document, _ in answers if document.get("skew_s") is not None]
     errors = [abs(float(str(skew)) - copy_.skew_s) for copy_, skew in skews]
@@ -236,11 +297,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--programmes", type=int, default=6)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("compare-work"))
-    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--hard", action="store_true")
+    parser.add_argument("--output", type=Path)
     chosen = parser.parse_args(arguments)
     load_before = result.load()
-    answers: dict[str, list[tuple[Copy, dict[str, object], float]]] = {}
-    for one in made(chosen.folders, chosen.programmes, chosen.seed, chosen.work):
+    answers: dict[str, list[tuple[Copy, dict[str, Any], float]]] = {}
+    make = made_hard if chosen.hard else made
+    for one in make(chosen.folders, chosen.programmes, chosen.seed, chosen.work):
         document, wall_s = told(one)
         answers.setdefault(one.way, []).append((one, document, wall_s))
         print(one.way, one.skew_s, document.get("skew_s"), document["verdict"], document["problems"], flush=True)
@@ -248,10 +311,28 @@ def main(arguments: list[str] | None = None) -> int:
     document_ = CompareResult(
         result.SCHEMA, "compare", result.now(), result.machine(load_before), result.software(), SECONDS, rows
     )
-    result.write(document_, chosen.output)
+    if chosen.output is not None or not chosen.hard:
+        result.write(document_, chosen.output or RESULT)
     for row in rows:
         print(asdict(row))
+    for name, errors in stretch_errors([pair for found in answers.values() for pair in found]).items():
+        if errors:
+            print(
+                f"{name}: {len(errors)}, rms {np.sqrt(np.mean(np.square(errors))):.5f} s, largest {max(errors):.5f} s"
+            )
     return 0
+
+
+def stretch_errors(answers: Sequence[tuple[Copy, dict[str, Any], float]]) -> dict[str, list[float]]:
+    """How wrong each stretch of the programme's own copies is, and each picture with the sound of another stretch."""
+    found: dict[str, list[float]] = {"stretches": [], "picture and sound of different stretches": []}
+    for copy_, document, _ in answers:
+        for one, other in itertools.product(document.get("stretches", []) if copy_.same else [], repeat=2):
+            if one["picture_delay_s"] is None or other["sound_delay_s"] is None:
+                continue
+            error = abs(one["picture_delay_s"] - other["sound_delay_s"] - copy_.skew_s)
+            found["stretches" if one is other else "picture and sound of different stretches"].append(error)
+    return found
 
 
 if __name__ == "__main__":

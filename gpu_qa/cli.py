@@ -1,4 +1,4 @@
-"""The command `gpu-qa`: with `sizing`, `injection`, `training` and `comparing`, the only one that prints.
+"""The command `gpu-qa`: with `comparing`, `sizing`, `injection`, `training` and `showing`, the only one that prints.
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once. Exit codes: 0 clean, 1 defects found,
 2 could not analyze, or used wrongly; of several inputs the worst one's. A first Ctrl-C (or SIGTERM) ends with what is
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from gpu_qa import comparing, injection, training
+from gpu_qa import comparing, injection, showing, sizing, training
 from gpu_qa.errors import ConfigError, GpuQaError
-from gpu_qa.sizing import add_commands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from gpu_qa.config import Settings
 
 Format = Literal["table", "json", "jsonl"]
-ListFormat = Literal["table", "json"]
 Device = Literal["auto", "cuda", "cpu"]
 
 FAILED = 2
@@ -332,72 +330,7 @@ def _tracks(text: str | None) -> str | list[int] | None:
 
 
 comparing.add_command(app)
-add_commands(app)
+sizing.add_commands(app)
 injection.add_command(app)
 training.add_command(app)
-
-
-@app.command(name="doctor")
-def show_doctor(
-    compile_kernels: Annotated[
-        bool,
-        typer.Option(
-            "--compile",
-            help="Also compile all kernels for the CPU now (8 and 10 bits, sound), so that no analysis waits for it.",
-        ),
-    ] = False,
-    output_format: Annotated[ListFormat, typer.Option("--format", help="For people, or for programs.")] = "table",
-) -> int:
-    """Say what this machine can do, what is missing, and what helps.
-
-    Exit code: 0 where files and streams can be analyzed (be it on the CPU), 1 where not.
-    """
-    from rich.console import Console
-
-    from gpu_qa.doctor import diagnose, diagnosis_json, render
-
-    with Console(stderr=True).status("Looking around; the first time takes a while …"):
-        diagnosis = diagnose(compile_kernels=compile_kernels)
-    if output_format == "json":
-        _print_json(diagnosis_json(diagnosis))
-    else:
-        Console(highlight=False).print(render(diagnosis))
-    return diagnosis.exit_code
-
-
-@app.command(name="detectors")
-def show_detectors(
-    output_format: Annotated[ListFormat, typer.Option("--format", help="For people, or for programs.")] = "table",
-) -> int:
-    """List the detectors: what they tell, their default limits and timing, and where the numbers come from."""
-    from gpu_qa.catalogue import catalogue, render
-
-    entries = catalogue()
-    if output_format == "json":
-        _print_json(entries)
-    else:
-        from rich.console import Console
-
-        Console(highlight=False).print(render(entries))
-    return 0
-
-
-@app.command(name="settings")
-def show_settings(
-    config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Show these settings instead of the defaults.")
-    ] = None,
-) -> int:
-    """Print every setting with its meaning, as a TOML file for `gpu-qa analyze --config`."""
-    from gpu_qa.catalogue import settings_toml
-    from gpu_qa.config import Settings, load_settings
-
-    sys.stdout.write(settings_toml(load_settings(config) if config else Settings()))
-    return 0
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    encoding = (sys.stdout.encoding or "utf-8").lower().replace("-", "")
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=encoding != "utf8", allow_nan=False) + "\n")
+showing.add_commands(app)

@@ -166,7 +166,10 @@ def show_compare(
             console.print(_table(results, limits))
     for result in results:
         if result.error is not None and output_format != "table":
-            sys.stderr.write(f"gpu-qa: {result.error}\n")
+            is_named = any(name in result.error for name in (result.probe, result.reference))
+            sys.stderr.write(f"gpu-qa: {result.error if is_named else f'{result.probe}: {result.error}'}\n")
+    if comparison.is_stopped and not quiet and any(result.summary is not None for result in results):
+        sys.stderr.write("gpu-qa: stopped; the results cover what was read until then\n")
     return max(exit_code(result, limits) for result in results)
 
 

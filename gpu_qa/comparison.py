@@ -140,6 +140,11 @@ class Comparison:
         self._stopping = True
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether it was ended before its inputs did."""
+        return self._stopping
+
+    @property
     def position_s(self) -> float:
         """How far the reading has come, of the input that is behind; may be read from any thread."""
         return min(float(one.side.strip.until_s) for one in self._inputs)
@@ -152,6 +157,9 @@ class Comparison:
         """
         if self._run:
             raise RuntimeError("a Comparison runs once; make a new one")
+        # Loaded before the readers run: threads that load it at once may each wait for a part that another one loads.
+        import av  # noqa: F401
+
         self._run = True
         inputs = self._inputs
         for one in inputs:
@@ -185,7 +193,8 @@ class Comparison:
             error = _error(reference, probe)
             summary = summarize(stretches, 0.0, reference.side.strip.until_s) if stretches else None
             if summary is None and error is None:
-                error = f"less than {self._limits.least_s:g} s in common"
+                nothing = f"less than {self._limits.least_s:g} s in common"
+                error = "stopped before anything was known" if self._stopping else nothing
             until_s = round(probe.side.strip.until_s, 3)
             begins_s, ends_s = self._short_of(probe, summary)
             found.append(
@@ -234,7 +243,7 @@ class Comparison:
                 return
             one.features = StreamFeatures(one.reader.facts.tracks, spectra=False)
             one.side.live = one.reader.facts.live
-        if not self._stopping and one.side.is_ahead(one.features.timeline.until_s):
+        if not self._stopping and self._is_ahead(one.side, one.features.timeline.until_s):
             return
         ended = one.reader.ended
         taken = one.reader.take()
@@ -256,6 +265,10 @@ class Comparison:
             self._extend(one, one.features.flush(ended=True), ended=True)
             one.reader.abandon()
             self._on_card.forget(one)
+
+    @staticmethod
+    def _is_ahead(side: Reference | Probe, until_s: float) -> bool:
+        return side.is_ahead(until_s, time.monotonic()) if isinstance(side, Reference) else side.is_ahead(until_s)
 
     def _extend(self, one: _Input[Any], measured: Measured, *, ended: bool = False) -> None:
         if one.features is None:

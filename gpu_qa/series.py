@@ -211,9 +211,8 @@ offset has changed since the start, and are never sure of more."""
 SYNC_STALE_S = 60.0
 """For so long a sure answer counts before those of weaker ways where none of its own way follows, seconds; ours."""
 SYNC_SURE = 0.9
-"""From this confidence on an answer is sure; ours."""
-SYNC_SIGNAL = 3
-"""Pairs by marker that make a signal, near which content is not heeded: it is sure of what is wrong there; ours."""
+"""From this confidence on an answer is `av_offset_s`, is drawn, and goes before those of weaker ways. No setting moves
+it, so the measurement means the same for every stream; which answers are judged is a limit of the detector. Ours."""
 
 
 @dataclass(frozen=True, slots=True)

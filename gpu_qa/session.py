@@ -16,6 +16,7 @@ from gpu_qa.pipeline import Engine, EngineSettings, waits_its_turn
 from gpu_qa.progress import HANDFUL, Board, Display, ProgressLine, Tally
 from gpu_qa.series import Report
 from gpu_qa.sinks.phrases import count, printable, verdict
+from gpu_qa.stream_sync import weights_of
 from gpu_qa.units import s_to_clock
 
 if TYPE_CHECKING:
@@ -76,9 +77,12 @@ class Session:
             The exit code: the largest of the streams', so that 2 (could not analyze) outdoes 1 (defects).
 
         Raises:
-            ConfigError: The output or the report cannot be written where it is wanted.
+            ConfigError: The output or the report cannot be written where it is wanted, or a stream's settings name
+                weights that cannot be read.
             OutputError: Writing failed, such as on a full disk.
         """
+        for entry in entries:
+            weights_of(entry.settings)
         page: Page | None = None
         if self._wishes.report is not None:
             from gpu_qa.sinks.html_report import Page

@@ -184,7 +184,7 @@ class StreamAnalysis:
             return False
         until_s = self._features.timeline.until_s
         return (self._sync is not None and self._sync.is_ahead(until_s, ended=ended)) or (
-            self._lent is not None and not ended and self._lent.is_ahead(until_s)
+            self._lent is not None and not ended and self._lent.is_ahead(until_s, time.monotonic())
         )
 
     def begin(self, facts: MediaFacts, name: str | None = None) -> None:

@@ -20,9 +20,21 @@ if TYPE_CHECKING:
     from gpu_qa.features import Measured
     from gpu_qa.media import MediaFacts
     from gpu_qa.series import Curve, LagEvidence, StreamSeries, SyncSeries
+    from gpu_qa.sync.content import Weights
     from gpu_qa.sync.marker import MarkerCarry, MarkerSync
     from gpu_qa.sync.side import Reference
     from gpu_qa.sync.timestamps import TimestampCarry, TimestampSync
+
+
+def weights_of(settings: Settings) -> Weights:
+    """The weights by which a stream with these settings is listened to; each file is read once.
+
+    Raises:
+        ConfigError: They cannot be read.
+    """
+    chosen = settings.detectors.get("av_offset")
+    own = chosen.limits.weights if chosen is not None else None
+    return shipped_weights() if own is None else own_weights(own)
 
 
 class StreamSync:
@@ -37,9 +49,7 @@ class StreamSync:
     """
 
     def __init__(self, settings: Settings, reference: Reference | None = None) -> None:
-        chosen = settings.detectors.get("av_offset")
-        own = chosen.limits.weights if chosen is not None else None
-        self._listener = Listener(shipped_weights() if own is None else own_weights(own))
+        self._listener = Listener(weights_of(settings))
         self._device: Any = None
         self._marker: MarkerCarry | None = None
         self._timestamps: TimestampCarry | None = None
@@ -103,10 +113,10 @@ class StreamSync:
             )
         answers += self._listener.take(measured.video, measured.audio, finished=finished)
         known_s = math.inf if self._follower is None else self._follower.known_s
-        told, counted, self._precedence = counting(self._precedence, answers, known_s)
-        for answer in told:
-            self._recorder.add(answer)
-        return counted
+        told, self._precedence = counting(self._precedence, answers, known_s)
+        for one in told:
+            self._recorder.add(one.answer, is_heeded=one.is_heeded)
+        return [one.answer for one in told if one.counts]
 
     def note(self, series: StreamSeries) -> None:
         """Keep what timestamps say."""

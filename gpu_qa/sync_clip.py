@@ -6,6 +6,7 @@ white; the beep is a short burst of a sine. Flashes come at uneven distances, so
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,9 +19,10 @@ from gpu_qa.inject.picture import Picture, PictureForm
 from gpu_qa.inject.reader import ClipFacts, Sound
 from gpu_qa.inject.sound import SoundForm
 from gpu_qa.inject.writer import ClipWriter, Coding, container_of, written_whole
+from gpu_qa.sync.marker import ENOUGH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SAMPLE_RATE = 48_000
@@ -86,16 +88,34 @@ class SyncClip:
             raise ConfigError("size must be even, 16x16 to 8192x8192")
         if not abs(self.offset_s) <= 60:
             raise ConfigError("offset_s must be within a minute")
+        if self.seconds < self.least_s:
+            raise ConfigError(
+                f"seconds {self.seconds:g}: too short for {ENOUGH} flashes with their beeps, as a marker signal has; "
+                f"with this period and offset it must be {math.ceil(10 * self.least_s) / 10:g} or more"
+            )
 
     @property
     def flashes_s(self) -> tuple[float, ...]:
         """When flashes begin, seconds."""
-        at_s, number, found = FIRST_S * self.period_s, 0, []
-        while at_s + self.flash_s < self.seconds:
-            found.append(at_s if self.between_frames else float(round(at_s * self.rate) / self.rate))
-            number += 1
+        return tuple(itertools.takewhile(lambda at_s: at_s + self.flash_s < self.seconds, self._endless_s()))
+
+    def _endless_s(self) -> Iterator[float]:
+        """When flashes would begin in a clip without an end."""
+        at_s = FIRST_S * self.period_s
+        for number in itertools.count(1):
+            yield at_s if self.between_frames else float(round(at_s * self.rate) / self.rate)
             at_s += self.period_s * (0.75 + 0.5 * (number * _GOLDEN % 1.0))
-        return tuple(found)
+
+    @property
+    def least_s(self) -> float:
+        """Length of the shortest clip that holds a marker signal, seconds.
+
+        It has so many whole flashes and beeps, and two frames after the last, by which that is seen to end: with one
+        such clips are measured at 24 to 60 frames per second, without any at 60 only.
+        """
+        heard = (at_s for at_s in self._endless_s() if at_s >= self.offset_s)
+        last_s = next(itertools.islice(heard, ENOUGH - 1, None))
+        return max(last_s + self.flash_s, last_s - self.offset_s + BEEP_S) + float(2 / self.rate)
 
     @property
     def beeps_s(self) -> tuple[float, ...]:

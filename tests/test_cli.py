@@ -188,6 +188,27 @@ def test_where_nothing_can_be_written_is_found_out_first(gpu_qa_command: Any, tm
     assert ran.err == f"gpu-qa: {tmp_path / 'no' / 'file'}: there is no folder {tmp_path / 'no'}\n"
 
 
+def test_weights_that_cannot_be_read_are_told_once_before_any_input_opens(gpu_qa_command: Any, tmp_path: Path) -> None:
+    missing, result = tmp_path / "missing.npz", tmp_path / "result.json"
+    config = tmp_path / "own.toml"
+    config.write_text(f"[detectors.av_offset]\nweights = '{missing}'\n")
+    inputs = ("not-there.mp4", clean_clip(), frozen_clip())
+    ran = gpu_qa_command("analyze", *inputs, "--config", config, "--output", result)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"gpu-qa: {missing}: cannot be read: No such file or directory\n"
+    assert not result.exists()
+    streams = tmp_path / "streams.toml"
+    streams.write_text(
+        f"[[streams]]\nname = 'a'\ninput = '{clean_clip()}'\n"
+        f"[[streams]]\nname = 'b'\ninput = '{clean_clip()}'\ndetectors.av_offset.weights = '{config}'\n"
+    )
+    ran = gpu_qa_command("analyze", "--streams", streams)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"gpu-qa: {config}: holds no weights that gpu-qa sync-train wrote\n"
+    # A detector that does not run needs none.
+    assert gpu_qa_command("analyze", clean_clip(), "--config", config, "--detectors", "freeze").code == 0
+
+
 def test_only_chosen_detectors_run(gpu_qa_command: Any) -> None:
     assert gpu_qa_command("analyze", frozen_clip(), "--detectors", "black, audio.silence").code == 0
     assert gpu_qa_command("analyze", frozen_clip(), "--detectors", "video.freeze").code == 1

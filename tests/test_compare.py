@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -219,8 +220,55 @@ def test_stopping_does_not_wait_for_an_input_that_does_not_open(monkeypatch: pyt
     assert time.monotonic() - began_s < 10
     (result,) = running.results()
     assert result.summary is None
+    assert result.error == "stopped before anything was known"
     assert comparison.exit_code(result) == 2
     opens.set()
+
+
+def test_readers_do_not_load_the_library_of_codecs_all_at_once() -> None:
+    """Threads that load av at the same time may be taken for a deadlock, and fail."""
+    program = """
+import sys
+from gpu_qa import comparison
+from gpu_qa.errors import SourceError
+loaded = []
+def opening(*_):
+    loaded.append("av.audio.format" in sys.modules)
+    raise SourceError("no")
+comparison.open_source = opening
+list(comparison.Comparison("a", ["b", "c"]))
+print(bool(loaded) and all(loaded))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_reference_stalls_tells_what_was_compared_and_that_it_was_stopped(
+    folder: Path, number: signal.Signals
+) -> None:
+    stream = clip(folder / "reference.ts").read_bytes()
+    command = [sys.executable, "-m", "gpu_qa", "compare", "-", "reference.mp4", "--max-delay", "2", "--format", "jsonl"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            process.stdin.write(stream)
+            process.stdin.flush()
+            first = json.loads(process.stdout.readline())  # the reference has not ended: its pipe is open
+            process.send_signal(number)
+            code = process.wait(20)
+        finally:
+            process.kill()
+        *_, last = (json.loads(line) for line in process.stdout.read().splitlines())
+        remarks = process.stderr.read().decode()
+    assert first["skew_s"] == pytest.approx(0.0, abs=0.002)
+    assert (code, last["type"], last["verdict"]) == (0, "result", "matches")
+    assert remarks == "gpu-qa: stopped; the results cover what was read until then\n"
 
 
 @pytest.mark.timeout(120)

@@ -15,7 +15,8 @@ from rich.console import Console
 from gpu_qa import cli, doctor
 from gpu_qa.analysis import Analysis
 from gpu_qa.decode import driver
-from gpu_qa.doctor import Diagnosis, Finding, diagnose, render
+from gpu_qa.diagnosis import Diagnosis, Finding, render
+from gpu_qa.doctor import diagnose
 from gpu_qa.errors import DeviceError
 from gpu_qa.series import Report
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,9 @@ import av
 import numpy as np
 import pytest
 
+from gpu_qa import analyze
 from gpu_qa.cli import main
+from gpu_qa.config import Settings
 from gpu_qa.errors import ConfigError, OutputError
 from gpu_qa.sync_clip import BEEP_S, SyncClip, sound_of, write_sync_clip
 
@@ -51,10 +54,33 @@ def test_what_cannot_be_made_is_refused(wrong: dict[str, object]) -> None:
         SyncClip(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("rate", "offset_s", "period_s"), [(24, 0.1, 3.0), (25, 0.0, 1.5), (60, -0.4, 0.8)])
+def test_the_shortest_clip_is_measured_and_a_shorter_one_refused(
+    tmp_path: Path, rate: int, offset_s: float, period_s: float
+) -> None:
+    path = tmp_path / "short.mp4"
+    clip = SyncClip(rate=Fraction(rate), size=(160, 90), offset_s=offset_s, period_s=period_s)
+    clip = replace(clip, seconds=clip.least_s)
+    write_sync_clip(path, clip)
+    report = analyze(str(path), settings=Settings().select(["av_offset"]))
+    assert report.measurements["av_offset_method"] == "marker"
+    assert report.measurements["av_offset_s"] == pytest.approx(offset_s, abs=0.002)
+    with pytest.raises(ConfigError, match="too short for 3 flashes"):
+        replace(clip, seconds=clip.least_s - 0.01)
+
+
+def test_the_command_says_how_long_a_clip_must_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sync-clip", str(tmp_path / "clip.mp4"), "--seconds", "2"])
+    assert ended.value.code == 2
+    assert "must be 3.8 or more" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_command_writes_picture_and_sound(tmp_path: Path) -> None:
     out = tmp_path / "clip.mp4"
     with pytest.raises(SystemExit) as ended:
-        main(["sync-clip", str(out), "--seconds", "2", "--size", "64x48", "--rate", "30000/1001", "--offset-ms", "-80"])
+        main(["sync-clip", str(out), "--seconds", "4", "--size", "64x48", "--rate", "30000/1001", "--offset-ms", "-80"])
     assert ended.value.code == 0
     with av.open(str(out)) as container:
         names = [stream.codec_context.name for stream in container.streams]
@@ -69,7 +95,7 @@ def test_the_command_refuses_what_it_cannot_write(tmp_path: Path, words: list[st
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
-    clip = SyncClip(seconds=1.0, size=(64, 48))
+    clip = SyncClip(seconds=4.0, size=(64, 48))
     missing, taken = tmp_path / "missing" / "clip.mp4", tmp_path / "folder.mp4"
     taken.mkdir()
     for out in (missing, taken):

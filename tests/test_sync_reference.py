@@ -23,7 +23,13 @@ def test_an_answer_on_little_is_less_sure() -> None:
     part = Placing("matches", None, 1.0, 0.0005, 0.99, 0.5, 10.0)
     assert Stretch(0.0, 10.0, part, part).confidence == 1.0
     assert Stretch(0.0, 10.0, replace(part, overlap_s=3.0), part).confidence == pytest.approx(0.6)
+    assert Stretch(0.0, 10.0, replace(part, sigma_s=0.03), part).confidence == pytest.approx(0.5, abs=0.001)
     assert unlaid((0.0, 10.0), "why").confidence == 0.0
+
+
+def test_how_well_a_match_fits_says_nothing_of_its_error() -> None:
+    part = Placing("matches", None, 1.0, 0.0005, 0.5, 0.5, 10.0)
+    assert Stretch(0.0, 10.0, part, replace(part, coefficient=0.99)).confidence == 1.0
 
 
 def test_a_picture_that_only_cuts_once_is_not_laid_over() -> None:

@@ -11,10 +11,12 @@ import pytest
 
 import gpu_qa
 import gpu_qa.stream_sync
-from gpu_qa.config import Settings
+from gpu_qa.catalogue import catalogue
+from gpu_qa.config import Settings, override
+from gpu_qa.detectors.av_offset import weigh
 from gpu_qa.features import Measured
 from gpu_qa.inject.writer import Coding
-from gpu_qa.series import LagEvidence, SyncSeries
+from gpu_qa.series import SYNC_SURE, LagEvidence, SyncSeries
 from gpu_qa.sinks.lag_view import HEIGHT, WIDTH, lag_view
 from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.stream_sync import StreamSync
@@ -40,11 +42,17 @@ def answers(way: Any, *told: tuple[float, float]) -> SyncSeries:
     )
 
 
-def measured(*series: SyncSeries, **others: Any) -> dict[str, Any]:
+def measured(*series: SyncSeries, unheeded: SyncSeries | None = None, **others: Any) -> dict[str, Any]:
     recorder = SyncRecorder()
     for one in series:
         recorder.add(one)
+    if unheeded is not None:
+        recorder.add(unheeded, is_heeded=False)
     return recorder.measurements(**others)
+
+
+def later(series: SyncSeries, by_s: float) -> SyncSeries:
+    return replace(series, start_s=series.start_s + by_s, end_s=series.end_s + by_s)
 
 
 def test_the_surest_way_in_order_of_trust_is_the_answer() -> None:
@@ -59,26 +67,23 @@ def test_the_surest_way_in_order_of_trust_is_the_answer() -> None:
 
 
 def test_a_marker_counts_as_long_as_it_is_there_and_a_minute_more() -> None:
-    def content(at_s: float) -> SyncSeries:
-        one = answers("content", (0.1, 0.97))
-        return replace(one, start_s=one.start_s + at_s, end_s=one.end_s + at_s)
+    sure, content = answers("marker", (0.12, 0.98)), answers("content", (0.1, 0.97))
+    assert measured(sure, later(content, 50.0))["av_offset_method"] == "marker"
+    assert measured(sure, later(content, 70.0))["av_offset_method"] == "content"
 
-    sure = answers("marker", (0.12, 0.98), (0.12, 0.98), (0.12, 0.98))
-    assert measured(sure, content(50.0))["av_offset_method"] == "marker"
-    assert measured(sure, content(70.0))["av_offset_method"] == "content"
-    even = answers("marker", (0.12, 0.7), (0.12, 0.7), (0.12, 0.7))
-    near = measured(even, content(50.0))
+
+def test_what_is_not_heeded_is_neither_drawn_nor_chosen_and_stands_beside() -> None:
+    even, content = answers("marker", *[(0.12, 0.7)] * 3), answers("content", (0.5, 0.97))
+    near = measured(even, unheeded=content)
     assert (near["av_offset_s"], near["av_offset_confidence"]) == (None, 0.7)
     assert "evenly" in near["av_offset_s_reason"]
-    assert measured(even, content(70.0))["av_offset_method"] == "content"
-
-
-def test_content_is_not_drawn_where_a_marker_is() -> None:
+    assert near["av_offset_ways"]["content"]["offset_s"] == 0.5
     recorder = SyncRecorder()
-    recorder.add(answers("marker", (0.1, 0.98), (0.1, 0.98), (0.1, 0.98)))
-    recorder.add(answers("content", (0.5, 0.95)))
-    (curve,) = recorder.curves()
-    assert curve.high.max() == pytest.approx(110.0)
+    recorder.add(content, is_heeded=False)
+    assert recorder.curves() == ()
+    recorder.add(later(content, 70.0))
+    assert recorder.measurements()["av_offset_s"] == 0.5
+    assert len(recorder.curves()) == 1
 
 
 @pytest.mark.parametrize(("pairs", "judged"), [(3, 0), (1, 1)])
@@ -87,8 +92,19 @@ def test_content_is_not_judged_where_a_marker_is(monkeypatch: pytest.MonkeyPatch
     content = replace(content, start_s=content.start_s + 20.0, end_s=content.end_s + 20.0)
     monkeypatch.setattr(gpu_qa.stream_sync, "marker_step", lambda *_, **__: ([marker], None))
     monkeypatch.setattr(Listener, "take", lambda *_, **__: [content])
-    told = StreamSync(Settings()).take(Measured(), until_s=8.0, finished=True)
+    sync = StreamSync(Settings())
+    told = sync.take(Measured(), until_s=8.0, finished=True)
     assert [one.way for one in told] == ["marker"] * pairs + ["content"] * judged
+    assert sync.measurements(None)["av_offset_s"] == (0.4 if judged else None)
+
+
+def test_what_was_judged_before_a_marker_signal_began_is_the_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    marker, content = later(answers("marker", *[(0.0, 0.7)] * 3), 4.0), answers("content", (0.4, 0.97))
+    monkeypatch.setattr(gpu_qa.stream_sync, "marker_step", lambda *_, **__: ([marker], None))
+    monkeypatch.setattr(Listener, "take", lambda *_, **__: [content])
+    sync = StreamSync(Settings())
+    assert [one.way for one in sync.take(Measured(), until_s=8.0, finished=True)] == ["content", *["marker"] * 3]
+    assert sync.measurements(None)["av_offset_s"] == 0.4
 
 
 def test_a_marker_goes_before_a_reference_which_tells_drift_too() -> None:
@@ -115,6 +131,24 @@ def test_without_a_sure_answer_there_is_null_and_why() -> None:
     assert unsure["av_offset_s_reason"]
     assert measured()["av_drift_ppm"] is None
     assert measured(markers=[SimpleNamespace(drift_ppm=49.96)])["av_drift_ppm"] == 50.0
+
+
+@pytest.mark.parametrize(("confidence", "judged"), [(0.5, 1), (0.95, 0)])
+def test_the_setting_moves_events_and_not_the_measurement_as_its_help_says(
+    monkeypatch: pytest.MonkeyPatch, confidence: float, judged: int
+) -> None:
+    settings = override(Settings(), {"detectors": {"av_offset": {"confidence": confidence}}})
+    answer = answers("content", (0.4, 0.7 if confidence < SYNC_SURE else 0.92))
+    monkeypatch.setattr(Listener, "take", lambda *_, **__: [answer])
+    sync = StreamSync(settings)
+    (counted,) = sync.take(Measured(), until_s=8.0, finished=True)
+    limits = settings.detectors["av_offset"].limits
+    evidence, _ = weigh(counted, limits, None)
+    assert sum(one.raises for one in evidence) == judged
+    assert sync.measurements(None)["av_offset_s"] == (None if judged else 0.4)
+    entry = next(one for one in catalogue() if one["name"] == "av_offset")
+    (about,) = [limit["description"] for limit in entry["limits"] if limit["name"] == "confidence"]
+    assert f"take answers from {SYNC_SURE} on, whatever this is" in about
 
 
 def test_the_curve_holds_sure_answers_with_their_spread() -> None:
@@ -179,11 +213,11 @@ def test_evidence_that_is_the_same_for_all_lags_is_drawn_too() -> None:
     assert view["at"] == 0.0
 
 
-def test_the_last_evidence_is_kept_unless_it_is_of_flashes_and_beeps() -> None:
+def test_the_last_evidence_is_kept_unless_it_is_not_heeded() -> None:
     recorder = SyncRecorder()
     last = LagEvidence(np.linspace(-1, 1, 101), np.zeros(101), 0.1, 0.5)
     recorder.add(replace(answers("content", (0.1, 0.5)), lags=last))
-    recorder.add(answers("marker", (0.1, 0.98)))
+    recorder.add(answers("marker", *[(0.1, 0.98)] * 3))
     assert recorder.lags is last
-    recorder.add(answers("marker", (0.1, 0.98), (0.1, 0.98)))
+    recorder.add(replace(answers("content", (0.1, 0.5)), lags=last), is_heeded=False)
     assert recorder.lags is None

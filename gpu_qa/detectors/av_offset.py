@@ -35,7 +35,8 @@ class AvOffsetLimits:
     major_delay_ms: float = 185.0
     """From here on late sound is more than a warning: acceptability in ITU-R BT.1359-1."""
     confidence: float = 0.9
-    """Answers that are less sure are not judged."""
+    """Answers that are less sure raise and clear no event. The report does not follow it: `av_offset_s`, its curve and
+    which way goes first take answers from 0.9 on, whatever this is."""
     content_doubt_ms: float = 65.0
     """What is found by content alone must pass the limits by this much: real clips that nobody would complain of, and
     that were recorded together, are that far apart (docs/detectors/av_offset.md). A step from an offset no larger,

@@ -161,3 +161,8 @@ class TransportFault(Protocol):
 def defaults(options: Iterable[Option]) -> dict[str, OptionValue]:
     """Every option's default."""
     return {option.name: option.default for option in options}
+
+
+def levels(*strengths: float, **options: OptionValue) -> tuple[Case, ...]:
+    """A case for each strength, with the same options."""
+    return tuple(Case(strength, options) for strength in strengths)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.series import SYNC_SIGNAL, SYNC_STALE_S, SYNC_SURE, SYNC_WAYS, Curve
+from gpu_qa.series import SYNC_STALE_S, SYNC_SURE, SYNC_WAYS, Curve
 from gpu_qa.sinks.curves import Bins
 
 if TYPE_CHECKING:
@@ -24,13 +24,25 @@ class SyncRecorder:
 
     def __init__(self) -> None:
         self._last: dict[str, dict[str, Any]] = {}
+        self._unheeded: set[str] = set()
+        """Ways whose last answer is no answer to anything."""
         self._bins = Bins(1)
         self._lags: LagEvidence | None = None
 
-    def add(self, series: SyncSeries) -> None:
-        """Take the next answers of a way."""
+    def add(self, series: SyncSeries, *, is_heeded: bool = True) -> None:
+        """Take the next answers of a way.
+
+        Args:
+            series: The answers.
+            is_heeded: False of those that are kept for what they are worth and neither drawn nor chosen: of content
+                near a marker signal.
+        """
         if not len(series):
             return
+        if is_heeded:
+            self._unheeded.discard(series.way)
+        else:
+            self._unheeded.add(series.way)
         self._lags = series.lags or self._lags
         before = self._last.get(series.way)
         self._last[series.way] = {
@@ -42,26 +54,15 @@ class SyncRecorder:
             "answers": len(series) + (before["answers"] if before else 0),
         }
         sure = (series.confidence >= SYNC_SURE) & np.isfinite(series.offset_s)
-        if sure.any() and not (series.way == "content" and self.is_marker(float(series.end_s[-1]))):
+        if is_heeded and sure.any():
             at_s = np.repeat(series.end_s[sure], 2)
             spread = np.stack([series.offset_s - series.sigma_s, series.offset_s + series.sigma_s], -1)[sure]
             self._bins.add(at_s, (spread.ravel() * 1000).astype(np.float32)[None])
 
     @property
     def lags(self) -> LagEvidence | None:
-        """What the last answer by content was chosen from; null where a marker signal is there."""
-        return None if self._is_beside_marker else self._lags
-
-    @property
-    def _is_beside_marker(self) -> bool:
-        """Whether the last answer by content is of flashes and beeps."""
-        content = self._last.get("content")
-        return content is not None and self.is_marker(content["until_s"])
-
-    def is_marker(self, at_s: float) -> bool:
-        """Whether a marker signal is there, or was there shortly before, seconds on the stream's clock."""
-        marker = self._last.get("marker")
-        return marker is not None and marker["answers"] >= SYNC_SIGNAL and at_s <= marker["until_s"] + SYNC_STALE_S
+        """What the last answer by content was chosen from; null where that is not heeded."""
+        return None if "content" in self._unheeded else self._lags
 
     def curves(self) -> tuple[Curve, ...]:
         """`av_offset`: sure answers, from one standard deviation below to one above; none where there are none."""
@@ -84,8 +85,7 @@ class SyncRecorder:
         if reference is not None:
             last["reference"] = last.get("reference", {}) | reference
         ways = {way: last[way] for way in SYNC_WAYS if way in last}
-        is_marker = self._is_beside_marker
-        heeded = [way for way in ways if not (way == "content" and is_marker)]
+        heeded = [way for way in ways if way not in self._unheeded]
         sure = [way for way in heeded if _is_sure(ways[way])]
         newest_s = max((ways[way]["until_s"] for way in sure), default=0.0)
         chosen = next((way for way in sure if newest_s - ways[way]["until_s"] <= SYNC_STALE_S), None)
@@ -106,13 +106,13 @@ class SyncRecorder:
         if chosen:
             measured["av_offset_confidence"] = ways[chosen]["confidence"]
         else:
-            measured["av_offset_s_reason"] = reason or _reason(ways, is_marker=is_marker)
+            measured["av_offset_s_reason"] = reason or _reason(ways, heeded)
         return measured
 
 
-def _reason(ways: dict[str, dict[str, Any]], *, is_marker: bool) -> str:
+def _reason(ways: dict[str, dict[str, Any]], heeded: list[str]) -> str:
     """Why no way is sure."""
-    if is_marker:
+    if len(heeded) < len(ways):
         return "flashes and beeps come so evenly that they fit at more than one distance"
     if ways:
         return "what is seen and heard does not say how far they are apart"

@@ -132,12 +132,14 @@ class Stretch:
 
     @property
     def confidence(self) -> float:
-        """0…1, that the skew is right within 45 ms; 0 where there is none."""
+        """0…1, that the skew is right within 45 ms; 0 where there is none.
+
+        How well the parts fit is not in it: from where they match on it says nothing of the error (docs/compare.md).
+        """
         if self.skew_sigma_s is None:
             return 0.0
-        fits = [one.coefficient for one in (self.picture, self.sound) if one.coefficient is not None]
         overlaps_s = [one.overlap_s for one in (self.picture, self.sound) if one.overlap_s is not None]
-        sure = min(1.0, min(fits) / 0.6) * min(1.0, min(overlaps_s, default=SURE_S) / SURE_S)
+        sure = min(1.0, min(overlaps_s, default=SURE_S) / SURE_S)
         return float(sure * min(1.0, RIGHT_S / max(3 * self.skew_sigma_s, 1e-9)))
 
 

@@ -70,6 +70,8 @@ class Due:
     """Nothing more is waited for: what is not found now is not there."""
     shift_s: float = 0.0
     """How much later the probe's clock began than the reference's: delays grow by it."""
+    gone_until_s: float = -math.inf
+    """Up to here the reference has been let go of, seconds of its clock."""
     passed_over: str | None = None
     """Why it is not laid over at all; null: it is."""
 
@@ -183,7 +185,16 @@ def _has_come(strip: Strip, time_s: float) -> bool:
 
 def _laid(one: Due) -> Stretch:
     found = laid(one.reference, one.probe, (one.start_s, one.end_s), one.covered_s, one.limits)
+    if one.gone_until_s > one.start_s - one.limits.max_delay_s + one.limits.stretch_s:
+        found = replace(found, picture=_beside_what_is_gone(found.picture), sound=_beside_what_is_gone(found.sound))
     return replace(found, picture=_later(found.picture, one.shift_s), sound=_later(found.sound, one.shift_s))
+
+
+def _beside_what_is_gone(placing: Placing) -> Placing:
+    """What is not in the rest of the reference may be in what is gone of it."""
+    if placing.state != "differs":
+        return placing
+    return replace(placing, state="outside", reason="the reference was let go of before this came")
 
 
 def _later(placing: Placing, by_s: float) -> Placing:

@@ -5,6 +5,7 @@ Whoever reads the streams hands over what has come of them, in one thread at a t
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,8 @@ it comes still earlier or is not there at all."""
 AHEAD_S = 10.0
 """How much further than is needed a file is read, so that both sides keep busy."""
 PATIENCE_S = 30.0
-"""A live probe waits so much longer for a reference that stands still; then its stretch is told as unknown."""
+"""A live probe waits so much longer for a reference that stands still; then its stretch is told as unknown. And so long
+a reference that is a file waits for a live probe that stands still while others come."""
 LATER_S = 3.0
 """A live stream that for `WINDOW_S` comes so much later than it used to has lost time on its clock, as by a
 reconnection: what it is laid over moves along. Segments of some seconds come no more unevenly."""
@@ -93,6 +95,8 @@ class Reference(_Side):
         self.limits = limits
         self.name = ""
         """What its stream is called."""
+        self.gone_until_s = -math.inf
+        """Up to here it has been let go of, seconds of its clock."""
         self._probes: list[Probe] = []
 
     def add(self) -> Probe:
@@ -107,17 +111,25 @@ class Reference(_Side):
             self._probes.remove(probe)
         self.forget()
 
-    def is_ahead(self, until_s: float) -> bool:
+    def is_ahead(self, until_s: float, now_s: float | None = None) -> bool:
         """Whether it waits for its probes: a file is read no further than can be compared.
+
+        The slowest probe is waited for, for files can wait. Live ones cannot: of these the furthest has what it needs,
+        and the others as far back as that is kept; one that stands still, or does not open, holds none of the others.
 
         Args:
             until_s: How far it has been read.
+            now_s: Seconds of the wall clock; null: nobody says, and nobody stands still.
         """
         if self.live or not self._probes:
             return False
-        running = [probe.strip.until_s for probe in self._probes if not probe.strip.ended]
-        waiting = [probe.strip.until_s for probe in self._probes if not probe.carry.done]
-        furthest_s = min(running) if running else max(waiting, default=0.0)
+        coming = [probe for probe in self._probes if not probe.strip.ended and probe.is_waited_for(now_s)]
+        awaited_s = [probe.strip.until_s for probe in coming if not probe.live]
+        live_s = [probe.strip.until_s for probe in coming if probe.live]
+        if live_s:
+            awaited_s.append(max(min(live_s), max(live_s) - AHEAD_S))
+        unfinished_s = [probe.strip.until_s for probe in self._probes if not probe.carry.done]
+        furthest_s = min(awaited_s) if awaited_s else max(unfinished_s, default=0.0)
         return until_s > furthest_s + self.limits.max_lead_s + self.limits.stretch_s + AHEAD_S
 
     def forget(self) -> None:
@@ -126,7 +138,8 @@ class Reference(_Side):
         from_s = min(
             (needed_from_s(probe.carry, probe.limits)[1] for probe in asking), default=self.strip.until_s + 1.0
         )
-        self.strip = trimmed(self.strip, max(from_s, self.kept_from_s(self.strip)))
+        self.gone_until_s = max(self.gone_until_s, from_s, self.kept_from_s(self.strip))
+        self.strip = trimmed(self.strip, self.gone_until_s)
 
     def kept_from_s(self, strip: Strip) -> float:
         """What a strip holds at most, whatever one stream waits for the other."""
@@ -143,6 +156,22 @@ class Probe(_Side):
         self.reference = reference
         self.carry = Alignment()
         self._unsettled: tuple[Unsettled, ...] = ()
+        self._stands: tuple[float, float] = math.nan, 0.0
+        """How far it had come when the reference last asked, and since when it stands there by the wall clock."""
+
+    def is_waited_for(self, now_s: float | None) -> bool:
+        """Whether the reference waits for it: not where it is live, or has not begun, and stands still for long.
+
+        A file that has begun is waited for however slow it is: nothing of it is lost meanwhile.
+
+        Args:
+            now_s: Seconds of the wall clock; null: nobody says.
+        """
+        if now_s is None or (not self.live and self.strip.until_s > 0):
+            return True
+        if self._stands[0] != self.strip.until_s:
+            self._stands = self.strip.until_s, now_s
+        return now_s - self._stands[1] <= PATIENCE_S
 
     @property
     def limits(self) -> ReferenceLimits:
@@ -197,7 +226,7 @@ class Probe(_Side):
         found, self.carry = due(reference, self.strip, limits, self.carry)
         kept_from_s = self.reference.kept_from_s(self.strip)
         self.strip = trimmed(self.strip, max(needed_from_s(self.carry, limits)[0], kept_from_s))
-        return [replace(one, shift_s=shift_s) for one in found]
+        return [replace(one, shift_s=shift_s, gone_until_s=self.reference.gone_until_s) for one in found]
 
     def align(self, *, finished: bool = False, by_arrival: bool = True) -> list[Stretch]:
         """As `due`, laid over at once.

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gpu_qa.sync.drift import course
+from gpu_qa.sync.reference import Placing, Stretch
+from gpu_qa.sync.schedule import MOST_SKEW_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.sync.drift import Jump
-    from gpu_qa.sync.reference import Placing, Stretch
 
 __all__ = ["Part", "Summary", "summarize"]
 
 INSIDE_SHARE = 0.6
 """Of a stretch that does not match this much must lie beside the reference; with less it lies outside of it."""
+
+APART_SIGMA_S = 0.005
+"""Least standard deviation of a skew of which picture and sound are known in different stretches only. Of 124
+such pairs in copies at an uneven rate the root mean square error was 4.6 ms, of 694 others 0.3 ms. All, in copies of 25
+programmes, were right within 14 ms, and of 160 comparisons with other content none had both (docs/compare.md)."""
 
 Verdict = Literal["matches", "partly", "differs", "unknown"]
 
@@ -97,9 +103,9 @@ def summarize(stretches: Sequence[Stretch], reference_from_s: float, reference_u
         sigma_s = float(np.median(sigmas))
         confidence = float(np.median([one.confidence for one in stretches if one.skew_s is not None]))
         along = course([at_s for at_s, _ in both], list(skews))
-    elif picture.delay_s is not None and sound.delay_s is not None:
-        skew_s = low_s = high_s = picture.delay_s - sound.delay_s
-        sigma_s, confidence = 0.02, 0.5
+    elif (apart := _apart(stretches, middles, picture, sound)) is not None:
+        skew_s = low_s = high_s = apart.skew_s
+        sigma_s, confidence = apart.skew_sigma_s, apart.confidence
     return Summary(
         picture,
         sound,
@@ -114,6 +120,38 @@ def summarize(stretches: Sequence[Stretch], reference_from_s: float, reference_u
         sum(len(one.lost or ()) for one in matched) if matched else None,
         sum(len(one.repeated or ()) for one in matched) if matched else None,
     )
+
+
+def _apart(stretches: Sequence[Stretch], middles: Sequence[float], picture: Part, sound: Part) -> Stretch | None:
+    """What the stretches say together where picture and sound are known in different ones; null where that is nothing.
+
+    One of both must be known before and after the other, and stay where it is: what is cut out between them looks like
+    a skew.
+    """
+    if picture.delay_s is None or sound.delay_s is None or picture.jumps or sound.jumps:
+        return None
+    if abs(picture.delay_s - sound.delay_s) > MOST_SKEW_S:
+        return None
+    seen = [
+        (at_s, one.picture) for at_s, one in zip(middles, stretches, strict=True) if one.picture.delay_s is not None
+    ]
+    heard = [(at_s, one.sound) for at_s, one in zip(middles, stretches, strict=True) if one.sound.delay_s is not None]
+    if not _surrounds(seen, heard) and not _surrounds(heard, seen):
+        return None
+    parts = _typical(seen, picture.delay_s, APART_SIGMA_S), _typical(heard, sound.delay_s, 0.0)
+    return Stretch(stretches[0].start_s, stretches[-1].end_s, parts[0], parts[1])
+
+
+def _surrounds(outer: Sequence[tuple[float, Placing]], inner: Sequence[tuple[float, Placing]]) -> bool:
+    """Whether any of one lies between two of the other, both in order of time."""
+    return any(outer[0][0] < at_s < outer[-1][0] for at_s, _ in inner)
+
+
+def _typical(known: Sequence[tuple[float, Placing]], delay_s: float, least_sigma_s: float) -> Placing:
+    """One placing for many, of the median's quality."""
+    sigma_s = float(np.median([one.sigma_s or 0.0 for _, one in known]))
+    overlap_s = float(np.median([one.overlap_s or 0.0 for _, one in known]))
+    return Placing("matches", delay_s=delay_s, sigma_s=max(sigma_s, least_sigma_s), overlap_s=overlap_s)
 
 
 def _part(
@@ -151,4 +189,5 @@ def _commonest(placings: Sequence[Placing], name: str) -> str:
 
 def _no_skew(picture: Part, sound: Part) -> str:
     reasons = [part.reason for part in (picture, sound) if part.reason is not None]
-    return "; ".join(dict.fromkeys(reasons)) or "picture and sound never match together"
+    never = "picture and sound are never known at the same time, and what was cut out between would look like a skew"
+    return "; ".join(dict.fromkeys(reasons)) or never
