@@ -74,6 +74,17 @@ def test_damage_that_changes_as_much_as_cuts_do_is_told() -> None:
     assert event.end_s == pytest.approx(2.0, abs=0.1)
 
 
+def test_damage_that_sets_in_with_a_cut_is_told() -> None:
+    """What stands out after a cut is that shot's own, but not how much more restless it may be for that."""
+    shot, other = scene(100, (640, 360)), [255 - picture for picture in scene(25, (640, 360))]
+    pictures = [*other, *broken(shot, 0, 50, share=0.05)]
+    series = measured(pictures)
+    assert (series.coarse_change[25] > 0.04).mean() > 0.6, "it must look like a cut"
+    (event,) = events(series)
+    assert event.start_s == pytest.approx(1.4, abs=0.45)
+    assert event.end_s == pytest.approx(3.0, abs=0.1)
+
+
 @pytest.mark.parametrize("full_range", [False, True])
 @pytest.mark.parametrize("size", [(176, 144), (426, 240), (640, 360), (1280, 720)])
 def test_any_size_and_range(size: tuple[int, int], full_range: bool) -> None:

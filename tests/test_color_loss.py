@@ -90,6 +90,23 @@ def test_black_and_white_films_and_inserts_are_not() -> None:
     assert events(scene(color=0.05), scene(color=0.0, start_s=3.0)) == []
 
 
+def test_cards_under_a_ticker_are_not() -> None:
+    """What goes on over the cut is the ticker alone."""
+
+    def with_ticker(series: VideoSeries) -> VideoSeries:
+        luma, chroma = series.luma.copy(), series.chroma.copy()
+        luma[:, -5:], chroma[:, :, -5:] = np.where(np.arange(TILES[1]) % 2, 0.05, 0.95), 0.0
+        return dataclasses.replace(series, luma=luma, chroma=chroma)
+
+    shot = scene(light=0.85)
+    flat = dataclasses.replace(shot, luma=0.45 + 0.5 * shot.luma)
+    card = scene(color=0.0, start_s=3.0)
+    white = dataclasses.replace(card, luma=0.7 + 0.02 * card.luma)
+    assert events(with_ticker(flat), with_ticker(white)) == []
+    (event,) = events(with_ticker(flat), with_ticker(dataclasses.replace(card, luma=0.45 + 0.5 * shot.luma)))
+    assert event.start_s == pytest.approx(3.0)
+
+
 def test_fades_are_not() -> None:
     ramp = np.concatenate([np.linspace(1, 0, 25), np.zeros(50)])
     assert events(scene(), scene(color=ramp, start_s=3.0), scene(color=0.0, start_s=6.0)) == []

@@ -242,14 +242,25 @@ def _found(looks: tuple[_Look, ...], look: _Look, level: float, limits: ColorLos
 
 
 def _is_same_shot(before: _Look, look: _Look, limits: ColorLossLimits) -> bool:
-    """Whether the picture goes on as bright as it was, above all where it had colour."""
+    """Whether the picture goes on as bright as it was, all of it and, above all, where it had colour.
+
+    A ticker or a border without colour goes on over cuts: it says nothing of what had colour.
+    """
     weight = (before.chroma**2).sum(axis=0)
     was, is_now = float(weight @ before.luma), float(weight @ look.luma)
-    return (
-        look.spread >= _AS_BRIGHT * before.spread
-        and _AS_BRIGHT * was <= is_now <= was / _AS_BRIGHT
-        and _correlation(look.luma, before.luma) >= limits.same_shot
-    )
+    if not _AS_BRIGHT * was <= is_now <= was / _AS_BRIGHT:
+        return False
+    if not _goes_on(before.luma, look.luma, limits):
+        return False
+    coloured = weight >= np.median(weight)
+    one, other = before.luma[coloured], look.luma[coloured]
+    return float(one.std()) < limits.spread or _goes_on(one, other, limits)
+
+
+def _goes_on(before: np.ndarray, now: np.ndarray, limits: ColorLossLimits) -> bool:
+    """Whether tiles show the same, as far as luma tells, with as much contrast."""
+    as_much = float(now.std(dtype=np.float64)) >= _AS_BRIGHT * float(before.std(dtype=np.float64))
+    return as_much and _correlation(now, before) >= limits.same_shot
 
 
 def _kept(before: _Look, look: _Look) -> float:
