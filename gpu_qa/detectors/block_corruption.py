@@ -329,11 +329,17 @@ class _Watch:
         self.level *= self._fade(i)
         if self.stands[i]:
             coarse = self.excess[i]
-            if self.times_s[i] - self.cut_s <= _STARK_S:
-                stark = _STARK * self.limits.seam
-                meant, _ = pixelated(self.series, i, over[0] > stark, ())
-                coarse -= max(excess(over, stark) - meant, 0.0)
+            if _COARSE * coarse > self.level and self.times_s[i] - self.cut_s <= _STARK_S:
+                coarse -= self._stark(i)
             self.level = max(self.level, _COARSE * coarse)
+
+    def _stark(self, i: int) -> float:
+        """How much of picture `i` stands out as no coarse compression does, and is not pixelated."""
+        over, limit = self.over[:, i], _STARK * self.limits.seam
+        area = excess(over, limit)
+        if area < self.limits.clear_area:
+            return 0.0
+        return max(area - pixelated(self.series, i, over[0] > limit, ())[0], 0.0)
 
     def _tell(self, i: int, area: float) -> None:
         """Write the step of picture `i`."""
