@@ -122,6 +122,18 @@ def test_a_long_freeze_under_a_ticker_is_one_event() -> None:
     assert (event.start_s, event.end_s) == (4.0, 14.0)
 
 
+def test_what_settles_after_the_picture_stopped_ends_no_freeze_under_a_ticker() -> None:
+    """Not when the seconds before it began are no longer remembered, either."""
+    luma = with_overlay(frozen(), slice(21, 24), slice(0, 42))
+    luma[102:175, 18, 17] += 0.03
+    (event,) = events_of(series_of(luma))
+    assert (event.start_s, event.end_s) == pytest.approx((3.96, 7.0), abs=0.09)
+    luma = with_overlay(frozen(500, 100, 400), slice(21, 24), slice(0, 42))
+    luma[102:400, 18, 17] += 0.03
+    (event,) = events_of(series_of(luma))
+    assert (event.start_s, event.end_s) == pytest.approx((3.96, 16.0), abs=0.09)
+
+
 def test_partial_freezes_can_be_left_to_others() -> None:
     luma = with_overlay(frozen(), slice(21, 24), slice(0, 42))
     assert events_of(series_of(luma), FreezeLimits(partial=False)) == []

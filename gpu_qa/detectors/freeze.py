@@ -337,7 +337,10 @@ def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str | No
     activity = history.moving_in(rest).mean(axis=1)
     if known is not None and known[1] is None:
         known = (known[0], _onset(history, i, known[0]))
-    onset = known[1] if known is not None and since_s <= known[0] else _onset_under(history, i, since_s, rest, activity)
+    settled_s = -np.inf if known is None else known[0] + history.limits.settle_s
+    onset = (
+        known[1] if known is not None and since_s <= settled_s else _onset_under(history, i, since_s, rest, activity)
+    )
     verdict = _stillness(history, i, since_s, activity) if onset else -1
     if verdict >= 0:
         history.value[i] = history.coarse[i, rest].mean()
