@@ -14,7 +14,7 @@ from gpu_qa.sync_training.fit import fit
 from gpu_qa.sync_training.mouth import STEPS_PER_S, mouth_track
 from gpu_qa.sync_training.scene import impact_scene, talking_scene
 from gpu_qa.sync_training.scores import trained_lag_scores
-from gpu_qa.sync_training.speech import Speech, pseudo_words, speak
+from gpu_qa.sync_training.speech import Speech, Voice, pseudo_words, talk
 from gpu_qa.sync_training.take import Take, footage_takes, rendered_take
 from gpu_qa_kernels.sync_net import AUDIO_MARGIN, BANDS, CHANNELS, SHAPES, lag_scores
 from tests.clips import cached_clip
@@ -63,14 +63,35 @@ def test_lips_close_for_what_is_said_with_closed_lips() -> None:
 
 @with_espeak
 def test_speech_has_its_phonemes_in_order() -> None:
-    speech = speak("mama papa", words_per_minute=120)
+    with Voice() as voice:
+        speech = voice.say("mama papa", words_per_minute=120)
     assert 0.5 < len(speech.samples) / speech.rate < 3
     assert speech.phonemes[0] == "m"
     assert "p" in speech.phonemes
     assert (np.diff(speech.starts_s) >= 0).all()
     assert np.abs(speech.samples).max() > 0.05
     with pytest.raises(GpuQaError, match="no voice klingon-x"):
-        speak("mama", voice="klingon-x")
+        Voice("klingon-x")
+
+
+@with_espeak
+def test_what_is_said_does_not_depend_on_what_was_said_before() -> None:
+    seeds = (0, 1, 3, 17)
+    first = [talk(np.random.default_rng([7, seed]), 2.0) for seed in seeds]
+    again = [talk(np.random.default_rng([7, seed]), 2.0) for seed in seeds[::-1]][::-1]
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.samples, other.samples)
+        assert one.phonemes == other.phonemes
+        np.testing.assert_array_equal(one.starts_s, other.starts_s)
+
+
+@with_espeak
+def test_a_scene_is_the_same_alone_and_after_others() -> None:
+    first = [talking_scene(seed, 1.5) for seed in (1, 2, 3)]
+    again = [talking_scene(seed, 1.5) for seed in (3, 2, 1)][::-1]
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.motion, other.motion)
+        np.testing.assert_array_equal(one.samples, other.samples)
 
 
 @with_espeak

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from gpu_qa.series import AudioSeries, VideoSeries
     from gpu_qa.sync.evidence import Evidence
 
-COOLING = 1.5
-"""By how much the net is too sure of one window: its log probabilities are divided by it."""
-DOUBT = 0.3
-"""Share of a window's probability that is spread over all lags: no window outvotes the rest."""
+COOLING = 1.0
+"""The net's log probabilities are divided by it: taken as they are, talking is answered most at the same rate of
+answers to other sound, of 0.8 to 1.5 (docs/detectors/av_offset.md)."""
+DOUBT = 0.2
+"""Share of a window's probability that is spread over all lags: no window outvotes the rest. Of 0.1 to 0.3 with which
+most is answered at the same rate of answers to other sound (docs/detectors/av_offset.md)."""
 _STILL = 0.02
 """Mean log change of a window below which nothing moves."""
 _QUIET = 0.05

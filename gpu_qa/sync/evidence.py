@@ -15,14 +15,14 @@ HALF_LIFE_S = 60.0
 """Evidence of so much material ago counts half: an offset that changes slowly is followed."""
 APART_S = 0.12
 """A rival answer is farther away than this, and so is one that the offset has stepped to."""
-RISE_SHARE = 1.0
+RISE_SHARE = 1.5
 """Share of the peak's rise above the mean of all lags farther away that counts beside its lead over the best of them:
-of 0.25 to 1 what answers most at the same rate of answers to other sound (docs/detectors/av_offset.md)."""
-GROWTH = 0.35
+of 0.5 to 3 about what answers most at the same rate of answers to other sound (docs/detectors/av_offset.md)."""
+GROWTH = 0.3
 """Power of the seconds by which lead and rise are divided. By chance alone they grow as the root of what they rest on;
 but on little material, of one speaker, chance is wilder than on much: of 0 to 0.5 what keeps answers to other sound
 about as rare after 8 s as after 60 s (docs/detectors/av_offset.md)."""
-CONFIDENCE = (2.1, -5.36)
+CONFIDENCE = (1.0, -6.2)
 """Slope and offset of the logistic to confidence from lead and rise, log probability, over the seconds that they rest
 on to the power of `GROWTH`."""
 LEAST_S = 8.0
@@ -31,9 +31,9 @@ ZERO_S = 0.0
 """What the net tells of material in sync."""
 STEP_LEAST_S, STEP_MOST_S = 28.0, 60.0
 """So much material must, and may, speak for a step by itself."""
-STEP_SURE = 0.98
+STEP_SURE = 0.99
 """So sure must be what speaks for a step, and what came before it. Many places are tried for a step: with 20 s and 0.9
-every eighth change from speech to other sound was taken for one, with these 1 in 120 (docs/detectors/av_offset.md)."""
+every sixth change from speech to other sound was taken for one, with these 1 in 120 (docs/detectors/av_offset.md)."""
 
 
 class Recent(NamedTuple):

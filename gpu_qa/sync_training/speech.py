@@ -6,13 +6,14 @@ import ctypes
 import ctypes.util
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from gpu_qa.errors import GpuQaError
 
-_RETRIEVAL, _PHONEME_EVENTS = 1, 1
+_SYNCHRONOUS, _PHONEME_EVENTS = 2, 1
+_RATE, _PITCH = 1, 3
 _UTF8, _ENDED = 1, 0
 _PHONEME = 7
 _ONSETS = ("p", "b", "m", "f", "v", "t", "d", "s", "k", "g", "l", "r", "n", "w", "h", "sh", "ch", "st", "br", "pl", "")
@@ -57,16 +58,88 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 @functools.cache
-def _library() -> tuple[Any, int]:
-    """The library, initialised, and its sample rate."""
-    name = ctypes.util.find_library("espeak-ng")
-    if name is None:
+def _path() -> str:
+    path = ctypes.util.find_library("espeak-ng")
+    if path is None:
         raise GpuQaError("speech needs the library espeak-ng: on Debian, apt install espeak-ng")
-    library = ctypes.CDLL(name)
-    rate = library.espeak_Initialize(_RETRIEVAL, 0, None, _PHONEME_EVENTS)
-    if rate <= 0:
-        raise GpuQaError("espeak-ng could not be initialised")
-    return library, rate
+    return path
+
+
+class Voice:
+    """A voice of espeak-ng, alone in its copy of the library.
+
+    The library keeps waves, noise and pauses of what it said before, past its own end too; only what was loaded anew
+    says the same thing the same way (that holds where the C library takes a library out of memory, as glibc does).
+    """
+
+    def __init__(self, name: str = "en") -> None:
+        """Load it.
+
+        Args:
+            name: An espeak-ng voice, perhaps with a variant, such as "en+f2".
+
+        Raises:
+            GpuQaError: espeak-ng is not installed, or does not know the voice.
+        """
+        self._library = ctypes.CDLL(_path())
+        # Its noise is the C library's.
+        ctypes.CDLL(None).srand(1)
+        self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS)
+        self._pieces: list[np.ndarray] = []
+        self._told: list[tuple[float, str]] = []
+        self._callback = _CALLBACK(self._take)
+        if self._rate <= 0:
+            self._unload()
+            raise GpuQaError("espeak-ng could not be initialised")
+        self._library.espeak_SetSynthCallback(self._callback)
+        if self._library.espeak_SetVoiceByName(name.encode()) != 0:
+            self.close()
+            raise GpuQaError(f"espeak-ng has no voice {name}")
+
+    def __enter__(self) -> Self:
+        """It says things until the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Unload the library: it says nothing any more."""
+        self._library.espeak_Terminate()
+        self._unload()
+
+    def _unload(self) -> None:
+        ctypes.CDLL(None).dlclose(ctypes.c_void_p(self._library._handle))  # noqa: SLF001
+
+    def say(self, text: str, *, words_per_minute: int = 160, pitch: int = 50) -> Speech:
+        """Say a text.
+
+        Args:
+            text: What to say.
+            words_per_minute: 80 to 450.
+            pitch: 0 to 100.
+        """
+        self._pieces.clear()
+        self._told.clear()
+        self._library.espeak_SetParameter(_RATE, words_per_minute, 0)
+        self._library.espeak_SetParameter(_PITCH, pitch, 0)
+        data = text.encode()
+        self._library.espeak_Synth(data, len(data) + 1, 0, 0, 0, _UTF8, None, None)
+        samples = np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.float32)
+        starts_s = np.array([at_s for at_s, _ in self._told])
+        return Speech(samples, self._rate, tuple(phoneme for _, phoneme in self._told), starts_s)
+
+    def _take(self, wave: Any, count: int, events: Any) -> int:
+        if wave and count > 0:
+            self._pieces.append(np.ctypeslib.as_array(wave, (count,)).astype(np.float32) / 32768)
+        index = 0
+        while events[index].type != _ENDED:
+            if events[index].type == _PHONEME:
+                phoneme = events[index].id.string.decode("utf-8", "replace")
+                self._told.append((events[index].audio_position / 1000, phoneme))
+            index += 1
+        return 0
 
 
 def pseudo_words(rng: np.random.Generator, count: int) -> str:
@@ -81,63 +154,23 @@ def pseudo_words(rng: np.random.Generator, count: int) -> str:
 
 def talk(rng: np.random.Generator, seconds: float) -> Speech:
     """One voice that says phrases of no language, each at its own pace, with pauses and emphasis, for so long."""
-    voice = str(rng.choice(VOICES)) + str(rng.choice(VARIANTS))
+    name = str(rng.choice(VOICES)) + str(rng.choice(VARIANTS))
     pace, pitch = rng.uniform(120, 200), rng.uniform(20, 80)
     pieces: list[np.ndarray] = []
     names: list[str] = []
     starts_s: list[np.ndarray] = []
     length, rate = 0, 0
-    while not rate or length < seconds * rate:
-        phrase = speak(
-            pseudo_words(rng, int(rng.integers(1, 9))),
-            voice=voice,
-            words_per_minute=int(pace * np.exp(rng.normal(0, 0.15))),
-            pitch=int(np.clip(pitch + rng.normal(0, 8), 0, 99)),
-        )
-        rate = phrase.rate
-        pause = np.zeros(int(rng.exponential(0.25) * rate), np.float32)
-        names += [*phrase.phonemes, "_"]
-        starts_s.append((length + np.append(phrase.starts_s * rate, len(phrase.samples))) / rate)
-        pieces += [phrase.samples * np.float32(np.exp(rng.normal(0, 0.25))), pause]
-        length += len(phrase.samples) + len(pause)
+    with Voice(name) as voice:
+        while not rate or length < seconds * rate:
+            phrase = voice.say(
+                pseudo_words(rng, int(rng.integers(1, 9))),
+                words_per_minute=int(pace * np.exp(rng.normal(0, 0.15))),
+                pitch=int(np.clip(pitch + rng.normal(0, 8), 0, 99)),
+            )
+            rate = phrase.rate
+            pause = np.zeros(int(rng.exponential(0.25) * rate), np.float32)
+            names += [*phrase.phonemes, "_"]
+            starts_s.append((length + np.append(phrase.starts_s * rate, len(phrase.samples))) / rate)
+            pieces += [phrase.samples * np.float32(np.exp(rng.normal(0, 0.25))), pause]
+            length += len(phrase.samples) + len(pause)
     return Speech(np.concatenate(pieces), rate, tuple(names), np.concatenate(starts_s))
-
-
-def speak(text: str, *, voice: str = "en", words_per_minute: int = 160, pitch: int = 50) -> Speech:
-    """Say a text.
-
-    Args:
-        text: What to say.
-        voice: An espeak-ng voice, perhaps with a variant, such as "en+f2".
-        words_per_minute: 80 to 450.
-        pitch: 0 to 100.
-
-    Raises:
-        GpuQaError: espeak-ng is not installed, or does not know the voice.
-    """
-    library, rate = _library()
-    pieces: list[np.ndarray] = []
-    told: list[tuple[float, str]] = []
-
-    def take(wave: Any, count: int, events: Any) -> int:
-        if wave and count > 0:
-            pieces.append(np.ctypeslib.as_array(wave, (count,)).astype(np.float32) / 32768)
-        index = 0
-        while events[index].type != _ENDED:
-            if events[index].type == _PHONEME:
-                name = events[index].id.string.decode("utf-8", "replace")
-                told.append((events[index].audio_position / 1000, name))
-            index += 1
-        return 0
-
-    callback = _CALLBACK(take)
-    library.espeak_SetSynthCallback(callback)
-    if library.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise GpuQaError(f"espeak-ng has no voice {voice}")
-    library.espeak_SetParameter(1, words_per_minute, 0)
-    library.espeak_SetParameter(3, pitch, 0)
-    data = text.encode()
-    library.espeak_Synth(data, len(data) + 1, 0, 0, 0, _UTF8, None, None)
-    library.espeak_Synchronize()
-    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    return Speech(samples, rate, tuple(name for _, name in told), np.array([at for at, _ in told]))
