@@ -32,6 +32,13 @@ def test_the_answer_lies_between_lags(at_s: float) -> None:
     assert answer.confidence > SYNC_SURE
 
 
+@pytest.mark.parametrize("at_s", [-1.0, -0.96, 0.96, 1.0])
+def test_the_likeliest_lag_at_an_end_is_no_answer(at_s: float) -> None:
+    """Nothing shows that it is a peak."""
+    assert answer_of(Evidence(peak(at_s, 9.0), 8.0)).confidence == 0.0
+    assert answer_of(Evidence(peak(at_s * 0.9, 9.0), 8.0)).confidence > SYNC_SURE
+
+
 def test_a_lead_counts_less_where_more_material_was_needed_for_it() -> None:
     short, long = (answer_of(Evidence(peak(0.0, 3.0), length_s)).confidence for length_s in (8.0, 60.0))
     assert short > long

@@ -25,6 +25,9 @@ about as rare after 8 s as after 60 s (docs/detectors/av_offset.md)."""
 CONFIDENCE = (1.0, -6.2)
 """Slope and offset of the logistic to confidence from lead and rise, log probability, over the seconds that they rest
 on to the power of `GROWTH`."""
+END_LAGS = 3
+"""The likeliest of so few lags at either end is no answer: what lies beyond is not looked at, so nothing shows that it
+is a peak."""
 LEAST_S = 8.0
 """With less material than this confidence is less in proportion: one window may be as sure of what is wrong."""
 ZERO_S = 0.0
@@ -132,5 +135,6 @@ def answer_of(evidence: Evidence) -> Answer:
     mean = float((near * LAGS_S).sum())
     sigma_s = float(np.sqrt((near * (LAGS_S - mean) ** 2).sum() + (LAG_S / 4) ** 2))
     slope, at_none = CONFIDENCE
-    sure = float(1 / (1 + np.exp(-(slope * score + at_none))))
+    is_peak = END_LAGS <= top < LAGS - END_LAGS
+    sure = float(is_peak / (1 + np.exp(-(slope * score + at_none))))
     return Answer(offset_s - ZERO_S, sigma_s, sure * min(1.0, evidence.length_s / LEAST_S))
