@@ -87,6 +87,15 @@ def test_voices_panned_left_and_right_are_none() -> None:
     assert not events(CHANNEL_LOSS, audio_of(sound))
 
 
+def test_loss_in_a_quiet_passage_is_told() -> None:
+    """Below where speech is, above silence."""
+    sound = stereo(12.0)
+    sound[:, 3 * 48_000 : 8 * 48_000] = noise(5.0, level_dbfs=-55.0)
+    sound[1, 4 * 48_000 : 6 * 48_000] = 0.0
+    (event,) = events(CHANNEL_LOSS, audio_of(sound))
+    assert (event.start_s, event.end_s) == pytest.approx((4.0, 6.0), abs=0.05)
+
+
 def test_loss_in_a_near_silence_is_none() -> None:
     sound = stereo(12.0)
     sound[:, 3 * 48_000 : 7 * 48_000] *= 1e-3

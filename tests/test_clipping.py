@@ -74,6 +74,32 @@ def test_square_waves_and_beeps_are_none() -> None:
     assert not events(CLIPPING, audio_of(beeps))
 
 
+def ticks(drive: float, *, length_s: float = 0.04) -> np.ndarray:
+    """Noisy ticks every half second with digital silence between, those of three seconds driven into the stops."""
+    made = np.zeros((2, 12 * 48_000), np.float32)
+    ring = colored(length_s) * np.exp(-np.arange(round(length_s * 48_000)) / (0.3 * length_s * 48_000))
+    ring *= 0.6 / np.abs(ring).max()
+    for at in range(0, made.shape[1], 24_000):
+        made[:, at : at + ring.shape[1]] = ring
+    part = slice(6 * 48_000, 9 * 48_000)
+    made[:, part] = np.clip(made[:, part] * drive, -1, 1)
+    return made
+
+
+def colored(duration_s: float) -> np.ndarray:
+    """Noise below 2 kHz, the same in both channels."""
+    lines = np.fft.rfft(noise(duration_s)[:1])
+    lines[:, round(2000 * duration_s) :] = 0
+    return np.repeat(np.fft.irfft(lines, round(duration_s * 48_000)), 2, axis=0).astype(np.float32)
+
+
+def test_short_sounds_between_silences_are_judged_by_themselves() -> None:
+    (event,) = events(CLIPPING, audio_of(ticks(60.0)))
+    assert (event.start_s, event.end_s) == pytest.approx((6.0, 8.6), abs=0.15)
+    assert not events(CLIPPING, audio_of(ticks(1.6)))
+    assert not events(CLIPPING, audio_of(ticks(60.0, length_s=0.01)))
+
+
 @pytest.mark.parametrize("rate", [8_000, 44_100, 96_000])
 def test_any_rate(rate: int) -> None:
     sound = voice(12.0, rate=rate)

@@ -62,6 +62,25 @@ def test_the_programme_may_cover_it_for_a_while() -> None:
     assert (event.start_s, event.end_s) == pytest.approx((2.0, 12.0), abs=0.25)
 
 
+def test_hiss_does_not_begin_with_the_end_of_a_silence() -> None:
+    """It is the programme's own, before and after."""
+    sound = hissed(voice(16.0), 0.0, 16.0)
+    sound[:, 5 * RATE : 8 * RATE] = 0.0
+    told = events(HISS, spectra_of(sound))
+    assert told
+    assert all((event.severity, event.details["onset"]) == ("info", "steady") for event in told)
+    assert told[-1].start_s == pytest.approx(8.0, abs=0.11)
+
+
+def test_hiss_that_comes_between_words_with_silence_around_them_is_sudden() -> None:
+    gated = voice(14.0)
+    pauses = np.convolve(np.abs(gated[0]), np.ones(2400) / 2400, "same") < 0.004
+    gated[:, pauses] = 0.0
+    (event,) = events(HISS, spectra_of(hissed(gated, 6.0, 14.0)))
+    assert (event.severity, event.details["onset"]) == ("warn", "sudden")
+    assert event.start_s == pytest.approx(6.0, abs=0.6)
+
+
 def test_hiss_that_swells_is_told_when_it_has_stayed() -> None:
     swell = np.linspace(-80.0, -40.0, 4 * RATE)
     added = noise(14.0, level_dbfs=0.0, seed=5) * 10 ** (np.concatenate([swell, np.full(10 * RATE, -40.0)]) / 20)

@@ -98,11 +98,35 @@ def test_other_sound_is_left_alone(sound: np.ndarray) -> None:
     assert events(STUCK, audio_of(sound)) == []
 
 
+@pytest.mark.parametrize("room_dbfs", [-80.0, -65.0, -55.0])
 @pytest.mark.parametrize("mains_hz", [50, 60])
-def test_hum_that_sets_in_over_hardly_anything_is_hum(mains_hz: int) -> None:
+@pytest.mark.parametrize("multiples", [(1, 2, 3, 5), (2, 4, 6, 8, 10), tuple(range(1, 17))])
+def test_hum_that_sets_in_over_hardly_anything_is_hum(
+    mains_hz: int, multiples: tuple[int, ...], room_dbfs: float
+) -> None:
+    """The room that it is heard over has far more bend than the hum, and does not repeat."""
     time_s = np.arange(8 * RATE) / RATE
-    lines = sum(0.03 / part * np.sin(2 * np.pi * mains_hz * part * time_s) for part in (1, 2, 3, 5))
-    sound = noise(8.0) * (0.0001 / noise(8.0).std()) + np.where(time_s >= 4.0, lines, 0.0)
+    lines = sum(0.03 / part * np.sin(2 * np.pi * mains_hz * part * time_s) for part in multiples)
+    sound = noise(8.0, level_dbfs=room_dbfs) + np.where(time_s >= 4.0, lines, 0.0)
+    assert events(STUCK, audio_of(sound.astype(np.float32))) == []
+
+
+def test_hum_under_clicks_is_hum() -> None:
+    """What bends most comes now and then; between that the hum's own bends repeat."""
+    time_s = np.arange(8 * RATE) / RATE
+    lines = sum(0.05 / part * np.sin(2 * np.pi * 50 * part * time_s) for part in range(1, 11))
+    sound = noise(8.0, level_dbfs=-90.0) + np.where(time_s >= 4.0, lines, 0.0)
+    for at in np.arange(0.5, 7.5, 0.37):
+        hit = slice(round(at * RATE), round(at * RATE) + 480)
+        sound[:, hit] += 0.02 * noise(0.01) / noise(0.01).std() * np.exp(-np.arange(480) / 100)
+    assert events(STUCK, audio_of(sound.astype(np.float32))) == []
+
+
+@pytest.mark.parametrize("pitches_hz", [(350, 440), (440, 450), (440, 480), (480, 620), (853, 960)])
+def test_tones_that_beat_are_not_stuck(pitches_hz: tuple[int, int]) -> None:
+    """Signals of telephones and alarms: their beats repeat exactly."""
+    beat = sum(tone(5.0, pitch_hz) for pitch_hz in pitches_hz)
+    sound = np.concatenate([voice(5.0), beat + noise(5.0, level_dbfs=-100.0)], axis=1)
     assert events(STUCK, audio_of(sound.astype(np.float32))) == []
 
 

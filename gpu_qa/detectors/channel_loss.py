@@ -35,8 +35,8 @@ class ChannelLossLimits:
     25 dB in the other channel."""
     heard_below_db: float = 20.0
     """Heard when it is less than this below the other; ours."""
-    audible_dbfs: float = -50.0
-    """The other channel must reach this level within the loss: nobody misses half of a silence. Ours."""
+    audible_dbfs: float = -60.0
+    """The other channel must reach this level within the loss: below it is silence (FFmpeg silencedetect). Ours."""
     heard_share: float = 0.6
     """Both channels must have been heard in this share of the 20 s with sound before; ours: of two voices that are
     panned left and right, one is heard at a time."""

@@ -30,6 +30,9 @@ below full scale."""
 _MEASURES = ("levels", "mean", "peak", "power", "bend_peak", "bend_power")
 _EMPTY_SHARE = 0.02
 """Added to what lies beside a plateau, as a share of the samples, so that a rare peak is none."""
+_QUIET, _SOUND_SHARE = 10.0 ** (-60.0 / 20.0), 0.4
+"""Hops whose peak is below −60 dBFS do not count, so that short sounds between silences are judged by themselves; but
+for this share of the half second, so that plateaus last for 24 ms in all at least."""
 _CAP_SHARES = (0.2, 0.4)
 _CAPS = np.array([SEVERITIES.index("warn"), SEVERITIES.index("major"), SEVERITIES.index("critical")], np.int8)
 """The severity that an event may not exceed below the first share, from there on, and from the second on."""
@@ -81,8 +84,9 @@ def clipping(
         carry: From the series before; null at the start of a stream.
 
     Returns:
-        Evidence per track with one step per 0.1 s, whose value is the share of the samples at the plateau in the
-        channel where it is largest; a step reaches from the first cell of 0.1 s with such samples to the last one.
+        Evidence per track with one step per 0.1 s, whose value is the share of the samples at the plateau, silence
+        left out, in the channel where it is largest; a step reaches from the first cell of 0.1 s with such samples to
+        the last one.
     """
     tracks = dict(carry.tracks) if carry is not None else {}
     if not len(series) or not series.channels:
@@ -91,6 +95,18 @@ def clipping(
     if len(cells) < WINDOW_CELLS:
         return [], ClippingCarry(tracks)
     return [_evidence(series, cells, limits)], ClippingCarry(tracks)
+
+
+def _leave_out_silence(samples: np.ndarray, cells: HopCells) -> None:
+    """Take hops without sound out of how many samples there are, the last of int64 [W, C, 1 + bins], in place."""
+    is_quiet = cells.hops["peak"] < _QUIET
+    if not is_quiet.any():
+        return
+    quiet = np.where(is_quiet, cells.hops["levels"][..., -1], 0).sum(axis=1)
+    every, windows = samples[..., -1].copy(), len(samples)
+    for cell in range(WINDOW_CELLS):
+        samples[..., -1] -= quiet[cell : cell + windows]
+    np.maximum(samples[..., -1], (_SOUND_SHARE * every).astype(np.int64), out=samples[..., -1])
 
 
 def _is_likely(samples: np.ndarray, lowest_bin: int, limits: ClippingLimits) -> np.ndarray:
@@ -166,7 +182,7 @@ def _clipped(
     told = [
         channel
         for channel in np.flatnonzero(is_plateau | is_full).tolist()
-        if not _is_few_levels(levels[window : window + WINDOW_CELLS, channel].sum(axis=0), int(first_bin[channel]))
+        if not _is_few_levels(cells.hops, window, channel, int(first_bin[channel]))
         and not _is_tone(cells.hops, window, channel, int(first_bin[channel]))
         and not _is_offset(cells.hops, window, channel, int(first_bin[channel]))
     ]
@@ -195,6 +211,7 @@ def _evidence(series: AudioSeries, cells: HopCells, limits: ClippingLimits) -> E
     for cell in range(WINDOW_CELLS):
         samples[..., 1:] += levels[cell : cell + windows]
     np.cumsum(samples, axis=-1, out=samples)
+    _leave_out_silence(samples, cells)
     lowest_bin = int((TOP_DBFS - limits.lowest_level_dbfs) / BIN_DB)
     likely = np.flatnonzero(_is_likely(samples, lowest_bin, limits))
     told = _told(series, cells, likely, samples, levels, limits) if len(likely) else {}
@@ -274,10 +291,18 @@ def _is_tone(hops: dict[str, np.ndarray], window: int, channel: int, first_bin: 
     return moves_db < 0.6 or bend_crest < 2.6
 
 
-def _is_few_levels(levels: np.ndarray, first_bin: int) -> bool:
-    """Whether a plateau is one of the few levels that samples of too few bits have."""
-    most = first_bin + int(levels[first_bin : first_bin + PLATEAU_BINS].argmax())
-    return bool(smeared_steps(levels)) or is_three_levels(levels, most)
+def _is_few_levels(hops: dict[str, np.ndarray], window: int, channel: int, first_bin: int) -> bool:
+    """Whether a plateau is one of the few levels that samples of too few bits have.
+
+    Zeros say so only beside the plateau, in hops that reach it: between sounds there is silence.
+    """
+    within = slice(window, window + WINDOW_CELLS)
+    levels = hops["levels"][within, :, channel]
+    every = levels.sum(axis=(0, 1))
+    if smeared_steps(every):
+        return True
+    loud = levels[hops["peak"][within, :, channel] >= 10.0 ** ((TOP_DBFS - BIN_DB * (first_bin + PLATEAU_BINS)) / 20.0)]
+    return is_three_levels(loud.sum(axis=0), first_bin + int(every[first_bin : first_bin + PLATEAU_BINS].argmax()))
 
 
 def _is_offset(hops: dict[str, np.ndarray], window: int, channel: int, first_bin: int) -> bool:

@@ -41,6 +41,9 @@ _EVERY = 3
 """Steps from one look for hiss to the next one."""
 _SUDDEN_DB = 6.0
 """Hiss that begins lies this far above what its bands held just before."""
+_SILENT_DBFS, _SILENCE = -80.0, 20
+"""So many steps below that, 2 s as for the silence detector, and the one on either side of them, say nothing about
+whether there was hiss: such a silence takes hiss and programme away together. Shorter ones are a programme's pauses."""
 _LONG = 50
 """Steps without a sight of its beginning after which steady noise is told."""
 _LOUDEST_DBFS, _PROGRAMME_DB = -30.0, 10.0
@@ -244,17 +247,32 @@ def _is_under(bands_db: np.ndarray, floor_db: np.ndarray) -> np.ndarray:
     return np.asarray(under.sum(axis=1) / under.shape[1] >= _UNDER_BANDS)
 
 
+def _is_silence(levels_dbfs: np.ndarray) -> np.ndarray:
+    """Steps within silence of some length, bool [N]; one that the first step lies in may have been longer."""
+    is_silent = levels_dbfs < _SILENT_DBFS
+    if is_silent.any():
+        edges = np.flatnonzero(np.diff(is_silent, prepend=False, append=False)).reshape(-1, 2)
+        for start, end in edges.tolist():
+            is_silent[start:end] = start == 0 or end - start >= _SILENCE
+    return np.asarray(is_silent)
+
+
 def _begun(
     levels_db: np.ndarray, found: _Hiss, bands: tuple[np.ndarray, np.ndarray], limits: HissLimits
 ) -> tuple[_Hiss, int | None]:
     """How hiss that was found began, and with which step; null where it is too early to say, or no hiss for so long."""
     bands_db = levels_db[:, :-2]
-    without = np.flatnonzero(_is_under(bands_db, found.floor_db))
-    first = int(without[-1]) + 1 if len(without) else 0
+    is_silent = _is_silence(levels_db[:, -1])
+    says = ~is_silent
+    says[1:] &= ~is_silent[:-1]
+    says[:-1] &= ~is_silent[1:]
+    without, silent = np.flatnonzero(_is_under(bands_db, found.floor_db) & says), np.flatnonzero(is_silent)
+    first = max(int(without[-1]) + 1 if len(without) else 0, int(silent[-1]) + 1 if len(silent) else 0)
     if len(without):
         # The step before may hold a piece of it.
-        lies_below_db = found.floor_db - bands_db[max(first - 2, 0) : first]
-        if np.median(lies_below_db, axis=1).max() >= _SUDDEN_DB:
+        last = int(without[-1])
+        before = [step for step in (last - 1, last) if step >= 0 and says[step]]
+        if np.median(found.floor_db - bands_db[before], axis=1).max() >= _SUDDEN_DB:
             return replace(found, onset="sudden"), first
     if len(levels_db) - first < _LONG or found.level_dbfs > _LOUDEST_DBFS:
         return found, None
