@@ -57,7 +57,7 @@ def sync_train(
 ) -> int:
     """Train the net that finds the A/V offset by content, on rendered scenes and on your own footage.
 
-    Needs torch, and for rendered talkers the library espeak-ng. Takes about 15 minutes of one core for the default.
+    Needs torch, and for rendered talkers the library espeak-ng. Takes about 20 minutes of one core for the default.
     Exit code: 0, or 2 where it could not be done.
     """
     import numpy as np
