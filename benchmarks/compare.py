@@ -114,6 +114,16 @@ def reference(pieces: Sequence[tuple[Path, float]], rate: str, out: Path) -> boo
     )  # fmt: skip
 
 
+def moved_sound(delay_s: float) -> str:
+    """FFmpeg's filters that delay sound, or advance it where the delay is negative."""
+    if delay_s >= 0:
+        moved = f"adelay={round(delay_s * 48000)}S:all=1"
+    else:
+        moved = f"atrim=start={-delay_s:.6f},asetpts=PTS-STARTPTS"
+    # That counts samples: holes in the sound are filled first.
+    return f"aresample=async=1:first_pts=0,{moved}"
+
+
 def copy(source: Path, way: str, delay_s: float, skew_s: float, out: Path) -> bool:
     """Code a copy of a reference."""
     if out.exists():
@@ -129,14 +139,7 @@ def copy(source: Path, way: str, delay_s: float, skew_s: float, out: Path) -> bo
     kbps = source.stat().st_size * 8 / SECONDS / 1000 - 160
     rate = f"{max(30.0, kbps / 4):.0f}k" if way == "quarter" else f"{max(60.0, kbps * 0.7):.0f}k"
     video = f"tpad=start_duration={delay_s:.6f}," + video
-    sound_s = delay_s - skew_s
-    sound = (
-        f"adelay={round(sound_s * 48000)}S:all=1"
-        if sound_s >= 0
-        else f"atrim=start={-sound_s:.6f},asetpts=PTS-STARTPTS"
-    )
-    # What follows counts samples: holes in the sound are filled first.
-    sound = f"aresample=async=1:first_pts=0,{sound}"
+    sound = moved_sound(delay_s - skew_s)
     return ffmpeg(
         "-i", str(source), "-vf", video, "-af", sound, "-c:v", "libx264", "-preset", "veryfast", "-b:v", rate,
         "-c:a", "aac", "-b:a", "64k", str(out),
@@ -154,16 +157,10 @@ def hard_copy(source: Path, other: Path, way: str, delay_s: float, skew_s: float
         "grade": "crop=608:342,scale=640:360,eq=gamma=1.6:contrast=0.7:saturation=0.3",
         "blend": "framerate=fps=30",
     }.get(way, "null")
-    sound_s = delay_s - skew_s
-    moved = (
-        f"adelay={round(sound_s * 48000)}S:all=1"
-        if sound_s >= 0
-        else f"atrim=start={-sound_s:.6f},asetpts=PTS-STARTPTS"
-    )
     inputs = ["-ss", "4", "-i", str(source)] if way.startswith("short") else ["-i", str(source)]
     inputs += ["-i", str(other)]
     chains = (
-        f"[0:v]tpad=start_duration={delay_s:.6f},{pictures}[v0];[0:a]aresample=async=1:first_pts=0,{moved}[a0];"
+        f"[0:v]tpad=start_duration={delay_s:.6f},{pictures}[v0];[0:a]{moved_sound(delay_s - skew_s)}[a0];"
         + {"cover": "[1:v]scale=416:234[v1];[v0][v1]overlay=200:100:eof_action=pass[v];"}.get(way, "[v0]null[v];")
         + {
             "noise": "anoisesrc=d=60:c=pink:a=0.1:r=48000:seed=1,aformat=channel_layouts=stereo[a1];"

@@ -8,32 +8,22 @@ they do not add up; motion does.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.detectors.noise_floor import beyond, counts, noise_floor
+from gpu_qa.detectors.freeze_history import BEFORE_S, OVERLAY_S, FreezeCarry, FreezeHistory
 from gpu_qa.detectors.overlay import overlay_box
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries
 
-_BEFORE_S = 2.0
-"""How much of the time before a freeze its onset is judged by."""
-_OVERLAY_S = 0.9
-"""A tile that has moved within this time may belong to an overlay: shorter than a clock's second, so that at its first
-tick the picture that stopped a second ago no longer counts as moving."""
-_HISTORY_S = _BEFORE_S + _OVERLAY_S + 0.3
 _SOON_S = 0.8
 """A freeze's onset is judged at this age at the latest: all that it is judged by is still remembered then."""
 _STEP_STILL = 0.002
 """Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
-_FLAT_STD, _FLAT_SPREAD, _FLAT_AREA = 0.012, 0.02, 0.95
-"""A picture without content (black, one colour) cannot freeze: tile deviation, distance to the median luma, area."""
-
 _LIVELY, _LIVELY_SHARE = 0.01, 0.25
 """A picture was alive before it stopped where more than this share of its tiles moved in this share of the steps: what
 less moves over is a pointer, a clock or a line of text, and the picture behind it was a still. Ours: screen recordings
@@ -71,30 +61,6 @@ class FreezeLimits:
     over it) is `info` up to this length, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class FreezeCarry:
-    """What the judgement of a frame needs of those before it."""
-
-    begin_s: float
-    """When the first comparable picture was shown."""
-    anchor: np.ndarray
-    """float32 [N]: mean luma of each tile when it last moved."""
-    since_s: np.ndarray
-    """float64 [N]: when that was."""
-    inner_s: float
-    """When something last moved that reached beyond the upper and the lower edge."""
-    pts_s: np.ndarray
-    """float64 [H]: the steps of the last seconds, oldest first."""
-    moving: np.ndarray
-    """uint8 [H, N / 8]: which tiles exceeded the noise floor in them, a bit each."""
-    activity: np.ndarray
-    """float64 [H]: share of such tiles."""
-    level: np.ndarray
-    """float32 [H]: mean coarse change in them."""
-    frozen_since: tuple[float, str | None] | None = None
-    """Start in seconds of the freeze that is going on, and its onset once it is known; null while the picture moves."""
-
-
 def freeze(
     series: VideoSeries, limits: FreezeLimits = FreezeLimits(), carry: FreezeCarry | None = None
 ) -> tuple[list[Evidence], FreezeCarry | None]:
@@ -112,7 +78,7 @@ def freeze(
     count = len(series)
     if not count:
         return [], carry
-    history = _History(series, limits, carry)
+    history = FreezeHistory(series, limits, carry)
     verdict = np.full(count, -1, np.int8)
     start_s = series.pts_s.copy()
     cap = constant(count, len(SEVERITIES) - 1, np.int8)
@@ -157,165 +123,7 @@ def freeze(
     return [evidence], history.carry()
 
 
-class _Moves(NamedTuple):
-    """Which tiles move, step by step: further than `raise_drift` from what they are compared with, or in a pulse."""
-
-    tiles: np.ndarray
-    """bool [T, N]."""
-    counts: list[int]
-    """How many, of each step."""
-    within: list[int]
-    """How many of the middle, of each step."""
-
-
-class _History:
-    """The steps of a series behind those of the last seconds, and where every tile stands after each."""
-
-    def __init__(self, series: VideoSeries, limits: FreezeLimits, carry: FreezeCarry | None) -> None:
-        count = len(series)
-        self.series, self.limits = series, limits
-        self.luma = series.luma.reshape(count, -1)
-        self.rows, self.columns = series.luma.shape[1:]
-        coarse = series.coarse_change.reshape(count, -1)
-        is_moving = coarse > noise_floor(coarse, limits.noise_floor, limits.noise_ceiling)[:, None]
-        activity = counts(is_moving) / coarse.shape[1]
-        moving = np.packbits(is_moving, axis=1)
-        level = np.add.reduce(series.coarse_cells.reshape(count, -1), axis=1)
-        level /= np.float32(series.coarse_cells[0].size)
-        self.coarse, self.value = coarse, level.copy()
-        self.comparable = series.comparable.tolist()
-        self.pulses = coarse > limits.pulse
-        """Which tiles change by more than `pulse`, bool [T, N]."""
-        self.has_pulse = bool(self.pulses.any())
-        quarter = self.rows // 4 * self.columns
-        self.edge, self.middle = slice(quarter), slice(quarter, self.luma.shape[1] - quarter)
-        self.stepped = self._moves(self.luma[1:] - self.luma[:-1], 1)
-        """Against the step before; without the first step."""
-        self.is_fresh = False
-        """Whether the anchor is the step before."""
-        self.left: tuple[int, _Moves] | None = None
-        """Against the anchor: from which step on, as long as the anchor stays; null where not known."""
-        self.frozen_since = carry.frozen_since if carry else None
-        if carry is None:
-            self.first = 0
-            self.pts_s, self.moving, self.activity, self.level = series.pts_s, moving, activity, level
-            self.begin_s = self.inner_s = float(series.pts_s[0])
-            self.anchor = self.luma[0]
-            self.since_s = np.full(self.anchor.shape, self.begin_s)
-        else:
-            self.first = len(carry.pts_s)
-            self.pts_s = np.concatenate([carry.pts_s, series.pts_s])
-            self.moving = np.concatenate([carry.moving, moving])
-            self.activity = np.concatenate([carry.activity, activity])
-            self.level = np.concatenate([carry.level, level])
-            self.begin_s, self.inner_s = carry.begin_s, carry.inner_s
-            self.anchor, self.since_s = carry.anchor, carry.since_s.copy()
-        self.moved_s = float(self.since_s.max())
-        """When anything last moved."""
-        self.times_s: list[float] = list(self.pts_s.tolist())
-
-    def advance(self, i: int) -> None:
-        """Take the series' step `i`.
-
-        Tiles that moved get a new anchor; when it was more than an overlay, all do: what drifts slowly beside motion
-        must not add up to a movement in the middle of a freeze.
-        """
-        luma, now_s = self.luma[i], self.now_s(i)
-        if not self.comparable[i]:
-            self.begin_s = self.moved_s = self.inner_s = now_s
-            self.since_s[:] = now_s
-            self._drop_anchor(luma)
-            return
-        moved, tiles, within = self._moved(i)
-        if not tiles:
-            self.is_fresh = False
-            return
-        self.moved_s = now_s
-        np.putmask(self.since_s, moved, now_s)
-        if within or np.count_nonzero(moved[self.edge]) not in (0, tiles):
-            self.inner_s = now_s
-        elif overlay_box(moved.reshape(self.rows, self.columns)) is not None:
-            self._drop_anchor(np.where(moved, luma, self.anchor))
-            self.is_fresh = False
-            return
-        self._drop_anchor(luma)
-
-    def _drop_anchor(self, luma: np.ndarray) -> None:
-        self.anchor, self.is_fresh, self.left = luma, True, None
-
-    def _moves(self, away: np.ndarray, first: int) -> _Moves:
-        """What moves in the series' steps from `first` on, by how far they are away, float32 [T, N], overwritten."""
-        moved = beyond(away, self.limits.raise_drift)
-        if self.has_pulse:
-            moved |= self.pulses[first:]
-        return _Moves(moved, counts(moved).tolist(), counts(moved[:, self.middle]).tolist())
-
-    def _moved(self, i: int) -> tuple[np.ndarray, int, int]:
-        """The tiles that move with the series' step `i`, against the anchor; how many in all, and in the middle."""
-        if self.is_fresh:
-            moves, at = self.stepped, i - 1
-        else:
-            if self.left is None:
-                self.left = (i, self._moves(self.luma[i:] - self.anchor, i))
-            moves, at = self.left[1], i - self.left[0]
-        return moves.tiles[at], moves.counts[at], moves.within[at]
-
-    def is_moving(self, i: int) -> bool:
-        """The first look: whether step `i` cannot be still, nor be an overlay that moves over what is.
-
-        In nearly all steps of nearly all streams something has just moved.
-        """
-        now_s = self.now_s(i)
-        return now_s <= self.moved_s and (not self.limits.partial or self.inner_s > now_s - _OVERLAY_S)
-
-    def moving_in(self, tiles: np.ndarray, steps: slice = slice(None)) -> np.ndarray:
-        """Which of the tiles, bool [N], exceeded the noise floor in each of the steps, bool [H, M]."""
-        return np.unpackbits(self.moving[steps], axis=1, count=tiles.size).view(bool)[:, tiles]
-
-    def now_s(self, i: int) -> float:
-        """Time of the series' step `i`, in seconds."""
-        return self.times_s[self.first + i]
-
-    def between(self, start_s: float, end_s: float, i: int) -> slice:
-        """The steps up to `i` in `start_s` < time ≤ `end_s`, as far as they are comparable and remembered.
-
-        What is remembered counts from step `i`, so that it does not depend on where the series was cut.
-        """
-        until = self.first + i + 1
-        start_s = max(start_s, self.begin_s, self.times_s[until - 1] - _HISTORY_S)
-        return slice(bisect_right(self.times_s, start_s, 0, until), bisect_right(self.times_s, end_s, 0, until))
-
-    def is_plain(self, i: int, tiles: np.ndarray | None = None) -> bool:
-        """Whether the series' step `i` has no content: nearly all tiles are flat and look like the picture's middle.
-
-        Args:
-            i: The step.
-            tiles: bool [N]: those to look at; null is all.
-        """
-        chosen = slice(None) if tiles is None else tiles
-        flat = self.series.luma_std[i].ravel()[chosen] < _FLAT_STD
-        if np.count_nonzero(flat) / len(flat) < _FLAT_AREA:
-            return False
-        near = np.abs(self.luma[i] - self.series.median_luma[i])[chosen] < _FLAT_SPREAD
-        return bool(np.count_nonzero(flat & near) / len(flat) >= _FLAT_AREA)
-
-    def carry(self) -> FreezeCarry:
-        """What the next series needs."""
-        keep = slice(bisect_left(self.times_s, self.times_s[-1] - _HISTORY_S), None)
-        return FreezeCarry(
-            begin_s=self.begin_s,
-            anchor=self.anchor.copy(),
-            since_s=self.since_s,
-            inner_s=self.inner_s,
-            pts_s=self.pts_s[keep],
-            moving=self.moving[keep].copy(),
-            activity=self.activity[keep].copy(),
-            level=self.level[keep].copy(),
-            frozen_since=self.frozen_since,
-        )
-
-
-def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str | None] | None]:
+def _frozen_since(history: FreezeHistory, i: int) -> tuple[int, tuple[float, str | None] | None]:
     """Verdict at step `i` of the series, and where it is not −1 the freeze's start in seconds and its onset."""
     known, since_s = history.frozen_since, history.moved_s
     verdict = _stillness(history, i, since_s, history.activity)
@@ -347,7 +155,7 @@ def _frozen_since(history: _History, i: int) -> tuple[int, tuple[float, str | No
     return verdict, known or (since_s, onset) if onset and verdict >= 0 else None
 
 
-def _onset_under(history: _History, i: int, since_s: float, rest: np.ndarray, activity: np.ndarray) -> str | None:
+def _onset_under(history: FreezeHistory, i: int, since_s: float, rest: np.ndarray, activity: np.ndarray) -> str | None:
     """How the stillness under an overlay began; null where it began as no freeze does.
 
     Args:
@@ -358,14 +166,14 @@ def _onset_under(history: _History, i: int, since_s: float, rest: np.ndarray, ac
         activity: float64 [H]: share of them that moved in each step.
     """
     onset = _onset(history, i, since_s)
-    before = history.between(since_s - _BEFORE_S, since_s, i)
+    before = history.between(since_s - BEFORE_S, since_s, i)
     ran_before = history.moving_in(~rest, before).any(axis=1)
     if onset in ("start", "cut", "rest") or not ran_before.size:
         return None
     return onset if ran_before.mean() >= 0.5 and (activity[before] > 0.01).mean() >= 0.6 else None
 
 
-def _stillness(history: _History, i: int, since_s: float, activity: np.ndarray) -> int:
+def _stillness(history: FreezeHistory, i: int, since_s: float, activity: np.ndarray) -> int:
     """+1 where step `i` is still and so were most since `since_s`, 0 where that is open, −1 where it moves."""
     now_s, limits = history.now_s(i), history.limits
     if now_s <= since_s:
@@ -376,9 +184,9 @@ def _stillness(history: _History, i: int, since_s: float, activity: np.ndarray) 
     return 0 if now_s - since_s <= limits.settle_s else -1
 
 
-def _overlay(history: _History, i: int) -> np.ndarray | None:
+def _overlay(history: FreezeHistory, i: int) -> np.ndarray | None:
     """Tiles of what moves on over a still picture, with a margin of one, bool [N]; null where it is no overlay."""
-    from_s = history.now_s(i) - _OVERLAY_S
+    from_s = history.now_s(i) - OVERLAY_S
     if history.inner_s > from_s or history.moved_s <= from_s:
         return None
     live = history.since_s > from_s
@@ -390,9 +198,9 @@ def _overlay(history: _History, i: int) -> np.ndarray | None:
     return overlay.ravel()
 
 
-def _onset(history: _History, i: int, since_s: float) -> str:
+def _onset(history: FreezeHistory, i: int, since_s: float) -> str:
     """How the stillness began: with the stream, with a cut, as the rest of a still, out of motion, or by settling."""
-    before = history.between(since_s - _BEFORE_S, since_s, i)
+    before = history.between(since_s - BEFORE_S, since_s, i)
     level = history.level[before]
     if since_s - history.begin_s < 0.2 or not len(level):
         return "start"
