@@ -69,6 +69,21 @@ def footage_takes(path: Path) -> list[Take]:
     Raises:
         GpuQaError: It cannot be read, or has no picture or no sound.
     """
+    windows, sound = footage(path)
+    if sound.rows is None:
+        raise GpuQaError(f"{path}: its sound could not be decoded")
+    return [
+        Take(unpacked(window.motion).astype(np.float16), sound.rows, RATIO * window.first - sound.first)
+        for window in windows
+    ]
+
+
+def footage(path: Path) -> tuple[list[Window], RowCarry]:
+    """The shots of a clip, in windows as they are looked at, and its sound.
+
+    Raises:
+        GpuQaError: It cannot be read, or has no picture or no sound.
+    """
     settings = Settings()
     shots, rows = ShotCarry(), RowCarry()
     windows: list[Window] = []
@@ -100,10 +115,4 @@ def footage_takes(path: Path) -> list[Take]:
             windows += fresh
         for audio in rest.audio:
             rows = add_rows(audio, rows) if audio.track == track else rows
-    if rows.rows is None:
-        raise GpuQaError(f"{path}: its sound could not be decoded")
-    heard = rows.rows
-    return [
-        Take(unpacked(window.motion).astype(np.float16), heard, RATIO * window.first - rows.first)
-        for window in [*windows, *end_shots(shots)]
-    ]
+    return [*windows, *end_shots(shots)], rows

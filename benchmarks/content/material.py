@@ -1,0 +1,126 @@
+"""Clips as the content way sees and hears them, and programmes that are joined of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_qa.errors import GpuQaError
+from gpu_qa.sync.content import Heard
+from gpu_qa.sync.measures import ROWS_PER_S
+from gpu_qa.sync.rows import RowCarry, rows_between
+from gpu_qa.sync.shots import Window
+from gpu_qa.sync_training.take import footage
+from gpu_qa_kernels.speech_bands import BANDS
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, RATIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+_NUMBER = re.compile(r"_\d+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What is measured of a clip."""
+
+    name: str
+    """Its file's, without the ending."""
+    windows: tuple[Window, ...]
+    rows: np.ndarray
+    """float32 [4 n, 12]: bands of sound at 100 Hz from the clip's start, NaN where there is none; n is its length on
+    the grid of 25 Hz."""
+
+    @property
+    def source(self) -> str:
+        """Clips whose names differ by a number at the end alone are of one source."""
+        return _NUMBER.sub("", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """Clips in a row."""
+
+    windows: tuple[Window, ...]
+    """On the programme's clock."""
+    rows: np.ndarray
+    """float32 [R, 12]: its sound at 100 Hz, NaN where there is none."""
+
+    @property
+    def material_s(self) -> float:
+        """Seconds of picture in windows."""
+        return sum(map(len, self.windows)) / FRAMES_PER_S
+
+
+def measured(paths: Iterable[Path]) -> list[Clip]:
+    """The clips that have picture and sound, by name; what cannot be read is left out with a warning."""
+    clips = []
+    for path in sorted(paths, key=lambda path: path.name):
+        try:
+            windows, sound = footage(path)
+        except GpuQaError as error:
+            warnings.warn(str(error), stacklevel=2)
+            continue
+        until = max([sound.until // RATIO, *(window.first + len(window) for window in windows)])
+        if windows and sound.rows is not None:
+            clips.append(Clip(path.stem, tuple(windows), rows_between(sound, 0, RATIO * until)))
+    return clips
+
+
+def halves(clips: Sequence[Clip]) -> tuple[list[Clip], list[Clip]]:
+    """Two halves of the sources, by what comes of their names' digests: nobody chose them."""
+    sources = sorted({clip.source for clip in clips}, key=lambda source: hashlib.sha256(source.encode()).digest())
+    first = set(sources[: (len(sources) + 1) // 2])
+    return [clip for clip in clips if clip.source in first], [clip for clip in clips if clip.source not in first]
+
+
+def joined(clips: Iterable[Clip], seconds: float) -> Programme:
+    """Clips one after the other, cut off after so many seconds."""
+    most = int(seconds * FRAMES_PER_S)
+    windows: list[Window] = []
+    rows: list[np.ndarray] = []
+    at = 0
+    for clip in clips:
+        if at >= most:
+            break
+        windows += [Window(at + window.first, window.motion[: most - at - window.first]) for window in clip.windows]
+        rows.append(clip.rows)
+        at += len(clip.rows) // RATIO
+    kept = tuple(window for window in windows if window.first < most)
+    return Programme(kept, np.concatenate(rows)[: RATIO * most])
+
+
+def drawn(clips: Sequence[Clip], seconds: float, rng: np.random.Generator) -> Programme:
+    """A programme of clips in random order, none twice: a shorter one where they last no longer."""
+    return joined((clips[one] for one in rng.permutation(len(clips)).tolist()), seconds)
+
+
+def moved(rows: np.ndarray, advance_s: float) -> np.ndarray:
+    """Sound that comes so much earlier; NaN where there is none."""
+    by = round(advance_s * ROWS_PER_S)
+    out = np.full_like(rows, np.nan)
+    if by >= 0:
+        out[: len(rows) - by] = rows[by:]
+    else:
+        out[-by:] = rows[:by]
+    return out
+
+
+def fitted(rows: np.ndarray, count: int) -> np.ndarray:
+    """So many rows, again from the start where there are fewer."""
+    return np.take(rows, np.arange(count), axis=0, mode="wrap") if len(rows) else np.full((count, BANDS), np.nan)
+
+
+def heard(programme: Programme, rows: np.ndarray, since_s: float = 0.0) -> Iterator[Heard]:
+    """The windows from a moment on, with other rows for the programme's own."""
+    sound = RowCarry(0, rows)
+    for window in programme.windows:
+        if window.first >= since_s * FRAMES_PER_S:
+            begin, until = RATIO * window.first, RATIO * (window.first + len(window))
+            yield Heard(window, rows_between(sound, begin - AUDIO_MARGIN, until + AUDIO_MARGIN), track=1)
