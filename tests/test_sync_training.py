@@ -9,7 +9,8 @@ import torch
 
 from gpu_qa.errors import ConfigError, GpuQaError
 from gpu_qa.sync.content import own_weights, shipped_weights
-from gpu_qa.sync_training.batch import random_batch
+from gpu_qa.sync_training import fit as fitting
+from gpu_qa.sync_training.batch import Batch, random_batch
 from gpu_qa.sync_training.fit import fit
 from gpu_qa.sync_training.mouth import STEPS_PER_S, mouth_track
 from gpu_qa.sync_training.scene import impact_scene, talking_scene
@@ -121,6 +122,13 @@ def test_batches_hold_what_the_net_takes(take: Take) -> None:
     assert (np.abs(batch.lag_s) <= 0.98).all()
     assert np.isfinite(batch.sound).all()
     assert np.isfinite(batch.picture).all()
+    assert batch.fits.shape == (3,)
+
+
+def test_a_tenth_of_the_windows_has_the_wrong_sound(take: Take) -> None:
+    rng = np.random.default_rng(1)
+    fits = np.concatenate([random_batch([take], rng, 12).fits for _ in range(10)])
+    assert 0.8 <= fits.mean() < 1
 
 
 def test_a_seed_gives_the_same_weights_and_steps_change_them(take: Take) -> None:
@@ -132,6 +140,30 @@ def test_a_seed_gives_the_same_weights_and_steps_change_them(take: Take) -> None
         np.testing.assert_array_equal(weight, other[name])
     assert losses[0] == pytest.approx(np.log(101), abs=0.3)
     assert not np.array_equal(fit([take], steps=2, seed=4)["sound_1"], one["sound_1"])
+
+
+def test_a_taught_net_begins_as_the_first_of_its_teachers(take: Take) -> None:
+    teachers = [fit([take], steps=1, seed=seed) for seed in (1, 2)]
+    taught = fit([take], steps=1, seed=3, teachers=teachers)
+    again = fit([take], steps=1, seed=3, teachers=teachers)
+    other = fit([take], steps=1, seed=3, teachers=teachers[::-1])
+    for name, weight in taught.items():
+        np.testing.assert_array_equal(weight, again[name])
+        np.testing.assert_allclose(weight, teachers[0][name], atol=1e-3)
+    assert np.abs(other["sound_1"] - taught["sound_1"]).max() > 0.1
+
+
+def test_a_taught_net_is_to_say_what_its_teachers_say_where_they_may_be_right() -> None:
+    lag_s = np.array([0.2, 0.2], np.float32)
+    batch = Batch(np.zeros(0), np.zeros(0), lag_s, np.array([True, False]))
+    said = torch.log_softmax(torch.where(torch.arange(101) == 30, 9.0, 0.0).repeat(2, 1), 1)
+    truth = fitting._truth(torch, batch)
+    right, wrong = fitting._taught(torch, batch, truth, said)
+    assert int(truth[0].argmax()) == 60
+    assert int(right.argmax()) == 30
+    assert float(right[60]) == pytest.approx(fitting.TRUTH_SHARE * float(truth[0, 60]), rel=0.01)
+    np.testing.assert_allclose(wrong, 1 / 101, atol=1e-6)
+    np.testing.assert_allclose([float(right.sum()), float(wrong.sum())], 1.0, atol=1e-5)
 
 
 def test_nothing_to_train_on_is_said() -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.sync.measures import net_picture
+from gpu_qa.sync_training.variation import varied_picture, varied_sound
 from gpu_qa_kernels.speech_bands import BANDS
-from gpu_qa_kernels.sync_net import AUDIO_MARGIN, CHANNELS, RATIO
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, RATIO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 MAX_LAG_ROWS = 98
 """Sound is moved by up to 0.98 s."""
-LENGTHS = (30, 73)
+LENGTHS = (30, 76)
 """Pictures of a window: from the first to below the second."""
-_MIRROR = np.where(np.arange(CHANNELS) == 3, -1, 1).astype(np.float32)
-"""Flow across changes its sign in a mirror."""
+WRONG = 0.1
+"""Share of windows with sound of something else, or reversed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,59 +35,64 @@ class Batch:
     """float32 [B, 4 T + 320, 12]."""
     lag_s: np.ndarray
     """float32 [B]: by how much the sound was advanced."""
+    fits: np.ndarray
+    """bool [B]: whether the sound is that of the picture."""
 
 
 def random_batch(takes: Sequence[Take], rng: np.random.Generator, size: int) -> Batch:
     """Windows of takes drawn at random, in proportion to nothing: a short take counts as much as a long one."""
     length = int(rng.integers(*LENGTHS))
     able = [take for take in takes if len(take.motion) >= length]
-    pictures, sounds, lags = [], [], []
+    pictures, sounds, lags, fits = [], [], [], []
     for _ in range(size):
         take = able[int(rng.integers(len(able)))]
         first, lag = (
             int(rng.integers(len(take.motion) - length + 1)),
             int(rng.integers(-MAX_LAG_ROWS, MAX_LAG_ROWS + 1)),
         )
+        is_right = rng.random() >= WRONG
         pictures.append(_seen(rng, take, first, length, able))
-        sounds.append(_heard(rng, take, first, length, lag, takes))
+        sounds.append(_heard(rng, take, first, length, lag, takes, is_right=is_right))
         lags.append(lag / 100)
-    return Batch(np.stack(pictures), np.stack(sounds), np.array(lags, np.float32))
+        fits.append(is_right)
+    return Batch(np.stack(pictures), np.stack(sounds), np.array(lags, np.float32), np.array(fits))
 
 
 def _seen(rng: np.random.Generator, take: Take, first: int, length: int, takes: Sequence[Take]) -> np.ndarray:
-    x = net_picture(take.motion[first : first + length].astype(np.float32))
-    x = x * np.exp(rng.uniform(-0.9, 0.3, CHANNELS)).astype(np.float32)
-    if rng.random() < 0.7:
-        x = x + rng.normal(0, rng.uniform(0, 0.2), x.shape).astype(np.float32)
+    x = _measures(take, first, length)
     if rng.random() < 0.3:
         # Beside it something else goes on.
         other = takes[int(rng.integers(len(takes)))]
-        at = int(rng.integers(len(other.motion) - length + 1))
-        y = net_picture(other.motion[at : at + length].astype(np.float32))
+        y = _measures(other, int(rng.integers(len(other.motion) - length + 1)), length)
         column = int(rng.integers(8, 34))
         left, right = (x, y) if rng.random() < 0.5 else (y, x)
-        x = np.concatenate([left[:, :, :column], right[:, :, column:]], 2)
-    if rng.random() < 0.5:
-        x = x[:, :, ::-1] * _MIRROR
-    return np.ascontiguousarray(x, np.float32)
+        x = np.concatenate([left[..., :column], right[..., column:]], -1)
+    return np.ascontiguousarray(np.moveaxis(varied_picture(rng, x), 1, -1), np.float32)
+
+
+def _measures(take: Take, first: int, length: int) -> np.ndarray:
+    """As the net takes them, but for the order of the axes: float32 [T, 7, 24, 42]."""
+    return np.moveaxis(net_picture(take.motion[first : first + length].astype(np.float32)), -1, 1)
 
 
 def _heard(
-    rng: np.random.Generator, take: Take, first: int, length: int, lag: int, takes: Sequence[Take]
+    rng: np.random.Generator,
+    take: Take,
+    first: int,
+    length: int,
+    lag: int,
+    takes: Sequence[Take],
+    *,
+    is_right: bool,
 ) -> np.ndarray:
     count = RATIO * length + 2 * AUDIO_MARGIN
     begin = take.first_row + RATIO * first + lag - AUDIO_MARGIN
     rows = _cut(take.rows, begin, count)
     missing = ~np.isfinite(rows[:, 0])
     rows[missing] = _other(rng, takes, count)[missing]
-    if rng.random() < 0.6:
-        below = rng.uniform(0.7, 2.5)
-        rows = np.log10(10**rows + 10 ** (_other(rng, takes, count) - below))
-    tilt = np.linspace(-1, 1, BANDS) * rng.normal(0, 0.4) + rng.normal(0, 0.1, BANDS)
-    rows = np.log10(10 ** (rows + rng.normal(0, 0.3) + tilt) + 10 ** rng.uniform(-9, -6))
-    if rng.random() < 0.3:
-        rows = rows + rng.normal(0, 0.1, rows.shape)
-    return np.asarray(rows, np.float32)
+    if not is_right:
+        rows = rows[::-1] if rng.random() < 0.5 else _other(rng, takes, count)
+    return varied_sound(rng, rows, _other(rng, takes, count))
 
 
 def _cut(rows: np.ndarray, begin: int, count: int) -> np.ndarray:

@@ -43,7 +43,7 @@ def measured(pictures: list[np.ndarray], redness: list[np.ndarray], times_s: np.
     return tile_motion(sums, np.stack(redness), step_s).astype(np.float16)
 
 
-def talking_scene(seed: int, seconds: float = 12.0) -> Scene:
+def talking_scene(seed: int, seconds: float = 6.0) -> Scene:
     """A figure that says something, before something, perhaps with others who say nothing."""
     rng = np.random.default_rng([20260101, seed])
     speech = talk(rng, seconds)
@@ -203,7 +203,7 @@ def _recorded(rng: np.random.Generator, samples: np.ndarray, rate: int) -> np.nd
     return np.asarray(x + rng.normal(0, 10 ** rng.uniform(-4.5, -2.3), len(x)), np.float32)
 
 
-def impact_scene(seed: int, seconds: float = 12.0) -> Scene:
+def impact_scene(seed: int, seconds: float = 6.0) -> Scene:
     """Something that strikes something, again and again; it sounds when it strikes."""
     rng = np.random.default_rng([20260102, seed])
     rate = float(rng.choice(RATES))
