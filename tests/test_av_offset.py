@@ -102,6 +102,7 @@ def after_a_step(before_ms: float, to_ms: float, count: int = 5) -> SyncSeries:
         (-60.0, 90.0, "early", 150.0, "what it was before"),
         (0.0, 150.0, "early", 150.0, "the picture"),
         (20.0, -200.0, "late", 200.0, "the picture"),
+        (-30.0, -135.0, "late", 135.0, "the picture"),
     ],
 )
 def test_a_step_is_told_from_where_it_lies(
@@ -114,7 +115,10 @@ def test_a_step_is_told_from_where_it_lies(
     assert f"{value_ms:.0f} ms {side} against {against}" in event.message
 
 
-@pytest.mark.parametrize(("before_ms", "to_ms"), [(-60.0, 68.0), (64.0, -64.0), (150.0, 0.0), (-180.0, 0.0)])
+@pytest.mark.parametrize(
+    ("before_ms", "to_ms"),
+    [(-60.0, 68.0), (64.0, -64.0), (150.0, 0.0), (-180.0, 0.0), (-60.0, -135.0), (-20.0, -124.0), (0.0, 96.0)],
+)
 def test_steps_between_programmes_and_back_into_step_are_none(before_ms: float, to_ms: float) -> None:
     assert told(after_a_step(before_ms, to_ms)) == []
 

@@ -82,7 +82,7 @@ def test_a_step_back_is_one_too() -> None:
 
 def test_what_speaks_for_nothing_or_for_too_short_a_while_is_no_step() -> None:
     steady = heard(None, 0.0, 60)[-1]
-    for at_s, height, count in ((0.5, 0.05, 30), (0.5, 3.0, 3), (0.1, 2.0, 30)):
+    for at_s, height, count in ((0.5, 0.05, 30), (0.5, 3.0, 3), (0.08, 2.0, 30)):
         assert all(np.isnan(one.since_s) for one in heard(steady, at_s, count, height, first=60))
 
 

@@ -18,6 +18,8 @@ _JUMP_S, _CONTENT_JUMP_S = 0.02, 0.08
 """Half a picture at 25 per second; by content more than clips recorded together differ by. Ours."""
 _CONTENT_APART_S = 90.0
 """Answers by content rest on the same material for a minute and a half: it counts half after 60 s."""
+_SOURCES_APART = 1.5
+"""Sources of one programme differ by so many times the doubt at most, all but always. Ours."""
 _LEAST_S, _CONTENT_LEAST_S = 50.0, 300.0
 """Least time over which a drift is judged; by content answers follow a jump for more than a minute. Ours."""
 
@@ -40,7 +42,8 @@ class AvOffsetLimits:
     content_doubt_ms: float = 65.0
     """What is found by content alone must pass the limits by this much: real clips that nobody would complain of, and
     that were recorded together, are that far apart (docs/detectors/av_offset.md). A step from an offset no larger,
-    which may be the programme's own, is told where it passes the limit, and twice this."""
+    which may be the programme's own, is told where it passes the limit, and twice this; and where it is larger than
+    one and a half times this, as sources of one programme are not apart, and leads past the limit."""
     drift_ppm: float = 10.0
     """An offset that changes faster drifts, millionths: 36 ms an hour; ours."""
     drift_ms: float = 20.0
@@ -75,7 +78,9 @@ def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[
     )
     found = []
     for side, away_ms, stepped_ms, limit_ms, major_ms in sides:
-        is_outside = away_ms > limit_ms + doubt_ms
+        apart_ms = _SOURCES_APART * doubt_ms
+        was_led_out = (stepped_ms > apart_ms) & (away_ms > max(limit_ms, apart_ms))
+        is_outside = (away_ms > limit_ms + doubt_ms) | was_led_out
         has_stepped = ~is_outside & (stepped_ms > max(limit_ms, 2 * doubt_ms))
         amount_ms = np.where(has_stepped, stepped_ms, away_ms)
         count = len(series)

@@ -14,7 +14,7 @@ LAGS_S = (np.arange(LAGS) - LAGS // 2) * LAG_S
 HALF_LIFE_S = 60.0
 """Evidence of so much material ago counts half: an offset that changes slowly is followed."""
 APART_S = 0.12
-"""A rival answer is farther away than this, and so is one that the offset has stepped to."""
+"""A rival answer is farther away than this."""
 RISE_SHARE = 1.5
 """Share of the peak's rise above the mean of all lags farther away that counts beside its lead over the best of them:
 of 0.5 to 3 about what answers most at the same rate of answers to other sound (docs/detectors/av_offset.md)."""
@@ -34,9 +34,11 @@ ZERO_S = 0.0
 """What the net tells of material in sync."""
 STEP_LEAST_S, STEP_MOST_S = 28.0, 60.0
 """So much material must, and may, speak for a step by itself."""
-STEP_SURE = 0.99
-"""So sure must be what speaks for a step, and what came before it. Many places are tried for a step: with 20 s and 0.9
-every sixth change from speech to other sound was taken for one, with these 1 in 120 (docs/detectors/av_offset.md)."""
+STEP_APART_S = 0.1
+"""A step is larger than this: sources of one programme differ by less, all but always."""
+STEP_SURE = 0.98
+"""So sure must be what speaks for a step, and what came before it. Many places are tried for a step: with 0.97 two of
+98 changes from speech to the sound of others were taken for one, with this none (docs/detectors/av_offset.md)."""
 
 
 class Recent(NamedTuple):
@@ -101,7 +103,7 @@ def _stepped(evidence: Evidence) -> Evidence:
     counted_s = np.cumsum(counts * lengths)
     older_s = evidence.length_s - counted_s
     moved_s = np.abs(LAGS_S[since.argmax(1)] - LAGS_S[until.argmax(1)])
-    may = (material_s >= STEP_LEAST_S) & (older_s >= LEAST_S / 2) & (moved_s > APART_S - LAG_S)
+    may = (material_s >= STEP_LEAST_S) & (older_s >= LEAST_S / 2) & (moved_s > STEP_APART_S - LAG_S)
     likely = since.max(1) + until.max(1)
     for last in sorted(np.flatnonzero(may).tolist(), key=lambda one: -float(likely[one])):
         now = answer_of(Evidence(since[last], float(counted_s[last])))
@@ -110,7 +112,7 @@ def _stepped(evidence: Evidence) -> Evidence:
         # What it said then, when it had not faded.
         faded = 0.5 ** (material_s[last] / HALF_LIFE_S)
         before = answer_of(Evidence(until[last] / faded, float(older_s[last] / faded)))
-        if before.confidence >= STEP_SURE and abs(now.offset_s - before.offset_s) > APART_S:
+        if before.confidence >= STEP_SURE and abs(now.offset_s - before.offset_s) > STEP_APART_S:
             kept = evidence.recent[len(evidence.recent) - 1 - last :]
             since_s = newest_first[int(likely.argmax())].start_s
             return Evidence(since[last], float(counted_s[last]), kept, before.offset_s, since_s)

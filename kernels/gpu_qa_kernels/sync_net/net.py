@@ -27,8 +27,7 @@ def picture_features(xp: Any, picture: Any, weights: dict[str, Any]) -> tuple[An
     hidden = _positive(xp, _along_time(xp, hidden, 1, 2) @ weights["picture_2"] + weights["picture_2_bias"])
     code = _along_time(xp, hidden, 1, 2) @ weights["picture_3"]
     code = code - code.mean(1)[:, None]
-    moving = blocks[..., ::channels].mean(-1)[..., None, None]
-    moving = _patches(moving + xp.zeros((4, 1), dtype=moving.dtype, device=moving.device)) / 4
+    moving = _boxed(blocks[..., ::channels].mean(-1).reshape(-1, height + 1, width + 1), 2)
     moving = moving.reshape(batch, length, height * width)
     about = xp.concat([hidden.mean(1), moving.mean(1)[..., None], _deviation(xp, moving)[..., None]], -1)
     gate = about @ weights["gate"] + weights["gate_bias"]
