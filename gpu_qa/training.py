@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """
 **Examples**
 
-`gpu-qa sync-train --output weights.npz` — as the weights that come with the program were made, of rendered scenes alone
+`gpu-qa sync-train --output weights.npz` — of rendered scenes alone
 
 `gpu-qa sync-train interview1.mp4 interview2.mp4 --output ours.npz` — of rendered scenes and of one's own footage
 
@@ -63,7 +63,7 @@ def sync_train(
             max=8,
             help="Nets trained first, whose mean answer the one that is written is taught; 0: it learns alone.",
         ),
-    ] = 3,
+    ] = 2,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Where chance begins.")] = 1,
     nets: Annotated[int, typer.Option(metavar="N", min=1, max=8, help="Nets whose answers are averaged.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell no progress.")] = False,
