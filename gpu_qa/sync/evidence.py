@@ -22,7 +22,7 @@ GROWTH = 0.3
 """Power of the seconds by which lead and rise are divided. By chance alone they grow as the root of what they rest on;
 but on little material, of one speaker, chance is wilder than on much: of 0 to 0.5 what keeps answers to other sound
 about as rare after 8 s as after 60 s (docs/detectors/av_offset.md)."""
-CONFIDENCE = (1.0, -6.2)
+CONFIDENCE = (1.0, -5.1)
 """Slope and offset of the logistic to confidence from lead and rise, log probability, over the seconds that they rest
 on to the power of `GROWTH`."""
 END_LAGS = 3
