@@ -18,12 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import queue
-import subprocess
 import sys
-import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
 
 from benchmarks import result  # noqa: E402
+from benchmarks.one_process import FILES_PER_CORE_TEST, child  # noqa: E402
+from benchmarks.processes import analyze_command, run_to_end, settle_s, watch_live  # noqa: E402
 from benchmarks.result import Machine, MemorySample, Software, Target  # noqa: E402
 from gpu_qa.bench import usage  # noqa: E402
 from gpu_qa.bench.film import CACHE, Clip  # noqa: E402
@@ -39,19 +36,15 @@ from gpu_qa.bench.film import CACHE, Clip  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gpu_qa.media import Decoded
-
 PARTS = ("files", "live", "cores", "engine", "churn")
 MAX_CPU_RATIO = 0.85
 MAX_MEMORY_RATIO = 0.5
 MIN_SCALING = 1.8
 MAX_ENGINE_RATIO = 1.05
 MAX_GROWTH_MB = 16.0
-FILES_PER_CORE_TEST = 4
 CHURN_STREAMS = 6
 _SETTLED_SHARE = 0.25
 """Part of the churn after which nothing is to grow any more."""
-_TIMEOUT_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,280 +69,6 @@ class ManyStreamsResult:
     churn: tuple[MemorySample, ...]
     """Memory (PSS) while streams joined and left."""
     targets: tuple[Target, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Processes that ran at the same time."""
-
-    wall_s: float
-    cpu_s: float
-    proportional_mb: float
-    """Sum of their PSS, at the highest of the samples, or at the end of a watch."""
-    resident_mb: float
-    """Sum of their resident sets: what they share counts for each."""
-
-
-# --- processes ------------------------------------------------------------------------------------------------------
-
-
-def analyze_command(clips: Sequence[str], *options: str) -> list[str]:
-    """The command of users, on the CPU, its result thrown away."""
-    command = [sys.executable, "-m", "gpu_qa", "analyze", "--quiet", "--format", "jsonl", "--device", "cpu"]
-    return [*command, *options, "--", *clips]
-
-
-def run_to_end(commands: Sequence[list[str]]) -> Group:
-    """Run commands at once, to the end of the last; memory is sampled meanwhile.
-
-    Raises:
-        RuntimeError: One could not analyze.
-    """
-    began_s = time.perf_counter()
-    processes = [_started(command) for command in commands]
-    memory = _MemoryWatch([process.pid for process in processes])
-    cpu_s = 0.0
-    try:
-        for process in processes:
-            _, status, spent = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            cpu_s += spent.ru_utime + spent.ru_stime
-            if process.returncode not in (0, 1):
-                raise RuntimeError(f"one of {len(processes)} analyses ended with {process.returncode}")
-        wall_s = time.perf_counter() - began_s
-    finally:
-        memory.stop()
-        _end(processes)
-    return Group(wall_s, cpu_s, memory.proportional_mb, memory.resident_mb)
-
-
-def watch_live(commands: Sequence[list[str]], wait_s: float, watched_s: float) -> Group:
-    """Run commands that last longer, and look at them from `wait_s` seconds on.
-
-    Raises:
-        RuntimeError: One ended before the watch was over.
-    """
-    processes = [_started(command) for command in commands]
-    try:
-        time.sleep(wait_s)
-        began_s, cpu_s = time.perf_counter(), sum(_cpu_s(process.pid) for process in processes)
-        time.sleep(watched_s)
-        wall_s, spent_s = time.perf_counter() - began_s, sum(_cpu_s(process.pid) for process in processes) - cpu_s
-        if any(process.poll() is not None for process in processes):
-            raise RuntimeError("a live run ended before the watch was over")
-        pids = [process.pid for process in processes]
-        return Group(
-            wall_s, spent_s, sum(map(usage.proportional_mb, pids)), sum(usage.resident_mb(pid) for pid in pids)
-        )
-    finally:
-        _end(processes)
-
-
-def settle_s(streams: int) -> float:
-    """How long so many processes may take to be under way."""
-    return 4.0 + 0.5 * streams
-
-
-def _started(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=result.python_environment(),
-        cwd=ROOT,
-    )
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        if process.returncode is None:
-            process.kill()
-    for process in processes:
-        if process.returncode is None:
-            process.wait()
-
-
-def _cpu_s(pid: int) -> float:
-    """CPU time of a process so far, user and system, all threads."""
-    fields = (Path("/proc") / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-class _MemoryWatch(threading.Thread):
-    """Keeps the largest sums of several processes' memory, looked at four times a second."""
-
-    def __init__(self, pids: Sequence[int]) -> None:
-        super().__init__(daemon=True)
-        self._pids = pids
-        self._over = threading.Event()
-        self.proportional_mb = self.resident_mb = 0.0
-        self.start()
-
-    def run(self) -> None:
-        while not self._over.wait(0.25):
-            self.proportional_mb = max(self.proportional_mb, sum(map(usage.proportional_mb, self._pids)))
-            self.resident_mb = max(self.resident_mb, sum(usage.resident_mb(pid) for pid in self._pids))
-
-    def stop(self) -> None:
-        self._over.set()
-        self.join()
-
-
-# --- in a process of its own ----------------------------------------------------------------------------------------
-
-
-def child(task: dict[str, Any]) -> Any:
-    """One measurement inside this process; gives JSON values."""
-    if "cores" in task:
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: task["cores"]])
-    if task["kind"] == "churn":
-        return churn(task["clips"], task["seconds"], task["streams"])
-    run = {"engine": in_engine, "loop": in_plain_loop, "files": in_parallel}[task["kind"]]
-    run(task["warm_up"])
-    wall_s, cpu_s = time.perf_counter(), time.process_time()
-    frames = run(task["clip"])
-    return {"wall_s": time.perf_counter() - wall_s, "cpu_s": time.process_time() - cpu_s, "frames": frames}
-
-
-def _one_thread() -> Any:
-    """Settings with decoders of one thread, so that both sides decode alike."""
-    from gpu_qa.config import Settings
-    from gpu_qa.decode import DecodeSettings
-
-    return Settings(decode=DecodeSettings(device="cpu", threads=1))
-
-
-def in_engine(clip: str) -> int:
-    """Analyze one file in the engine; gives its pictures."""
-    return _analyzed([clip])
-
-
-def in_parallel(clip: str) -> int:
-    """Analyze some copies of a file at once in the engine; gives their pictures."""
-    return _analyzed([clip] * FILES_PER_CORE_TEST)
-
-
-def _analyzed(clips: Sequence[str]) -> int:
-    from gpu_qa.pipeline import Engine, EngineSettings
-
-    engine = Engine(EngineSettings(files_at_once=len(clips)))
-    streams = [engine.add(clip, _one_thread(), name=f"copy {number + 1}") for number, clip in enumerate(clips)]
-    for _ in engine:
-        pass
-    reports = [stream.report() for stream in streams]
-    if failed := [report.error for report in reports if report.error is not None]:
-        raise RuntimeError(failed[0])
-    return sum(int(report.measurements["frames_decoded"]) for report in reports)
-
-
-def in_plain_loop(clip: str) -> int:
-    """The same work as the engine's without the engine: a thread decodes and measures, this one judges."""
-    from gpu_qa.decode import open_decoder
-    from gpu_qa.features import HostPictures, prepare
-    from gpu_qa.sources import open_source
-    from gpu_qa.stream import StreamAnalysis
-
-    settings = _one_thread()
-    waiting: queue.Queue[tuple[Any, Decoded, tuple[Any, ...]] | None] = queue.Queue(8)
-    prepare()
-    with open_source(clip, settings.source) as source:
-
-        def read() -> None:
-            decoders: dict[int, Any] = {}
-            host = HostPictures()
-            for packet in source.packets():
-                if packet.track.index not in decoders:
-                    decoders[packet.track.index] = open_decoder(packet.track, settings.decode)
-                decoder = decoders[packet.track.index]
-                decoded = decoder.drain() if packet.native is None else decoder.decode(packet)
-                waiting.put((tuple(map(host.measure, decoded.frames)), decoded, packet.notes))
-            for decoder in decoders.values():
-                decoder.close()
-            waiting.put(None)
-
-        reader = threading.Thread(target=read)
-        reader.start()
-        analysis = StreamAnalysis(clip, settings)
-        analysis.begin(source.facts)
-        while (item := waiting.get()) is not None:
-            pictures, decoded, notes = item
-            for _ in analysis.take(pictures, decoded.sound, (*notes, *decoded.notes)):
-                pass
-        for _ in analysis.finish():
-            pass
-        reader.join()
-    report = analysis.report()
-    if report.error is not None:
-        raise RuntimeError(report.error)
-    return int(report.measurements["frames_decoded"])
-
-
-def churn(clips: list[str], seconds: float, streams: int) -> dict[str, Any]:
-    """Streams join and leave for so long; memory, threads and open files meanwhile."""
-    from gpu_qa.config import Settings
-    from gpu_qa.decode import DecodeSettings
-    from gpu_qa.errors import GpuQaError
-    from gpu_qa.pipeline import Engine, EngineSettings
-    from gpu_qa.sources import SourceSettings
-
-    engine = Engine(EngineSettings(max_lag_s=1e6))
-    settings = Settings(source=SourceSettings(real_time=True), decode=DecodeSettings(device="cpu"))
-    samples: list[tuple[float, float]] = []
-    failures: list[str] = []
-    joined = 0
-    began_s = time.monotonic()
-
-    def join_and_leave() -> None:
-        nonlocal joined
-        running: list[tuple[Any, float]] = []
-        keeper = engine.add(clips[0], settings, name="keeper")
-        try:
-            while (now_s := time.monotonic()) < began_s + seconds:
-                if keeper.ended:
-                    keeper = engine.add(clips[0], settings, name="keeper")
-                for stream, until_s in list(running):
-                    # Some are taken out in their middle, others have ended by themselves.
-                    if stream.ended or now_s > until_s:
-                        engine.remove(stream)
-                        running.remove((stream, until_s))
-                while len(running) < streams:
-                    stays_s = 2.0 + (joined % 7)
-                    running.append(
-                        (engine.add(clips[joined % len(clips)], settings, name=f"n{joined}"), now_s + stays_s)
-                    )
-                    joined += 1
-                samples.append((now_s - began_s, usage.proportional_mb()))
-                time.sleep(0.25)
-        except GpuQaError as error:
-            failures.append(str(error))
-        finally:
-            engine.stop()
-
-    driver = threading.Thread(target=join_and_leave)
-    # The engine ends when it has no stream, so the first one joins before it runs.
-    first = engine.add(clips[0], settings, name="first")
-    driver.start()
-    threads: list[int] = []
-    for update in engine:
-        if update.event is None:
-            threads.append(threading.active_count())
-            if update.stream.failure is not None:
-                failures.append(repr(update.stream.failure))
-    driver.join()
-    if failures:
-        raise RuntimeError(failures[0])
-    if not first.ended:
-        raise RuntimeError("the first stream did not end")
-    return {"samples": samples, "joined": joined, "threads": max(threads), "files": open_files()}
-
-
-def open_files() -> int:
-    """How many files this process holds open, this look at them included."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-# --- parts ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gpu_qa.config import Settings, known_detectors, settings_json
-from gpu_qa.events import CauseState, TrackerState, explain, finish, settle, track
+from gpu_qa.config import Settings, settings_json
 from gpu_qa.features import Measured, StreamFeatures
+from gpu_qa.judging import Judging
 from gpu_qa.series import Report, StreamFact
 from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sinks.measurements import Counts, media_json
@@ -23,10 +23,9 @@ from gpu_qa.sync.side import Reference
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gpu_qa.config import DetectorSettings
     from gpu_qa.features import Heard, MeasuredPicture, MeasuredSound
     from gpu_qa.media import AudioSamples, MediaFacts, Note, SkippedFrame
-    from gpu_qa.series import Detector, Event, EventTiming, Evidence
+    from gpu_qa.series import Event
 
 MAX_EVENTS = 10_000
 """Events kept for the report; further ones are told and counted, so that memory stays bounded."""
@@ -93,13 +92,7 @@ class StreamAnalysis:
         self._duration_s = duration_s
         self._facts: MediaFacts | None = None
         self._features: StreamFeatures | None = None
-        self._judges = [_Judge(known_detectors()[name], chosen) for name, chosen in settings.detectors.items()]
-        self._judges_of = {
-            consumes: [judge for judge in self._judges if judge.detector.consumes == consumes]
-            for consumes in ("video", "audio", "spectrum", "sync", "stream")
-        }
-        self._tracker = TrackerState(name)
-        self._causes = CauseState()
+        self._judging = Judging(name, settings)
         self._curves = CurveRecorder()
         self._thumbnails = ThumbnailRecorder()
         self._sounds = SoundPictureRecorder()
@@ -118,7 +111,7 @@ class StreamAnalysis:
     @property
     def name(self) -> str:
         """As events and the report name it."""
-        return self._tracker.stream
+        return self._judging.stream
 
     @property
     def ended(self) -> bool:
@@ -133,12 +126,12 @@ class StreamAnalysis:
     @property
     def wants_spectra(self) -> bool:
         """Whether a detector that runs reads spectra of the sound."""
-        return bool(self._judges_of["spectrum"])
+        return self._judging.reads("spectrum")
 
     @property
     def wants_sync(self) -> bool:
         """Whether a detector that runs judges the A/V offset."""
-        return bool(self._judges_of["sync"])
+        return self._judging.reads("sync")
 
     @property
     def ends_early(self) -> bool:
@@ -196,7 +189,7 @@ class StreamAnalysis:
         """
         self._facts = facts
         if name is not None:
-            self._tracker = TrackerState(name)
+            self._judging.rename(name)
         self._features = StreamFeatures(facts.tracks, spectra=self.wants_spectra, sync=self.wants_sync)
         if self._sync is not None:
             self._sync.begin(live=facts.live)
@@ -329,27 +322,16 @@ class StreamAnalysis:
             yield from self._weigh("stream", series)
 
     def _weigh(self, consumes: str, series: Any) -> Iterator[Event]:
-        weighed: list[tuple[Evidence, EventTiming]] = []
-        events: list[Event] = []
-        for judge in self._judges_of[consumes]:
-            for evidence in judge.weigh(series):
-                self._tracker, told = track(self._tracker, evidence, judge.chosen.timing)
-                weighed.append((evidence, judge.chosen.timing))
-                events += told
         until_s = self._features.timeline.until_s if self._features else 0.0
-        self._causes, self._tracker, events = explain(self._causes, self._tracker, weighed, events, until_s)
-        for event in events:
+        for event in self._judging.weigh(consumes, series, until_s):
             yield self._keep(event)
 
     def _conclude(self) -> Iterator[Event]:
         """A file has been read to its end: what can be said of a whole programme."""
         if self._facts is None or self._facts.live:
             return
-        for judge in self._judges:
-            for evidence in judge.conclude():
-                self._tracker, events = track(self._tracker, evidence, judge.chosen.timing)
-                for event in events:
-                    yield self._keep(event)
+        for event in self._judging.conclude():
+            yield self._keep(event)
 
     def _keep(self, event: Event) -> Event:
         if event.id in self._events or len(self._events) < MAX_EVENTS:
@@ -362,8 +344,7 @@ class StreamAnalysis:
 
     def _close_events(self) -> Iterator[Event]:
         end_s = self._features.timeline.until_s if self._features else 0.0
-        self._tracker, events = finish(self._tracker, end_s)
-        for event in settle(self._causes, self._tracker, events, end_s):
+        for event in self._judging.close(end_s):
             yield self._keep(event)
 
     def report(self) -> Report:
@@ -372,7 +353,7 @@ class StreamAnalysis:
         if error is None and self._ended_s is not None and not self._stopped:
             error = self._not_decoded()
         return Report(
-            stream=self._tracker.stream,
+            stream=self.name,
             media=media_json(self._facts),
             events=tuple(sorted(self._events.values(), key=lambda event: (event.start_s, event.id))),
             measurements=self._measurements(),
@@ -409,22 +390,3 @@ class StreamAnalysis:
         if self._untold:
             measured["events_not_kept"] = self._untold
         return measured
-
-
-@dataclass(slots=True)
-class _Judge:
-    """A detector with its settings and what it carries from series to series."""
-
-    detector: Detector
-    chosen: DetectorSettings
-    carry: Any = None
-
-    def weigh(self, series: Any) -> list[Any]:
-        """Evidence of the next series."""
-        evidence, self.carry = self.detector.weigh(series, self.chosen.limits, self.carry)
-        return evidence
-
-    def conclude(self) -> list[Any]:
-        """Evidence of the whole programme."""
-        conclude = self.detector.conclude
-        return [] if conclude is None else conclude(self.chosen.limits, self.carry)

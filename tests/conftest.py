@@ -1,4 +1,7 @@
-"""Marks of tests that need a card: skipped without one; `GPU_QA_REQUIRE=cuda` makes the lack of one a failure."""
+"""Marks of tests that need a card: skipped without one; `GPU_QA_REQUIRE=cuda` makes the lack of one a failure.
+
+And the fixture `gpu_qa_command`, which runs the command.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import functools
 import os
 
 import pytest
+
+from tests.command import gpu_qa_command  # noqa: F401 - a fixture is found by its name
 
 
 @functools.cache

@@ -268,28 +268,30 @@ def device_failures() -> list[str]:
     """
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
-    from gpu_qa.features import device as measuring
+    from gpu_qa.features import card_buffers
+    from gpu_qa.features.device import DevicePictures
     from gpu_qa.features.picture import HostPictures
     from gpu_qa_kernels.luma_stats import cuda as measuring_kernels
     from tests.device_pictures import Form, pictures, slab_for
 
     kernels: Any = measuring_kernels
+    buffers: Any = card_buffers
     forms = (Form(26, 14, 8), Form(22, 10, 10), Form(9, 5, 8, chroma=False))
     slab = slab_for(forms, 3)
     streams = [pictures(slab, form, 3) for form in forms]
-    device = measuring.DevicePictures()
+    device = DevicePictures()
     got: dict[int, list[Any]] = {0: [], 1: [], 2: []}
-    changed = (kernels.BLOCK, kernels.TILE_ROWS, measuring._for_kernel)
+    changed = (kernels.BLOCK, kernels.TILE_ROWS, buffers.for_kernel)
     kernels.BLOCK, kernels.TILE_ROWS = (2, 1), 1
     # As device arrays, which may be parts of one another; host arrays would be copied there and back.
-    measuring._for_kernel = lambda tensor: FakeCUDAArray(tensor.numpy())
+    buffers.for_kernel = lambda tensor: FakeCUDAArray(tensor.numpy())
     try:
         for call in ([0, 1, 2, 0], [1, 0]):
             frames = [(name, streams[name][len(got[name]) + call[:at].count(name)]) for at, name in enumerate(call)]
             for name, one in zip(call, device.measure(frames), strict=True):
                 got[name].append(one)
     finally:
-        kernels.BLOCK, kernels.TILE_ROWS, measuring._for_kernel = changed
+        kernels.BLOCK, kernels.TILE_ROWS, buffers.for_kernel = changed
     failures = []
     for name, pictures_ in got.items():
         host = HostPictures()

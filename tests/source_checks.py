@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpu_qa.errors import SourceTimeout
-from gpu_qa.sources import SourceSettings
+from gpu_qa.sources import SourceSettings, open_source
 from tests.clips import cached_clip
 
 if TYPE_CHECKING:
@@ -59,6 +59,23 @@ def transport_clip() -> Path:
 
 def movie_clip() -> Path:
     return cached_clip("clip.mp4", seconds=4, size=(96, 64), gop=25)
+
+
+def read(source: Source) -> list[Packet]:
+    """All packets of a source, checked for what every source promises."""
+    packets = list(source.packets())
+    ends = [p.track.index for p in packets if p.native is None]
+    assert sorted(ends) == sorted(t.index for t in source.facts.tracks)
+    for track in source.facts.tracks:
+        own = [p for p in packets if p.track is track or p.track.index == track.index]
+        assert own[-1].native is None
+        assert all(p.native is not None for p in own[:-1])
+    return packets
+
+
+def open_and_read(url: str | Path, settings: SourceSettings = SourceSettings()) -> tuple[Source, list[Packet]]:
+    with open_source(url, settings) as source:
+        return source, read(source)
 
 
 def notes_of(packets: list[Packet]) -> list[Note]:

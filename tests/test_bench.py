@@ -1,4 +1,4 @@
-"""The bench: its search, its material, what it makes of a tiny format, and its command. Never speed."""
+"""The bench: what it measures of a tiny format, the costs that it writes, and its commands. Never speed."""
 
 from __future__ import annotations
 
@@ -8,25 +8,19 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import av
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
 from benchmarks import page
 from gpu_qa import cli
-from gpu_qa.bench import live, peers, result, run, usage
+from gpu_qa.bench import peers, result, run, usage
 from gpu_qa.bench.costs import BenchResult, RealTime, load_costs
-from gpu_qa.bench.film import Fault, Film, cached, cut, describe, loop, looped
 from gpu_qa.bench.formats import parse_format
-from gpu_qa.bench.run import Bench, BenchSettings, MeasurementError, film_of
-from gpu_qa.bench.search import largest
+from gpu_qa.bench.run import Bench, BenchSettings, MeasurementError
 from gpu_qa.bench.table import render
-from gpu_qa.bench.weigh import Run, latency_of, per_stream, probe_of, ratios, sum_ms
+from gpu_qa.bench.weigh import sum_ms
 from gpu_qa.config import default_detectors
 from gpu_qa.errors import ConfigError
 from gpu_qa.fleet import DEFAULT_COSTS, price
@@ -46,168 +40,6 @@ def text_of(renderable: Any) -> str:
     console.print(renderable)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
-
-
-# --- search ---------------------------------------------------------------------------------------------------------
-
-
-@given(st.integers(0, 300), st.integers(1, 300), st.integers(1, 300))
-def test_the_search_finds_the_largest_number_within_its_share(true: int, first: int, most: int) -> None:
-    tried: list[int] = []
-
-    def holds(number: int) -> bool:
-        assert 1 <= number <= most
-        tried.append(number)
-        return number <= true
-
-    found, at_least = largest(holds, first, most)
-
-    assert len(tried) == len(set(tried)) <= 20
-    reachable = min(true, most)
-    assert reachable - max(1, found * 0.05) < found <= reachable
-    assert found == 0 or found in tried
-    assert at_least == all(number <= true for number in tried)
-
-
-# --- material -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("spelled", ["h264:720p24", "hevc:1080p25", "av1:360p30", "h264:480p50", "h264:480p60"])
-def test_films_join_without_a_gap(spelled: str) -> None:
-    film = film_of(parse_format(spelled))
-    seconds = Fraction(film["seconds"]).limit_denominator(48_000)
-    assert (seconds * 48_000 / 1024).denominator == 1
-    assert (seconds * film["rate"]).denominator == 1
-    assert 3 <= seconds < 9
-
-
-def test_larger_and_faster_films_have_more_bits_and_newer_codecs_fewer() -> None:
-    rate = {spelled: film_of(parse_format(spelled))["bit_rate"] for spelled in ("h264:1080p25", "h264:2160p25")}
-    assert rate["h264:1080p25"] == 8_000_000 < rate["h264:2160p25"] < 32_000_000
-    assert film_of(parse_format("hevc:1080p25"))["bit_rate"] < 8_000_000
-
-
-@pytest.mark.parametrize("spelled", ["vp9:1080p25", "h264:1080p29.97", "h264:63x63p25"])
-def test_what_no_film_is_made_of_is_refused(spelled: str) -> None:
-    with pytest.raises(ConfigError, match=r"films (can be made in|have)"):
-        film_of(parse_format(spelled))
-
-
-@pytest.mark.parametrize(("codec", "suffix"), [("hevc", ".ts"), ("av1", ".mp4")])
-def test_films_come_in_other_codecs_and_loop(codec: Any, suffix: str, tmp_path: Path) -> None:
-    film = Film(16 / 15, 128, 72, 100_000, rate=15, codec=codec, suffix=suffix)
-    path = cached(film, tmp_path)
-    facts = describe(looped(path, 3), synthesised=True)
-    assert facts.video_codec in (codec, "libdav1d")
-    assert facts.frames == 48
-    assert facts.seconds == pytest.approx(3.2, abs=0.01)
-
-
-def test_a_file_of_ones_own_is_cut_before_a_key_frame_and_loops_clean(tmp_path: Path) -> None:
-    clip = cached_clip("own.mp4", seconds=5, size=(96, 64))
-    path = cut(clip, tmp_path, most_s=3.5)
-    assert path == cut(clip, tmp_path, most_s=3.5)
-    whole = describe(clip, synthesised=False).frames
-    part = describe(path, synthesised=False).frames
-    assert 25 <= part < whole
-    loop(path, 2, tmp_path / "twice.ts")
-    with av.open(str(tmp_path / "twice.ts")) as container:
-        frames = list(container.decode(video=0))
-    assert len(frames) == 2 * part
-    assert frames[0].key_frame
-    assert not any(frame.is_corrupt for frame in frames)
-
-
-# --- live -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> str:
-    film = Film(3.2, 128, 72, 200_000, suffix=".ts", faults=(Fault("black", 1.0, 1.6),))
-    return str(looped(cached(film, tmp_path_factory.mktemp("faulty")), 4))
-
-
-def test_pictures_are_delivered_when_their_packets_are_due(faulty: str) -> None:
-    due = live.Deliveries.of(faulty)
-    assert len(due.end_s) == 4 * 80
-    assert (due.end_s[0], due.end_s[-1]) == pytest.approx((0.04, 12.8))
-    # B-frames come after the picture that they lie before; none comes after it should be shown, but for the reordering.
-    early_s = due.end_s - due.due_s
-    assert -0.2 < early_s.min() <= early_s.max() < 0.4
-    assert due.when(0.04) == due.due_s[0]
-    assert due.when(1.2) == due.due_s[29]
-    assert due.when(99.0) == due.due_s[-1]
-
-
-def test_live_streams_are_watched_and_events_timed(faulty: str) -> None:
-    seen = live.watch(faulty, 2, 3.5, "cpu", allowed_s=1.0, events=True)
-    assert seen.refused == ""
-    assert seen.ended_early == 0
-    assert seen.seconds == pytest.approx(3.5, abs=1.0)
-    assert 0 < seen.behind_s < 3
-    assert 0 < seen.judging_cores < seen.cpu_cores
-    assert 0 < seen.proportional_mb <= seen.resident_mb
-    assert len(seen.latencies_s) >= 2
-    # A picture is judged in a series of 12: at once at best, after half a second plus whatever disturbs us at worst.
-    assert all(0.0 < latency_s < 3.0 for latency_s in seen.latencies_s)
-
-
-def test_a_stream_that_ends_too_early_does_not_hold() -> None:
-    clip = str(cached_clip("short.ts", seconds=3, size=(96, 64)))
-    seen = live.watch(clip, 1, 5.0, "cpu", allowed_s=1.0)
-    assert seen.ended_early == 1
-
-
-# --- weighing -------------------------------------------------------------------------------------------------------
-
-
-def seen(**changes: Any) -> dict[str, Any]:
-    zero = {"frames_dropped": 0, "ended_early": 0, "refused": "", "device_mb": None, "decoder_load": None}
-    numbers = {"cpu_cores": 1.0, "judging_cores": 0.1, "resident_mb": 200.0, "proportional_mb": 190.0}
-    return {"streams": 4, "seconds": 8.0, "behind_s": 0.2, **zero, **numbers, **changes}
-
-
-def test_a_number_holds_only_if_nothing_was_late_lost_or_refused() -> None:
-    assert probe_of(seen(), 0.0, 1.0).held
-    for change in (
-        {"behind_s": 1.1},
-        {"frames_dropped": 1},
-        {"ended_early": 1},
-        {"refused": "no room"},
-        {"seconds": 0.0},
-    ):
-        assert not probe_of(seen(**change), 0.0, 1.0).held
-
-
-def test_memory_per_stream_is_the_slope() -> None:
-    few = probe_of(seen(streams=1, proportional_mb=150.0, device_mb=700.0), 0.0, 1.0)
-    most = probe_of(seen(streams=5, proportional_mb=230.0, device_mb=900.0, behind_s=2.0), 0.0, 1.0)
-    assert per_stream({5: most, 1: few}, 120.0) == (20.0, 50.0)
-    assert per_stream({1: few}, 120.0) == (30.0, None)
-    assert per_stream({}, 120.0) == (None, None)
-
-
-def test_percentiles_are_values_that_were_seen() -> None:
-    assert latency_of(3, []) is None
-    late = latency_of(3, [0.1 * number for number in range(1, 101)])
-    assert late is not None
-    assert (late.p50_s, late.p99_s, late.max_s) == pytest.approx((5.1, 9.9, 10.0), abs=0.11)
-
-
-def test_ratios_are_of_neighbours_and_normalised_per_picture() -> None:
-    runs = {
-        "decode": [Run(1.0, 2.0, 100, 50.0, 0.0), Run(2.0, 4.0, 100, 50.0, 0.0)],
-        "features": [Run(1.0, 3.0, 100, 50.0, 0.0), Run(2.0, 6.0, 100, 50.0, 0.0)],
-        "everything": [Run(1.25, 4.0, 100, 50.0, 0.0), Run(2.5, 8.0, 100, 50.0, 0.0)],
-        "ffmpeg": [Run(9.0, 20.0, 50, 50.0, 0.0)],
-    }
-    found = {one.name: one for one in ratios(runs, "cpu")}
-    assert found["CPU time per picture, everything / decode"].value.values == (2.0, 2.0)
-    assert found["pictures per second, everything / decode"].value.median == 0.8
-    assert found["pictures per second, everything / decode"].met is None
-    assert found["CPU time per picture, ffmpeg / everything"].value.values == (10.0,)
-    (asked,) = [one for one in ratios(runs, "cuda") if one.limit is not None]
-    assert (asked.limit, asked.met) == (0.95, False)
 
 
 # --- the whole bench ------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
+"""Correlation of many pairs of series at every lag: as defined, wherever they lie, within a budget of memory."""
+
 from __future__ import annotations
 
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,59 +13,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_qa_kernels.cross_correlation import Correlation, Peaks, correlation_peaks, cross_correlation
+from gpu_qa_kernels.cross_correlation import correlation_peaks, cross_correlation
 from gpu_qa_kernels.cross_correlation.reference import correlation_peaks_reference, cross_correlation_reference
 from gpu_qa_kernels.cross_correlation.spectral import good_length
-
-Place = Callable[[Any], Any]
-"""Puts a NumPy array where it is to be correlated."""
+from tests.correlated import PLACES, Place, correlated, holes, noise, peaks, placed
 
 
-@pytest.fixture(params=["numpy", "torch", pytest.param("cuda", marks=pytest.mark.needs_cuda)])
+@pytest.fixture(params=PLACES)
 def place(request: pytest.FixtureRequest) -> Place:
-    if request.param == "numpy":
-        return lambda array: array
-    device = "cuda" if request.param == "cuda" else "cpu"
-    return lambda array: torch.from_numpy(array).to(device)
-
-
-def host(array: Any) -> np.ndarray:
-    values: np.ndarray = array if isinstance(array, np.ndarray) else array.cpu().numpy()
-    return values
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng([seed, *shape]).normal(size=shape).astype(np.float32)
-
-
-def holes(*shape: int, seed: int = 0) -> np.ndarray:
-    """A mask with short and long gaps."""
-    valid = np.random.default_rng([seed, *shape]).random(shape) > 0.1
-    valid[:, shape[1] // 3 : shape[1] // 2] = False
-    return valid
-
-
-def correlated(place: Place, a: np.ndarray, b: np.ndarray, **rest: Any) -> Correlation:
-    """What the kernel gives in that place, back in host memory."""
-    moved = {name: place(value) if isinstance(value, np.ndarray) else value for name, value in rest.items()}
-    found = cross_correlation(place(a), place(b), **moved)
-    assert type(found.coefficient) is type(place(a))
-    return Correlation(host(found.coefficient), host(found.overlap))
-
-
-def peaks(place: Place, curves: np.ndarray, *, first_lag: int, apart: int) -> Peaks:
-    return Peaks(*map(host, correlation_peaks(place(curves), first_lag=first_lag, apart=apart)))
-
-
-def moved_noise(delays: np.ndarray, samples: int, band: float) -> tuple[np.ndarray, np.ndarray]:
-    """Noise of up to `band` of half the rate, and the same earlier by `delays` samples: float32 [S, T] each."""
-    whole = 4 * samples
-    frequency = np.fft.rfftfreq(whole)
-    rng = np.random.default_rng(3)
-    spectra = rng.normal(size=(len(delays), len(frequency), 2)) @ np.array([1, 1j]) * (frequency < band / 2)
-    late = np.fft.irfft(spectra, whole)
-    early = np.fft.irfft(spectra * np.exp(2j * np.pi * frequency * delays[:, None]), whole)
-    return (late[:, samples : 2 * samples].astype(np.float32), early[:, samples : 2 * samples].astype(np.float32))
+    return placed(request.param)
 
 
 CASES: dict[str, dict[str, Any]] = {
@@ -114,15 +71,6 @@ def test_known_numbers(place: Place) -> None:
     assert got.overlap[0].tolist() == [3, 4, 4, 4, 3]
     # At lag −1 no 1 of `b` is left, which makes it flat; at lag 3 none of `a`.
     np.testing.assert_allclose(got.coefficient[0], [np.nan, -1 / 3, -1 / 3, 1, np.nan], atol=1e-12)
-
-
-def test_a_peak_at_a_positive_lag_says_that_a_comes_later(place: Place) -> None:
-    """With the picture as `a`, av_offset = t_vision − t_sound: the clap is seen 12 hops of 10 ms after it is heard."""
-    seen, heard = np.zeros((2, 1, 400), np.float32)
-    seen[0, 212], heard[0, 200] = 1.0, 1.0
-    for a, b, lag in ((seen, heard, 12), (heard, seen, -12)):
-        curve = correlated(place, a, b, lags=(-50, 50), min_overlap=100)
-        assert peaks(place, curve.coefficient, first_lag=-50, apart=5).lag[0] == pytest.approx(lag, abs=1e-4)
 
 
 def test_flat_series_have_no_coefficient(place: Place) -> None:
@@ -208,44 +156,6 @@ def test_nearly_flat_overlaps_are_right_or_unknown(place: Place) -> None:
     assert 1 <= known < 5
 
 
-@pytest.mark.parametrize("offset", [-5800, -1, 4321, 5999])
-def test_large_offsets(place: Place, offset: int) -> None:
-    """Up to 60 s in series of 90 s of 100 hops/s, noisier than they are alike."""
-    programme = noise(1, 21_000)
-    a = programme[:, 6050 - offset :][:, :9000] + 1.5 * noise(1, 9000, seed=1)
-    b = programme[:, 6050:][:, :9000] + 1.5 * noise(1, 9000, seed=2)
-    got = correlated(place, a, b, lags=(-6000, 6000), min_overlap=2000)
-    found = peaks(place, got.coefficient, first_lag=-6000, apart=10)
-    assert found.lag[0] == pytest.approx(offset, abs=0.1)
-    assert found.coefficient[0] == pytest.approx(1 / (1 + 1.5**2), abs=0.06)
-    assert found.margin[0] > 0.15
-    assert not found.is_edge[0]
-
-
-@pytest.mark.parametrize(("band", "error"), [(0.1, 0.003), (0.3, 0.003), (0.8, 0.003), (1.0, 0.03)])
-def test_fractional_delays(place: Place, band: float, error: float) -> None:
-    delays = np.random.default_rng(5).uniform(-9, 9, 40)
-    a, b = moved_noise(delays, 1500, band)
-    got = correlated(place, a, b, lags=(-40, 40), min_overlap=1000)
-    found = peaks(place, got.coefficient, first_lag=-40, apart=20)
-    np.testing.assert_allclose(found.lag, delays, rtol=0, atol=error)
-    assert found.coefficient.min() > 0.95
-    assert found.coefficient.max() <= 1
-    assert not found.is_edge.any()
-
-
-def test_fractional_delays_near_the_end_of_the_lags(place: Place) -> None:
-    delays = np.array([-9.4, 8.7, 3.3])
-    a, b = moved_noise(delays, 1500, 0.3)
-    got = correlated(place, a, b, lags=(-12, 12), min_overlap=1000)
-    found = peaks(place, got.coefficient, first_lag=-12, apart=10)
-    np.testing.assert_allclose(found.lag, delays, rtol=0, atol=0.02)
-    outside = correlated(place, a, b, lags=(-9, 8), min_overlap=1000)
-    found = peaks(place, outside.coefficient, first_lag=-9, apart=10)
-    assert found.is_edge.tolist() == [True, True, False]
-    assert found.lag[:2].tolist() == [-9, 8]
-
-
 def test_a_batch_is_what_its_pairs_are_one_by_one(place: Place) -> None:
     a, b, valid = noise(7, 2, 500), noise(7, 2, 400, seed=1), holes(7, 500)
     rest: dict[str, Any] = {"lags": (-90, 130), "min_overlap": 50}
@@ -305,29 +215,6 @@ def test_any_range_of_lags(first: int, count: int, sizes: tuple[int, int], seed:
     np.testing.assert_allclose(got.coefficient, expected.coefficient, rtol=0, atol=1e-9)
 
 
-@given(curves=st.lists(st.lists(st.sampled_from([np.nan, -0.5, 0.0, 0.3, 0.31, 0.9, 1.0]), min_size=50, max_size=50)))
-def test_peaks_of_any_curves_equal_the_definition(curves: list[list[float]]) -> None:
-    table = np.array([[np.nan] * 50, *curves])
-    got = correlation_peaks(table, first_lag=-20, apart=3)
-    for got_one, expected in zip(got, correlation_peaks_reference(table, first_lag=-20, apart=3), strict=True):
-        np.testing.assert_allclose(got_one, expected, rtol=0, atol=1e-9)
-
-
-def test_peaks(place: Place) -> None:
-    curves = np.full((5, 9), 0.1)
-    curves[0, 3:6] = 0.5, 0.8, 0.5
-    curves[0, 8] = 0.6
-    curves[1] = np.nan
-    curves[2, 0] = 0.9
-    curves[3, 4], curves[3, 5] = 0.7, np.nan
-    curves[4, 4], curves[4, [0, 1, 7, 8]] = 0.7, np.nan
-    found = peaks(place, curves, first_lag=-4, apart=2)
-    np.testing.assert_allclose(found.lag, [0, np.nan, -4, 0, 0], atol=1e-12)
-    np.testing.assert_allclose(found.coefficient, [0.8, np.nan, 0.9, 0.7, 0.7], atol=1e-12)
-    np.testing.assert_allclose(found.margin, [0.2, np.nan, 0.8, 0.6, np.nan], atol=1e-12)
-    assert found.is_edge.tolist() == [False, False, True, True, False]
-
-
 def test_no_pairs(place: Place) -> None:
     none = np.zeros((0, 10), np.float32)
     got = correlated(place, none, none, lags=(-3, 3), min_overlap=2)
@@ -372,20 +259,6 @@ def test_bad_arguments(changes: dict[str, Any], message: str) -> None:
     cross_correlation(**GOOD)
     with pytest.raises(ValueError, match=message):
         cross_correlation(**(GOOD | changes))
-
-
-@pytest.mark.parametrize(
-    ("curves", "apart", "message"),
-    [
-        (np.zeros(5), 1, r"expected float64 \[S, L\] of at least one lag, got float64 \[5\]"),
-        (np.zeros((2, 0)), 1, "at least one lag"),
-        (np.zeros((2, 5), np.float32), 1, "got float32"),
-        (np.zeros((2, 5)), 0, "apart: expected at least 1 lag, got 0"),
-    ],
-)
-def test_bad_curves(curves: np.ndarray, apart: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        correlation_peaks(curves, first_lag=0, apart=apart)
 
 
 def test_torch_is_not_needed() -> None:

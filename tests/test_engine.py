@@ -6,33 +6,21 @@ import dataclasses
 import os
 import threading
 import time
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 import gpu_qa
-from gpu_qa import reader, seat
-from gpu_qa.config import override
+from gpu_qa import reader
 from gpu_qa.decode import DecodeSettings, open_decoder
-from gpu_qa.media import SkippedFrame
-from gpu_qa.on_card import OnCard
-from gpu_qa.overload import Overload, Turn
-from gpu_qa.sources import SourceSettings, open_source
 from gpu_qa.stream import StreamAnalysis
 from tests.clips import cached_clip, flip_bits, make_clip
+from tests.engine_run import CPU, LIVE, PACED, alone, content, run
+from tests.faulty_clip import threads_of_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from gpu_qa.media import Packet
-    from gpu_qa.series import Curve
-
-CPU = gpu_qa.Settings(decode=DecodeSettings(device="cpu"))
-LIVE = dataclasses.replace(CPU, source=SourceSettings(live=True, read_timeout_s=60, analyze_s=0.5))
-PACED = dataclasses.replace(CPU, source=SourceSettings(real_time=True))
 
 
 def clips() -> list[Path]:
@@ -43,53 +31,6 @@ def clips() -> list[Path]:
         cached_clip("three.mkv", seconds=6, size=(130, 98), pixel_format="yuv420p10le", freeze=(2, 5), audio=None),
         cached_clip("four.mp4", seconds=5, size=(64, 48), codec=None, silence=(1, 4)),
     ]
-
-
-def content(report: gpu_qa.Report) -> dict[str, Any]:
-    """All of a report that says something of the stream, bit for bit."""
-    events = [dataclasses.asdict(event) for event in report.events]
-    for event in events:
-        event["id"] = event["id"].removeprefix(event.pop("stream"))
-    measured = {
-        name: value for name, value in report.measurements.items() if name not in ("wall_s", "real_time_factor")
-    }
-    curves = [
-        {name: value.tobytes() if isinstance(value, np.ndarray) else value for name, value in vars_of(curve).items()}
-        for curve in report.curves
-    ]
-    return {"events": events, "measurements": measured, "media": report.media, "curves": curves}
-
-
-def vars_of(curve: Curve) -> dict[str, Any]:
-    return {item.name: getattr(curve, item.name) for item in dataclasses.fields(curve)}
-
-
-def alone(path: Path, settings: gpu_qa.Settings = CPU) -> dict[str, Any]:
-    return content(gpu_qa.analyze(str(path), settings))
-
-
-def run(engine: gpu_qa.Engine) -> dict[str, gpu_qa.Report]:
-    """The reports by stream, each complete when it is told that the stream has ended."""
-    reports: dict[str, gpu_qa.Report] = {}
-    told: dict[str, list[gpu_qa.Event]] = {}
-    for update in engine:
-        if update.event is None:
-            assert update.stream.ended
-            assert update.stream.name not in reports
-            reports[update.stream.name] = update.stream.report()
-        else:
-            assert update.event.stream == update.stream.name
-            assert update.stream.name not in reports, "an event after the end"
-            told.setdefault(update.stream.name, []).append(update.event)
-    for name, report in reports.items():
-        last = {event.id: event for event in told.get(name, [])}
-        assert last == {event.id: event for event in report.events}
-    assert _threads_of_ours() == []
-    return reports
-
-
-def _threads_of_ours() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("gpu-qa ")]
 
 
 @pytest.mark.parametrize("files_at_once", [0, 1, 4])
@@ -257,38 +198,6 @@ def test_streams_join_and_leave_while_others_run() -> None:
         assert report.measurements["analyzed_s"] < 3
 
 
-def test_live_inputs_wait_for_nobody_and_files_take_their_turn() -> None:
-    path = cached_clip("turn.ts", seconds=3, size=(64, 48), gop=12)
-    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=1))
-    order = [engine.add(str(path), CPU, name=f"file {number}") for number in range(3)]
-    live = engine.add(str(path), PACED, name="live")
-    assert engine.load.waiting == 3
-    ended = [update.stream.name for update in engine if update.event is None]
-    assert ended[:3] == [stream.name for stream in order]
-    assert ended[-1] == live.name == "live"
-
-
-def test_streams_of_one_name_get_numbers() -> None:
-    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
-    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=3))
-    for name in (None, None, "a", "a"):
-        engine.add(path, CPU, name=name)
-    assert set(run(engine)) == {path, f"{path} (2)", "a", "a (2)"}
-
-
-def test_names_are_nobody_elses_from_the_start_and_free_again_at_the_end(tmp_path: Path) -> None:
-    missing = str(tmp_path / "missing.ts")
-    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=1))
-    names = [engine.add(missing, CPU).name for _ in range(3)]
-    engine.remove(engine.add(missing, CPU, name="never begun"))
-    again: list[StreamAnalysis] = []
-    for update in engine:
-        if update.stream.name == "never begun" and not again:
-            again.append(engine.add(missing, CPU, name="never begun"))
-    assert names == [missing, f"{missing} (2)", f"{missing} (3)"]
-    assert [stream.name for stream in again] == ["never begun"]
-
-
 def test_who_has_seen_enough_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its reader may be waiting for room in a mailbox that nobody empties any more."""
     path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
@@ -304,9 +213,9 @@ def test_who_has_seen_enough_leaves_no_thread_behind(monkeypatch: pytest.MonkeyP
     for update in engine:
         if update.event is None:
             until_s = time.monotonic() + 30
-            while _threads_of_ours() and time.monotonic() < until_s:
+            while threads_of_ours() and time.monotonic() < until_s:
                 time.sleep(0.01)
-            assert _threads_of_ours() == []
+            assert threads_of_ours() == []
 
 
 def test_a_system_without_threads_costs_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,191 +237,6 @@ def test_a_system_without_threads_costs_one_stream(monkeypatch: pytest.MonkeyPat
     reports = run(engine)
     assert reports["refused"].error == "internal error: RuntimeError: can't start new thread"
     assert content(reports["other"]) == expected
-
-
-def test_files_wait_where_no_more_streams_may_run() -> None:
-    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
-    engine = gpu_qa.Engine(gpu_qa.EngineSettings(files_at_once=4, max_streams=1))
-    for _ in range(3):
-        engine.add(path, CPU)
-    assert [engine.load.waiting for update in engine if update.event is None] == [2, 1, 0]
-
-
-@pytest.mark.timeout(60)
-def test_what_is_laid_over_a_reference_takes_no_place_from_it() -> None:
-    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
-    engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_streams=1))
-    engine.add(path, CPU, name="before")
-    reference = engine.add(path, CPU, name="reference")
-    engine.add(path, CPU, name="copy", reference=reference)
-    ended = [update.stream.name for update in engine if update.event is None]
-    assert (ended[0], set(ended[1:])) == ("before", {"reference", "copy"})
-
-
-def test_a_copy_that_cannot_begin_is_not_waited_for_and_has_no_name(tmp_path: Path) -> None:
-    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
-    engine = gpu_qa.Engine()
-    reference = engine.add(path, CPU, name="reference")
-    wrong = override(CPU, {"detectors": {"av_offset": {"weights": str(tmp_path / "missing.npz")}}})
-    with pytest.raises(gpu_qa.ConfigError, match="cannot be read"):
-        engine.add(path, wrong, name="copy", reference=reference)
-    assert not reference.lend().is_ahead(1e6)
-    assert engine.add(path, CPU, name="copy", reference=reference).name == "copy"
-    assert reference.lend().is_ahead(1e6)
-
-
-def test_a_live_input_that_waits_in_the_mailbox_has_not_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine was kept by somebody else for longer than what counts as silence."""
-    monkeypatch.setattr(seat, "QUIET_S", 0.3)
-    path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
-    taking = reader.Reader(lambda: open_source(path, PACED.source), CPU.decode)
-    stream = StreamAnalysis("live", CPU)
-    taken = seat.Seat(stream, taking, None, queues=False)
-    taking.start()
-    while not taking.has_more:
-        time.sleep(0.01)
-    list(taken.judge([], {}, lambda _, name: name))
-    assert stream.begun
-    time.sleep(0.6)
-    assert list(taken.judge([], {}, lambda _, name: name)) == []
-    assert stream.progress.position_s == 0
-    silent = []
-    monkeypatch.setattr(StreamAnalysis, "quiet", lambda _, silent_s: iter(silent.append(silent_s) or ()))  # type: ignore[func-returns-value]
-    time.sleep(0.6)
-    list(taken.judge([], {}, lambda _, name: name))
-    assert silent == []
-    monkeypatch.setattr(reader.Reader, "has_more", property(lambda _: False))
-    time.sleep(0.6)
-    list(taken.judge([], {}, lambda _, name: name))
-    assert len(silent) == 1
-    taking.close()
-
-
-def test_what_a_live_input_leaves_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though nobody takes anything: the reader of our results may have stopped reading."""
-    monkeypatch.setattr(reader, "LIVE_PATIENCE_S", 0.0)
-    monkeypatch.setattr(reader, "MOST_PACKETS", 30)
-    path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
-    live = dataclasses.replace(CPU.decode)
-    taking = reader.Reader(lambda: open_source(path, LIVE.source), live)
-    taking.start()
-    until_s = time.monotonic() + 60
-    while len(taking._mailbox) < 30 and time.monotonic() < until_s:
-        time.sleep(0.01)
-    time.sleep(0.3)
-    assert len(taking._mailbox) == 30
-    assert taking.dropped > 0
-    taking.abandon()
-    taking.close()
-    assert (taking.finished, taking.has_more) == (True, False)
-
-
-class _Card:
-    """Notes what is asked of it; pictures of one stream cannot be measured."""
-
-    def __init__(self, bad: str = "") -> None:
-        self.calls: list[Any] = []
-        self._bad = bad
-
-    def skip(self, stream: str) -> None:
-        self.calls.append(("skip", stream))
-
-    def measure(self, pictures: list[tuple[str, str]]) -> list[str]:
-        self.calls.append(pictures)
-        if any(stream == self._bad for stream, _ in pictures):
-            raise ValueError("of this picture")
-        return [f"{stream}{frame}" for stream, frame in pictures]
-
-
-def _delivery(*frames: Any, skipped: int = 0) -> Any:
-    skips = tuple(SkippedFrame(None, 0, Fraction(1, 25)) for _ in range(skipped))
-    return reader.Delivery(skips, frames, (), (), 0.0)
-
-
-def test_a_card_hears_of_pictures_left_out_between_those_that_it_measures() -> None:
-    card, on_card = _Card(), OnCard()
-    on_card._device = card  # type: ignore[assignment]
-    parts = [_delivery(1), _delivery(skipped=2), _delivery(2), _delivery(3, 4)]
-    other = _delivery(1)
-    found = on_card.measured([*(("a", one) for one in parts), ("b", other)])
-    assert card.calls == [[("a", 1), ("b", 1)], ("skip", "a"), [("a", 2), ("a", 3), ("a", 4)]]
-    measured: list[Any] = [found[id(one)] for one in (parts[0], parts[2], parts[3], other)]
-    assert measured == [["a1"], ["a2"], ["a3", "a4"], ["b1"]]
-    # Also in a tick in which nothing is measured.
-    card.calls.clear()
-    on_card.measured([("a", _delivery(skipped=1))])
-    assert card.calls == [("skip", "a")]
-
-
-def test_a_picture_that_cannot_be_measured_on_a_card_ends_its_own_stream_only() -> None:
-    on_card = OnCard()
-    on_card._device = _Card(bad="b")  # type: ignore[assignment]
-    good, bad, last = _delivery(1), _delivery(1), _delivery(1)
-    found: dict[int, Any] = dict(on_card.measured([("a", good), ("b", bad), ("c", last)]))
-    assert (found[id(good)], found[id(last)]) == (["a1"], ["c1"])
-    assert isinstance(found[id(bad)], ValueError)
-    assert found[id(bad)].__context__ is None, "its traceback holds everybody's pictures"
-
-
-def test_what_a_decoder_held_is_compared_and_what_comes_behind_a_gap_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Skipping(Overload):
-        """Leaves the last four pictures before the third key frame out."""
-
-        seen = -1
-
-        def next(self, packet: Packet, waited_s: float, read_s: float) -> Turn:
-            if packet.track.kind != "video":
-                return Turn(decode=True)
-            self.seen += 1
-            return Turn(decode=not 20 <= self.seen < 24, begins=self.seen == 20)
-
-    monkeypatch.setattr(reader, "Overload", Skipping)
-    path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
-    # Several threads hold pictures back.
-    taking = reader.Reader(lambda: open_source(path, LIVE.source), DecodeSettings(device="cpu", threads=4))
-    taking.start()
-    pictures: list[Any] = []
-    until_s = time.monotonic() + 60
-    while len(pictures) < 40 and time.monotonic() < until_s:
-        pictures += [picture for delivery in taking.take() for picture in delivery.pictures]
-    taking.abandon()
-    taking.close()
-    assert [number for number, picture in enumerate(pictures[:40]) if not picture.comparable] == [0, 20]
-
-
-def test_admission() -> None:
-    path = str(cached_clip("guest.ts", seconds=30, size=(64, 48), gop=12))
-    engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_streams=2))
-    engine.add(path, PACED, name="one")
-    engine.add(path, PACED, name="two")
-    with pytest.raises(gpu_qa.AdmissionError, match="three is refused: 2 streams run, max_streams allows no more"):
-        engine.add(path, PACED, name="three")
-    engine.stop()
-    assert set(run(engine)) == {"one", "two"}
-
-
-def test_a_machine_without_headroom_refuses_a_further_live_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that is judged slowly makes what is decoded wait."""
-    take = StreamAnalysis.take
-
-    def slowly(self: StreamAnalysis, *arguments: Any) -> Iterator[gpu_qa.Event]:
-        time.sleep(0.02)
-        return take(self, *arguments)
-
-    monkeypatch.setattr(StreamAnalysis, "take", slowly)
-    path = str(cached_clip("short.ts", seconds=1, size=(64, 48), gop=12))
-    engine = gpu_qa.Engine(gpu_qa.EngineSettings(max_lag_s=0.05))
-    live = engine.add(path, PACED)
-    refused = 0
-    for update in engine:
-        if update.event is None and update.stream is live:
-            with pytest.raises(gpu_qa.AdmissionError, match=r"late is refused: .* is \d+\.\d s behind"):
-                engine.add(path, PACED, name="late")
-            refused += 1
-            engine.add(path, CPU)  # a file can wait
-    assert refused
-    with pytest.raises(RuntimeError, match="the engine has ended"):
-        engine.add(path, CPU)
 
 
 def test_stopping_ends_all_with_what_is_known() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import clips, many_streams, result
+from benchmarks import clips, many_streams, one_process, processes, result
 from benchmarks.many_streams import ManyStreamsResult
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def test_every_part_is_measured(films: Path, tmp_path: Path) -> None:
 
 def test_both_sides_of_the_engine_do_the_same_work(films: Path) -> None:
     clip = str(clips.cached(clips.TINY, films))
-    assert many_streams.in_engine(clip) == many_streams.in_plain_loop(clip) == 75
-    assert many_streams.in_parallel(clip) == 75 * many_streams.FILES_PER_CORE_TEST
+    assert one_process.in_engine(clip) == one_process.in_plain_loop(clip) == 75
+    assert one_process.in_parallel(clip) == 75 * one_process.FILES_PER_CORE_TEST
 
 
 def test_growth_is_what_comes_after_the_first_quarter() -> None:
@@ -59,8 +59,8 @@ def test_growth_is_what_comes_after_the_first_quarter() -> None:
 
 
 def test_a_command_that_fails_is_told(tmp_path: Path) -> None:
-    missing = many_streams.analyze_command([str(tmp_path / "missing.mp4")])
+    missing = processes.analyze_command([str(tmp_path / "missing.mp4")])
     with pytest.raises(RuntimeError, match="ended with 2"):
-        many_streams.run_to_end([missing])
+        processes.run_to_end([missing])
     with pytest.raises(RuntimeError, match="before the watch was over"):
-        many_streams.watch_live([[sys.executable, "-c", "pass"]], 2.0, 0.2)
+        processes.watch_live([[sys.executable, "-c", "pass"]], 2.0, 0.2)

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import gc
-import os
-import subprocess
-import sys
-import threading
 import types
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from gpu_qa.decode import DecodeSettings, driver, nvdec, open_decoder
+from gpu_qa.decode import nvdec
 from gpu_qa.decode.headers import Header, kept_parameters, probed_header
 from gpu_qa.decode.nvdec import NvdecDecoder
-from gpu_qa.decode.pool import MOST_LENT, FramePool
-from gpu_qa.decode.slab import Slab, aligned
 from gpu_qa.errors import DeviceError
 from gpu_qa.media import Packet
 from tests import fake_nvdec
-from tests.decode_harness import array, damaged, decode_all, of_kind, open_back_end, opened, reference, same_pictures
-from tests.fake_nvdec import Driver, HostCard, cudaVideoChromaFormat, cudaVideoCodec
+from tests.decode_harness import damaged, decode_all, of_kind, open_back_end, opened, reference, same_pictures
+from tests.fake_nvdec import Driver, cudaVideoChromaFormat, cudaVideoCodec
 from tests.test_decode import B_FRAMES, clip
-
-if TYPE_CHECKING:
-    from gpu_qa.media import VideoFrame
-
-
-SMALL = DecodeSettings(pool_frames=20, slab_mib=4)
-"""A slab for some hundred pictures of the clips."""
 
 
 def test_the_fake_has_the_habits() -> None:
@@ -59,20 +45,6 @@ def test_the_fake_has_the_habits() -> None:
         Driver().CreateDecoder(usedevicememory=True)
 
 
-def test_pictures_lie_in_one_pool() -> None:
-    with opened(clip("a.mp4", pixel_format="yuv420p10le")) as (track, natives):
-        frames = decode_all(open_back_end("nvdec", track), track, natives).frames
-    slab = frames[0].luma.data
-    assert isinstance(slab, torch.Tensor)
-    assert (slab.dtype, slab.dim()) == (torch.uint16, 1)
-    for frame in frames:
-        assert frame.chroma is not None
-        assert all(plane.data is slab for plane in (frame.luma, *frame.chroma))
-        assert [plane.step for plane in (frame.luma, *frame.chroma)] == [1, 2, 2]
-        assert frame.chroma[1].offset == frame.chroma[0].offset + 1
-    assert len({frame.luma.offset for frame in frames}) == len(frames)
-
-
 def test_formats_have_the_surfaces_names() -> None:
     for pixel_format, name in (("yuv420p", "nv12"), ("yuv420p10le", "p016"), ("yuv444p", "yuv444")):
         with opened(clip("a.mkv", pixel_format=pixel_format)) as (track, natives):
@@ -85,108 +57,6 @@ def test_interlaced_pictures_are_said_to_be_deinterlaced() -> None:
     with opened(path) as (track, natives):
         frames = decode_all(open_back_end("nvdec", track), track, natives).frames
     assert {(frame.format.pixel_format, frame.format.interlaced) for frame in frames} == {("nv12 deinterlaced", False)}
-
-
-def test_pictures_are_complete_after_their_event() -> None:
-    """Nobody waits while decoding: copies are begun, and read in time although the decoder writes over its memory."""
-    path = clip("a.ts", codec_options=B_FRAMES)
-    card = HostCard(lazy=True)
-    frames: list[VideoFrame] = []
-    with opened(path) as (track, natives):
-        decoder = NvdecDecoder(track, SMALL, Driver(), card)
-        slab = decoder._memory.slab
-        slab.bytes.fill_(fake_nvdec.POISON)
-        for native in natives:
-            found = decoder.decode(Packet(track, native)).frames
-            if found and not frames:
-                assert (array(found[0].luma) == fake_nvdec.POISON).all()
-            frames += found
-        assert card.streams[0].waits == 0
-        frames += decoder.drain().frames
-    assert card.streams[0].copies == len(frames) == 30
-    frames[-1].ready.synchronize()
-    same_pictures(frames, reference(path))
-
-
-def test_a_decoder_that_goes_waits_for_its_copies() -> None:
-    """Its memory goes with it, and its pictures' rooms may be another stream's at once."""
-    path = clip("a.ts")
-    with opened(path) as (track, natives):
-        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard(lazy=True))
-        frames = [frame for native in natives for frame in decoder.decode(Packet(track, native)).frames]
-        frames += decoder.drain().frames
-        decoder.close()
-    gc.collect()
-    same_pictures(frames, reference(path))
-
-
-def test_rooms_come_back_when_pictures_are_dropped() -> None:
-    with opened(clip("a.ts")) as (track, natives):
-        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard())
-        shown = 0
-        for native in natives * 2:
-            shown += len(decoder.decode(Packet(track, native)).frames)
-        assert shown > 40
-        assert decoder._pool is not None
-        assert decoder._pool.free == decoder._pool.count == 20
-
-
-def test_rooms_are_given_back_when_the_last_picture_is_dropped() -> None:
-    with opened(clip("a.ts")) as (track, natives):
-        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard())
-        slab = decoder._memory.slab
-        frames = [frame for native in natives[:8] for frame in decoder.decode(Packet(track, native)).frames]
-        assert decoder._pool is not None
-        size = decoder._pool.size
-        assert size == aligned(192 * 108 * 3 // 2)
-        decoder.close()
-    assert slab.size - slab.free == len(frames) * size
-    kept = frames.pop()
-    frames.clear()
-    assert slab.size - slab.free == size
-    del kept
-    assert slab.free == slab.size
-
-
-def test_a_stream_that_holds_many_pictures_is_lent_some() -> None:
-    """As when a decoder is emptied, which gives up to 16 at once."""
-    with opened(clip("a.ts")) as (track, natives):
-        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard())
-        frames = [frame for native in natives for frame in decoder.decode(Packet(track, native)).frames]
-        assert len(frames) > 25
-        assert decoder._pool is not None
-        own = decoder._pool.count
-        assert own == 20
-        frames.clear()
-        assert decoder._pool.free == own
-        decoder.close()
-        assert decoder._memory.slab.free == decoder._memory.slab.size
-
-
-def test_a_full_pool_refuses_clearly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FramePool.take, "__defaults__", (0.01,))
-    with opened(clip("a.ts")) as (track, natives):
-        decoder = NvdecDecoder(track, SMALL, Driver(), HostCard())
-        held: list[VideoFrame] = []
-        rest = iter(natives * 2)
-        while len(held) < 20 + MOST_LENT:
-            held += decoder.decode(Packet(track, next(rest))).frames
-        with pytest.raises(DeviceError, match=r"all 20 pictures of the device pool are still held.*pool_frames"):
-            decoder.decode(Packet(track, next(rest)))
-        held.clear()
-        assert decoder.decode(Packet(track, next(rest))).notes == ()
-
-
-def test_who_waits_for_a_picture_gets_the_next_one_that_is_dropped() -> None:
-    slab = Slab(torch.empty(2 * 512, dtype=torch.uint8))
-    offsets = slab.take(2, 512)
-    assert offsets is not None
-    pool = FramePool(slab, offsets, 512)
-    held = [pool.take(), pool.take()]
-    later = threading.Timer(0.05, held.clear)
-    later.start()
-    assert pool.take(patience_s=5.0).room.offset in offsets
-    later.join()
 
 
 def test_one_decoder_per_size_on_a_stream_of_its_own() -> None:
@@ -392,105 +262,6 @@ def test_what_the_container_says_of_the_pictures() -> None:
     ):
         context = types.SimpleNamespace(pix_fmt=name, width=640, height=360)
         assert probed_header(context) == Header(640, 360, chroma, depth)
-
-
-def probe(monkeypatch: pytest.MonkeyPatch, *, code: int = 0, cards: int = 1) -> str:
-    """Why there is no NVDEC, on a machine whose driver answers so."""
-
-    class Cuda:
-        def cuInit(self, _: int) -> int:  # noqa: N802 - CUDA's name
-            return code
-
-        def cuDeviceGetCount(self, into: Any) -> int:  # noqa: N802
-            into._obj.value = cards
-            return 0
-
-    monkeypatch.setattr("gpu_qa.decode.driver.ctypes.CDLL", lambda _: Cuda())
-    driver._probe.cache_clear()
-    try:
-        with pytest.raises(DeviceError) as caught:
-            driver.load_driver(0)
-    finally:
-        driver._probe.cache_clear()
-    return str(caught.value)
-
-
-def test_reasons_for_having_no_nvdec(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert probe(monkeypatch, code=100) == "the NVIDIA driver finds no usable card (CUDA error 100)"
-    assert probe(monkeypatch, cards=0) == "there is no card 0: the driver knows 0"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert probe(monkeypatch).endswith("cannot use CUDA")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setitem(sys.modules, "PyNvVideoCodec", None)
-    assert probe(monkeypatch).startswith("PyNvVideoCodec is missing")
-    monkeypatch.delitem(sys.modules, "PyNvVideoCodec")
-    monkeypatch.setattr("sys.meta_path", [_Broken(), *sys.meta_path])
-    assert probe(monkeypatch) == "PyNvVideoCodec cannot be loaded: libnvidia-encode.so.1 is missing"
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert probe(monkeypatch).startswith("PyTorch is missing")
-
-
-class _Broken:
-    """Makes the import fail as the real one does without the driver's libraries."""
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == "PyNvVideoCodec":
-            raise RuntimeError("libnvidia-encode.so.1 is missing\n\n=== TROUBLESHOOTING STEPS ===")
-
-
-def test_a_card_that_runs_no_kernels_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setitem(sys.modules, "PyNvVideoCodec", types.ModuleType("PyNvVideoCodec"))
-    monkeypatch.setattr(driver, "kernel_problem", lambda gpu: f"no kernels on card {gpu}")
-    assert probe(monkeypatch) == "no kernels on card 0"
-    # As `auto` meets it: the track is decoded on the CPU, which says why.
-    monkeypatch.setattr("gpu_qa.decode.nvdec.load_driver", lambda gpu: _refused_card(driver.kernel_problem(gpu)))
-    with opened(clip("a.ts")) as (track, _):
-        decoder = open_decoder(track, DecodeSettings(device="auto"))
-    assert (decoder.name, decoder.reason) == ("pyav h264", "no kernels on card 0")
-
-
-def _refused_card(reason: str) -> None:
-    raise DeviceError(reason)
-
-
-def test_reasons_for_running_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("numba_cuda", reason="needs numba-cuda")
-    from numba import cuda
-
-    class NoCompiler:
-        def __getitem__(self, gpu: int) -> None:
-            raise RuntimeError("libnvvm.so cannot be found\nmore")
-
-    monkeypatch.setattr(cuda, "gpus", NoCompiler())
-    assert driver.kernel_problem(1).startswith("CUDA kernels do not run on card 1: libnvvm.so cannot be found; ")
-    monkeypatch.setitem(sys.modules, "numba_cuda", None)
-    assert driver.kernel_problem(0).startswith("numba-cuda is missing")
-
-
-def test_the_kernel_that_is_tried_runs_in_the_simulator() -> None:
-    """In a process of its own: numba decides for the simulator when it is imported."""
-    pytest.importorskip("numba_cuda", reason="needs numba-cuda")
-    done = subprocess.run(
-        [sys.executable, "-c", "from gpu_qa.decode import driver; print(repr(driver.kernel_problem(0)))"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
-        cwd=Path(__file__).parents[1],
-        check=False,
-    )
-    assert done.stdout == "''\n", done.stdout + done.stderr
-
-
-def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise OSError(name)
-
-    monkeypatch.setattr("gpu_qa.decode.driver.ctypes.CDLL", missing)
-    driver._probe.cache_clear()
-    with pytest.raises(DeviceError, match=r"no NVIDIA driver: libcuda\.so\.1 is missing"):
-        driver.load_driver(0)
-    driver._probe.cache_clear()
 
 
 def test_a_reset_drops_what_is_inside_without_a_new_decoder() -> None:

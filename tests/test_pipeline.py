@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,53 +19,14 @@ from gpu_qa.features import HostPictures
 from gpu_qa.features import audio as audio_features
 from gpu_qa.features import picture as picture_features
 from gpu_qa.features import video as video_features
-from gpu_qa.sinks.curves import CurveRecorder
 from gpu_qa.sources import SourceSettings
-from gpu_qa.stream import MAX_EVENTS
 from tests.clips import cached_clip, make_clip, moving_picture
-from tests.peers import Answer, HttpServer, free_port
+from tests.faulty_clip import CPU, FRAME_S, FREEZE, LIVE, SIZE, faulty, found, near, same_but_for_the_name
+from tests.peers import Answer, HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-CPU = gpu_qa.Settings(decode=DecodeSettings(device="cpu"))
-SIZE = (160, 90)
-FRAME_S = 0.04
-
-
-def faulty(name: str = "faulty.ts") -> Path:
-    """Twelve seconds: still from 1 to 4, black from 5 to 8, silent from 8.5 to 11."""
-    return cached_clip(name, seconds=12, size=SIZE, gop=12, freeze=(1, 4), black=(5, 8), silence=(8.5, 11))
-
-
-def found(report: gpu_qa.Report) -> dict[str, list[tuple[float, float]]]:
-    """Kind → from, to, of the events that are defects."""
-    spans: dict[str, list[tuple[float, float]]] = {}
-    for event in report.events:
-        assert event.state == "closed"
-        assert event.end_s is not None
-        if event.severity != "info":
-            spans.setdefault(event.kind, []).append((event.start_s, event.end_s))
-    return spans
-
-
-def same_but_for_the_name(report: gpu_qa.Report) -> list[dict[str, Any]]:
-    """The events, bit for bit, without what comes from the name of the input."""
-    events = [dataclasses.asdict(event) for event in report.events]
-    for event in events:
-        assert event["stream"] == report.stream
-        assert event.pop("stream") in event["id"]
-        event["id"] = event["id"].replace(report.stream, "")
-    return events
-
-
-def near(*spans: tuple[float, float], tolerance_s: float = 1.5 * FRAME_S) -> Any:
-    return [pytest.approx(span, abs=tolerance_s) for span in spans]
-
-
-FREEZE = near((1, 4), tolerance_s=0.3)
-"""The encoder goes on refining a picture that has stopped."""
 
 
 @pytest.mark.parametrize("name", ["faulty.ts", "faulty.mp4", "faulty.mkv"])
@@ -225,61 +185,6 @@ def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert judged(frames=7, series_s=0.13, packets=3, threads=2) == expected
 
 
-def test_events_are_told_while_they_last() -> None:
-    """Black begins after 2 s and lasts to the end, which the writer holds back."""
-    data = cached_clip("dark.ts", seconds=8, size=SIZE, gop=12, black=(2, 8)).read_bytes()
-    read, write = os.pipe()
-    told = threading.Event()
-    released_early: list[bool] = []
-
-    def feed() -> None:
-        with open(write, "wb", buffering=0) as end:  # noqa: PTH123 - a descriptor has no path
-            held = len(data) * 9 // 10
-            end.write(data[:held])
-            released_early.append(told.wait(20))
-            end.write(data[held:])
-
-    thread = threading.Thread(target=feed)
-    thread.start()
-    states: list[tuple[str, str]] = []
-    with open(read, "rb") as file:  # noqa: PTH123
-        for event in gpu_qa.Analysis(file, CPU):
-            states.append((event.kind, event.state))
-            if event.kind == "video.black":
-                told.set()
-    thread.join()
-
-    assert released_early == [True]
-    assert states[0] == ("video.black", "open")
-    assert states[-1] == ("video.black", "closed")
-
-
-def test_one_event_keeps_its_id_from_open_to_closed() -> None:
-    analysis = gpu_qa.Analysis(str(faulty()), CPU)
-    history: dict[str, list[gpu_qa.Event]] = {}
-    for event in analysis:
-        history.setdefault(event.id, []).append(event)
-        assert analysis.progress.open_events <= 3
-    for events in history.values():
-        assert [event.state for event in events] == ["open"] * (len(events) - 1) + ["closed"]
-        assert all(event.start_s == events[0].start_s for event in events)
-    assert [events[-1] for events in history.values()] == list(analysis.report().events)
-    progress = analysis.progress
-    assert (progress.frames, progress.open_events, progress.live) == (300, 0, False)
-    assert progress.position_s == pytest.approx(12, abs=0.1)
-    assert progress.duration_s == pytest.approx(12, abs=0.1)
-
-
-def test_callbacks_see_what_the_iteration_sees() -> None:
-    events: list[gpu_qa.Event] = []
-    progress: list[gpu_qa.Progress] = []
-    report = gpu_qa.analyze(str(faulty()), CPU, on_event=events.append, on_progress=progress.append)
-    assert events == list(gpu_qa.Analysis(str(faulty()), CPU))
-    assert [event for event in events if event.state == "closed"] == list(report.events)
-    assert len(progress) == len(events) + 1
-    assert progress[-1].frames == 300
-
-
 def test_runs_are_the_same_each_time() -> None:
     first, second = (gpu_qa.analyze(str(faulty()), CPU) for _ in range(2))
     assert first.events == second.events
@@ -288,59 +193,6 @@ def test_runs_are_the_same_each_time() -> None:
         "wall_s": 0,
         "real_time_factor": 0,
     }
-
-
-def test_stopping_half_way_keeps_what_is_known() -> None:
-    analysis = gpu_qa.Analysis(str(faulty()), CPU)
-    states = []
-    for event in analysis:
-        if event.kind == "video.black":
-            states.append(event.state)
-            analysis.stop()
-            analysis.stop()
-    assert states == ["open", "closed"]
-    report = analysis.report()
-    assert report.error is None
-    assert report.exit_code == 1
-    assert report.measurements["frames_decoded"] < 300
-    assert found(report)["video.freeze"] == FREEZE
-    (black,) = found(report)["video.black"]
-    assert black[0] == pytest.approx(5, abs=0.06)
-    assert black[1] == pytest.approx(report.measurements["analyzed_s"], abs=0.5)
-    assert not _threads_of_ours()
-
-
-def test_stopping_before_the_start_ends_at_once() -> None:
-    analysis = gpu_qa.Analysis(str(faulty()), CPU)
-    analysis.stop()
-    assert list(analysis) == []
-    report = analysis.report()
-    assert (report.error, report.exit_code) == ("stopped before anything was known", 2)
-    assert report.measurements["frames_decoded"] == 0
-
-
-def test_leaving_the_iteration_ends_the_reader() -> None:
-    for event in gpu_qa.Analysis(str(faulty()), CPU):
-        assert event.state == "open"
-        break
-    assert not _threads_of_ours()
-
-
-def test_a_source_that_waits_can_be_stopped_from_another_thread() -> None:
-    read, write = os.pipe()
-    with open(read, "rb") as file, open(write, "wb", buffering=0) as end:  # noqa: PTH123
-        data = cached_clip("short.ts", seconds=2, size=SIZE, gop=12).read_bytes()
-        threading.Thread(target=lambda: end.write(data)).start()
-        settings = dataclasses.replace(CPU, source=SourceSettings(read_timeout_s=60, analyze_s=0.5))
-        analysis = gpu_qa.Analysis(file, settings)
-        threading.Timer(1.5, analysis.stop).start()
-        began_s = time.monotonic()
-        assert list(analysis) == []
-        assert time.monotonic() - began_s < 10
-    assert analysis.report().error is None
-
-
-LIVE = dataclasses.replace(CPU, source=SourceSettings(live=True))
 
 
 def test_a_live_burst_is_measured_whole() -> None:
@@ -387,28 +239,6 @@ def test_a_slow_consumer_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(kinds) == {"audio.silence"}
 
 
-@pytest.mark.parametrize("breaks_after", [0, 10])
-def test_what_is_known_outlives_a_fault_of_ours(breaks_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    add = CurveRecorder.add_video
-    calls = iter(range(10_000))
-
-    def breaking(self: CurveRecorder, series: gpu_qa.VideoSeries) -> None:
-        if next(calls) >= breaks_after:
-            raise ZeroDivisionError("of ours")
-        add(self, series)
-
-    monkeypatch.setattr(CurveRecorder, "add_video", breaking)
-    analysis = gpu_qa.Analysis(str(faulty()), CPU)
-    told = list(analysis)
-    report = analysis.report()
-    assert report.error == "internal error: ZeroDivisionError: of ours"
-    assert isinstance(analysis.failure, ZeroDivisionError)
-    assert {event.state for event in report.events} <= {"closed"}
-    assert {event.id for event in told} == {event.id for event in report.events}
-    assert bool(report.events) == (breaks_after > 0)
-    assert _threads_of_ours() == []
-
-
 def test_sound_waits_for_the_first_picture_however_long_its_decoder_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = open_decoder
 
@@ -419,28 +249,6 @@ def test_sound_waits_for_the_first_picture_however_long_its_decoder_takes(monkey
     expected = same_but_for_the_name(gpu_qa.analyze(str(faulty()), CPU))
     monkeypatch.setattr(reader, "open_decoder", slowly)
     assert same_but_for_the_name(gpu_qa.analyze(str(faulty()), CPU)) == expected
-
-
-def _threads_of_ours() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("gpu-qa ")]
-
-
-def test_an_analysis_runs_once() -> None:
-    analysis = gpu_qa.Analysis(str(cached_clip("short.ts", seconds=2, size=SIZE, gop=12)), CPU)
-    assert list(analysis) == []
-    with pytest.raises(RuntimeError, match="runs once"):
-        list(analysis)
-    failed = gpu_qa.Analysis("/nowhere/film.mp4", CPU)
-    assert list(failed) == []
-    with pytest.raises(RuntimeError, match="runs once"):
-        list(failed)
-
-
-def test_only_so_much_is_analyzed() -> None:
-    report = gpu_qa.analyze(str(faulty()), CPU, duration_s=6)
-    assert report.measurements["analyzed_s"] == pytest.approx(6, abs=1)
-    assert set(found(report)) <= {"video.freeze", "video.black"}
-    assert "video.freeze" in found(report)
 
 
 @pytest.mark.parametrize("kind", ["audio", "video"])
@@ -515,80 +323,3 @@ def test_only_chosen_detectors_run() -> None:
     report = gpu_qa.analyze(str(faulty()), CPU.select(["video.black"]))
     assert set(found(report)) == {"video.black"}
     assert list(report.settings["detectors"]) == ["black"]
-
-
-def test_exit_codes() -> None:
-    def code(error: str | None, *severities: Any, analyzed_s: float = 5.0) -> int:
-        events = tuple(
-            gpu_qa.Event(f"a-b-{n}", "a", "b", "closed", severity, 0.0, 1.0, 1.0, 1.0, "s", 1.0, "")
-            for n, severity in enumerate(severities)
-        )
-        return gpu_qa.Report("a", {}, events, {"analyzed_s": analyzed_s}, (), {}, {}, error).exit_code
-
-    assert code(None) == 0
-    assert code(None, "info") == 0
-    assert code(None, "info", "warn") == 1
-    assert code(None, "critical") == 1
-    assert code("broke off") == 2
-    assert code("broke off", "info") == 2
-    assert code("broke off", "major") == 1
-    assert code("nothing decodes", "major", analyzed_s=0.0) == 2
-
-
-_SECRETS = ("hunter2", "t0ps3cret", "deadbeef")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://ada:hunter2@127.0.0.1:{port}/film.ts?token=t0ps3cret&x=1",
-        "rtsp://ada:hunter2@127.0.0.1:{port}/film",
-        "rtmp://ada:hunter2@127.0.0.1:{port}/live/film?auth=t0ps3cret",
-        "srt://127.0.0.1:{port}?passphrase=t0ps3cretpass&mode=caller",
-        "gopher://ada:hunter2@127.0.0.1/film?signature=deadbeef",
-        "http://ada:hunter2@[::bad/film.ts",
-    ],
-)
-def test_credentials_are_never_told(url: str) -> None:
-    kind = socket.SOCK_DGRAM if url.startswith("srt") else socket.SOCK_STREAM
-    address = url.format(port=free_port(kind)) if "{port}" in url else url
-    settings = dataclasses.replace(CPU, source=SourceSettings(open_timeout_s=2))
-    report = gpu_qa.analyze(address, settings)
-
-    assert report.exit_code == 2
-    assert report.error
-    everything = repr(dataclasses.asdict(report))
-    assert not [secret for secret in _SECRETS if secret in everything]
-    assert "127.0.0.1" in report.stream or "bad" in report.stream
-
-
-def test_a_detected_input_keeps_its_name_without_credentials() -> None:
-    data = faulty().read_bytes()
-    with HttpServer(lambda _: Answer(data)) as server:
-        url = server.url("film.ts?token=t0ps3cret").replace("//", "//ada:hunter2@")
-        report = gpu_qa.analyze(url, CPU)
-    assert report.exit_code == 1
-    assert len(report.events) == 3
-    everything = repr(dataclasses.asdict(report))
-    assert not [secret for secret in _SECRETS if secret in everything]
-
-
-def test_what_does_not_open_is_named_as_what_does(tmp_path: Path) -> None:
-    path = tmp_path / "empty.ts"
-    path.touch()
-    with path.open("rb") as file:
-        for given, name in ((str(path), str(path)), (file, str(path)), (io.BytesIO(b""), "<BytesIO>")):
-            report = gpu_qa.analyze(given, CPU)
-            assert report.exit_code == 2
-            assert report.stream == name
-            assert report.media == {}
-
-
-def test_events_that_are_not_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MAX_EVENTS >= 1000
-    monkeypatch.setattr("gpu_qa.stream.MAX_EVENTS", 1)
-    told: list[gpu_qa.Event] = []
-    report = gpu_qa.analyze(str(faulty()), CPU, on_event=told.append)
-    assert len({event.id for event in told}) == 3
-    assert [event.kind for event in report.events] == ["video.freeze"]
-    assert report.measurements["events_not_kept"] == 2

@@ -1,9 +1,9 @@
 """`luma_stats` on a CUDA device: frames of any mixture of sizes and depths in one launch.
 
 A block measures one tile of one frame. Its threads read the tile by words of four bytes where it lies so (`words.py`),
-else sample by sample, keep their sums in registers and fold them in shared memory. Cells of the small pictures lie
-wholly inside a tile, so the block makes its own and compares them with those of the frame before. Only the histogram is
-added up over blocks, with atomic additions.
+else sample by sample (`samples.py`), keep their sums in registers and fold them in shared memory. Cells of the small
+pictures lie wholly inside a tile, so the block makes its own and compares them with those of the frame before. Only the
+histogram is added up over blocks, with atomic additions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from numba import cuda, int32, int64, uint32
 
 from gpu_qa_kernels import SMALL_CHROMA_COLS, SMALL_CHROMA_ROWS, SMALL_COLS, SMALL_ROWS, TILE_COLS, TILE_ROWS
 from gpu_qa_kernels.luma_stats.contract import HISTOGRAM_BINS, SMALL_GREY, Feature
-from gpu_qa_kernels.luma_stats.seam_words import comb, seam, word_seams
+from gpu_qa_kernels.luma_stats.samples import cell_mean, code, sample_seams
+from gpu_qa_kernels.luma_stats.seam_words import word_seams
 from gpu_qa_kernels.luma_stats.table import Column
 from gpu_qa_kernels.luma_stats.words import (
     CELLS,
@@ -44,9 +45,6 @@ _GRADIENT_V = int(Feature.GRADIENT_V)
 _EDGE_H = int(Feature.EDGE_H)
 _EDGE_V = int(Feature.EDGE_V)
 _CB = int(Feature.CB)
-_SEAM_H0, _SEAM_H8, _SEAM_H4 = int(Feature.SEAM_H0), int(Feature.SEAM_H8), int(Feature.SEAM_H4)
-_SEAM_V0, _SEAM_V8, _SEAM_V4 = int(Feature.SEAM_V0), int(Feature.SEAM_V8), int(Feature.SEAM_V4)
-_COMB, _FIELD_EVEN, _FIELD_ODD = int(Feature.COMB), int(Feature.FIELD_EVEN), int(Feature.FIELD_ODD)
 _FEATURES = len(Feature)
 _CELLS, _CHROMA_CELLS = CELLS, CHROMA_CELLS
 _EDGES = _CELLS + 1
@@ -56,7 +54,6 @@ _SEGMENTS = 8
 _PADDED = _MOST_THREADS + 8
 """Keeps features that are folded side by side in other banks of the shared memory."""
 
-
 _OFFSET, _PITCH, _WIDTH, _HEIGHT, _PREVIOUS, _PREVIOUS_PITCH, _KEPT = (int(Column(i)) for i in range(7))
 _CB_OFFSET, _CR_OFFSET, _CHROMA_PITCH, _CHROMA_STEP, _CHROMA_WIDTH, _CHROMA_HEIGHT = (
     int(Column(i)) for i in range(7, 13)
@@ -64,14 +61,6 @@ _CB_OFFSET, _CR_OFFSET, _CHROMA_PITCH, _CHROMA_STEP, _CHROMA_WIDTH, _CHROMA_HEIG
 _SAMPLE_BYTES, _SHIFT, _BIT_DEPTH, _LATTICE_SHIFT, _STEP, _LATTICE_STEP, _ON_WORDS = (
     int(Column(i)) for i in range(13, 20)
 )
-
-
-@cuda.jit(device=True)
-def _code(slab, wide, index, sample_bytes, shift, mask):  # type: ignore[no-untyped-def]
-    """A sample as a code value."""
-    if sample_bytes == 1:
-        return int32(slab[index])
-    return (int32(wide[index]) >> shift) & mask
 
 
 @cuda.jit(device=True)
@@ -101,80 +90,6 @@ def _fold(partial, thread, threads):  # type: ignore[no-untyped-def]
         partial[feature, 0] = total
         feature += threads
     cuda.syncthreads()
-
-
-@cuda.jit(device=True)
-def _cell_mean(slab, wide, first, pitch, step, top, bottom, left, right, sample_bytes, shift, mask, scale):  # type: ignore[no-untyped-def]
-    """Mean of a cell times 2^scale, rounded down."""
-    total = int64(0)
-    y = top
-    while y < bottom:
-        x = left
-        while x < right:
-            total += _code(slab, wide, first + y * pitch + x * step, sample_bytes, shift, mask)
-            x += 1
-        y += 1
-    return (total << scale) // ((bottom - top) * (right - left))
-
-
-@cuda.jit(device=True)
-def _line(slab, wide, first, apart, sample_bytes, shift, mask):  # type: ignore[no-untyped-def]
-    """The seam before the sample at `first`; samples are `apart` from one another."""
-    return seam(
-        _code(slab, wide, first - 2 * apart, sample_bytes, shift, mask),
-        _code(slab, wide, first - apart, sample_bytes, shift, mask),
-        _code(slab, wide, first, sample_bytes, shift, mask),
-        _code(slab, wide, first + apart, sample_bytes, shift, mask),
-    )
-
-
-@cuda.jit(device=True)
-def _sample_seams(  # type: ignore[no-untyped-def]
-    slab, wide, partial, top, bottom, left, right, offset, pitch, step, before, before_pitch, width, height,
-    sample_bytes, shift, mask, lane, line, lanes, lines,
-):  # fmt: skip
-    """What `word_seams` sums, sample by sample."""
-    across_0, across_8, across_4 = int64(0), int64(0), int64(0)
-    down_0, down_8, down_4 = int64(0), int64(0), int64(0)
-    combs, even, odd = int64(0), int64(0), int64(0)
-    y = top + line
-    while y < bottom:
-        x = left + lane
-        while x < right:
-            at = offset + y * pitch + x * step
-            value = _code(slab, wide, at, sample_bytes, shift, mask)
-            if x & 3 == 0 and x & 15 != 12 and 2 <= x < width - 1:
-                found = _line(slab, wide, at, step, sample_bytes, shift, mask)
-                if x & 15 == 0:
-                    across_0 += found
-                elif x & 15 == 8:
-                    across_8 += found
-                else:
-                    across_4 += found
-            if y & 3 == 0 and y & 15 != 12 and 2 <= y < height - 1:
-                found = _line(slab, wide, at, pitch, sample_bytes, shift, mask)
-                if y & 15 == 0:
-                    down_0 += found
-                elif y & 15 == 8:
-                    down_8 += found
-                else:
-                    down_4 += found
-            if 1 <= y < height - 1:
-                above = _code(slab, wide, at - pitch, sample_bytes, shift, mask)
-                below = _code(slab, wide, at + pitch, sample_bytes, shift, mask)
-                combs += comb(above, value, below)
-            if before >= 0 and y ^ 1 < height:
-                other = _code(slab, wide, before + (y ^ 1) * before_pitch + x * step, sample_bytes, shift, mask)
-                if y & 1:
-                    odd += abs(value - other)
-                else:
-                    even += abs(value - other)
-            x += lanes
-        y += lines
-    thread = line * lanes + lane
-    partial[_SEAM_H0, thread], partial[_SEAM_H8, thread], partial[_SEAM_H4, thread] = across_0, across_8, across_4
-    partial[_SEAM_V0, thread], partial[_SEAM_V8, thread], partial[_SEAM_V4, thread] = down_0, down_8, down_4
-    partial[_COMB, thread], partial[_FIELD_EVEN, thread], partial[_FIELD_ODD, thread] = combs, even, odd
 
 
 @cuda.jit
@@ -234,27 +149,27 @@ def luma_stats_kernel(slab, wide, quad, table, first_frame, kept, tiles, histogr
             other_start = before + y * before_pitch
             x = left + lane
             while x < right:
-                value = _code(slab, wide, start + x * step, sample_bytes, shift, mask)
+                value = code(slab, wide, start + x * step, sample_bytes, shift, mask)
                 total += value
                 squares += int64(value) * value
                 if x > 0:
-                    difference = abs(value - _code(slab, wide, start + (x - 1) * step, sample_bytes, shift, mask))
+                    difference = abs(value - code(slab, wide, start + (x - 1) * step, sample_bytes, shift, mask))
                     across += difference
                     if x & 7 == 0:
                         edge_across += difference
                 if y > 0:
-                    difference = abs(value - _code(slab, wide, start - pitch + x * step, sample_bytes, shift, mask))
+                    difference = abs(value - code(slab, wide, start - pitch + x * step, sample_bytes, shift, mask))
                     down += difference
                     if y & 7 == 0:
                         edge_down += difference
                 if before >= 0:
-                    change += abs(value - _code(slab, wide, other_start + x * step, sample_bytes, shift, mask))
+                    change += abs(value - code(slab, wide, other_start + x * step, sample_bytes, shift, mask))
                 x += lanes
             y += lines
         partial[_SUM, thread], partial[_SUM_SQUARES, thread], partial[_CHANGE, thread] = total, squares, change
         partial[_GRADIENT_H, thread], partial[_GRADIENT_V, thread] = across, down
         partial[_EDGE_H, thread], partial[_EDGE_V, thread] = edge_across, edge_down
-        _sample_seams(
+        sample_seams(
             slab, wide, partial, top, bottom, left, right, offset, pitch, step, before, before_pitch, width, height,
             sample_bytes, shift, mask, lane, line, lanes, lines,
         )  # fmt: skip
@@ -268,7 +183,7 @@ def luma_stats_kernel(slab, wide, quad, table, first_frame, kept, tiles, histogr
     while y < bottom:
         x = left + (lattice_shift * y - left) % lattice_step
         while x < right:
-            value = _code(slab, wide, offset + y * pitch + x * step, sample_bytes, shift, mask)
+            value = code(slab, wide, offset + y * pitch + x * step, sample_bytes, shift, mask)
             cuda.atomic.add(counts, value >> (depth - 8), 1)
             x += lattice_step
         y += threads
@@ -324,7 +239,7 @@ def luma_stats_kernel(slab, wide, quad, table, first_frame, kept, tiles, histogr
                     x = edges[3, 0] + lane
                     while x < edges[3, _CHROMA_CELLS]:
                         place = first + y * chroma_pitch + x * chroma_step
-                        total += _code(slab, wide, place, sample_bytes, shift, mask)
+                        total += code(slab, wide, place, sample_bytes, shift, mask)
                         x += lanes
                     y += lines
             partial[_CB + plane, thread] = total
@@ -337,7 +252,7 @@ def luma_stats_kernel(slab, wide, quad, table, first_frame, kept, tiles, histogr
                 # Where a side has fewer samples than cells, a cell takes the sample that its start falls on.
                 top, left = min(edges[0, i], height - 1), min(edges[1, j], width - 1)
                 bottom, right = max(top + 1, edges[0, i + 1]), max(left + 1, edges[1, j + 1])
-                mean = _cell_mean(
+                mean = cell_mean(
                     slab, wide, offset, pitch, step, top, bottom, left, right, sample_bytes, shift, mask, 16 - depth
                 )
                 i, j = row * _CELLS + i, col * _CELLS + j
@@ -354,7 +269,7 @@ def luma_stats_kernel(slab, wide, quad, table, first_frame, kept, tiles, histogr
                 if first >= 0:
                     top, left = min(edges[2, i], chroma_height - 1), min(edges[3, j], chroma_width - 1)
                     bottom, right = max(top + 1, edges[2, i + 1]), max(left + 1, edges[3, j + 1])
-                    mean = _cell_mean(
+                    mean = cell_mean(
                         slab, wide, first, chroma_pitch, chroma_step, top, bottom, left, right,
                         sample_bytes, shift, mask, 16 - depth,
                     )  # fmt: skip
