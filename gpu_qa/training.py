@@ -98,7 +98,7 @@ def sync_train(
         for one in range(teachers)
     ]
     stored = {}
-    length = int(steps * _TAUGHT_SHARE) if teachers else steps
+    length = max(int(steps * _TAUGHT_SHARE), 1) if teachers else steps
     for net in range(nets):
         on_step = _progress(tell, f"net {net + 1}", length)
         first = net % max(teachers, 1)

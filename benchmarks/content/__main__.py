@@ -27,11 +27,12 @@ import numpy as np  # noqa: E402
 from benchmarks import result  # noqa: E402
 from benchmarks.content import page  # noqa: E402
 from benchmarks.content.material import halves, measured  # noqa: E402
-from benchmarks.content.measure import Clock  # noqa: E402
+from benchmarks.content.measure import LEAST_S  # noqa: E402
 from benchmarks.content.run import JOINS, STEPS_MS, JoinTask, StepTask, Work, done  # noqa: E402
 from benchmarks.content.schema import ContentResult  # noqa: E402
 from benchmarks.content.summary import demands_of, joins_of, steps_of  # noqa: E402
 from gpu_qa.sync.content import own_weights, shipped_weights  # noqa: E402
+from gpu_qa.sync.measures import ROWS_PER_S  # noqa: E402
 from gpu_qa_kernels.sync_net import FRAMES_PER_S  # noqa: E402
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ RESULT = ROOT / "benchmarks" / "results" / "content.json"
 
 def _clips(folder: Path, skip: Sequence[str]) -> list[Clip]:
     paths = [path for path in folder.rglob("*") if path.is_file()]
-    return measured(path for path in paths if not any(fnmatch(path.name, one) for one in skip))
+    return measured(path for path in paths if not any(fnmatch(path.stem, one) for one in skip))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,14 +84,19 @@ def measure(chosen: argparse.Namespace) -> ContentResult:
     """All joins and steps."""
     load_before = result.load()
     talking, strikes = _clips(chosen.talking, chosen.skip), _clips(chosen.strikes, chosen.skip)
-    close = [clip for clip in talking if not any(fnmatch(clip.name, one) for one in chosen.without)]
-    kinds: dict[Kind, list[Clip]] = {"talking": talking, "close-up": close, "strikes": strikes}
+    close = {clip.name for clip in talking if not any(fnmatch(clip.name, one) for one in chosen.without)}
     pools: dict[tuple[Kind, str], list[Clip]] = {}
-    for kind, clips in kinds.items():
-        pools[kind, "first"], pools[kind, "other"] = halves(clips)
+    kinds: tuple[tuple[Kind, list[Clip]], ...] = (("talking", talking), ("strikes", strikes))
+    for kind, clips in kinds:
         pools[kind, "both"] = clips
-        if not pools[kind, "other"]:
-            raise SystemExit(f"{kind}: two sources are needed at least, {len(clips)} clips were read")
+        pools[kind, "first"], pools[kind, "other"] = halves(clips)
+    for half in ("first", "other", "both"):
+        pools["close-up", half] = [clip for clip in pools["talking", half] if clip.name in close]
+    for (kind, half), clips in pools.items():
+        if not clips:
+            raise SystemExit(f"{kind}, {half} half: no clip was read")
+    if sum(len(clip.rows) for clip in talking) < LEAST_S * ROWS_PER_S:
+        raise SystemExit(f"clips of people who talk must be {LEAST_S:g} s long together")
     weights = shipped_weights() if chosen.weights is None else own_weights(str(chosen.weights))
     tasks: list[JoinTask | StepTask] = [
         JoinTask(row, half, number)
@@ -101,12 +107,9 @@ def measure(chosen: argparse.Namespace) -> ContentResult:
     tasks += [StepTask(number) for number in range(chosen.joins if chosen.steps is None else chosen.steps)]
     found: list[tuple[JoinTask, Answered, Answered]] = []
     told: list[tuple[list[StepTold], StepTold]] = []
-    clock = Clock()
     for number, one in enumerate(done(Work(pools, weights, chosen.seed), tasks, chosen.jobs), start=1):
-        if len(one) == 4:
-            found.append(one[:3])
-            clock.cpu_s += one[3].cpu_s
-            clock.material_s += one[3].material_s
+        if len(one) == 3:
+            found.append(one)
         else:
             told.append(one)
         if number % 100 == 0:
@@ -120,15 +123,16 @@ def measure(chosen: argparse.Namespace) -> ContentResult:
         weights=_digest(weights),
         talking_clips=len(talking),
         talking_s=_seconds(talking),
-        close_up_clips=len(close),
+        close_up_clips=len(pools["close-up", "both"]),
         strikes_clips=len(strikes),
         strikes_s=_seconds(strikes),
+        skip=tuple(chosen.skip),
+        without=tuple(chosen.without),
         seed=chosen.seed,
         joins=joins_of(found, JOINS),
         demands=demands_of(found, JOINS),
         steps=steps_of([one for one, _ in told], STEPS_MS),
         other_sound=steps_of([[other] for _, other in told], (0.0,))[0],
-        net_ms_per_s=round(clock.ms_per_s, 2),
     )
 
 

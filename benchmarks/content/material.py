@@ -14,9 +14,8 @@ from gpu_qa.errors import GpuQaError
 from gpu_qa.sync.content import Heard
 from gpu_qa.sync.measures import ROWS_PER_S
 from gpu_qa.sync.rows import RowCarry, rows_between
-from gpu_qa.sync.shots import Window
+from gpu_qa.sync.shots import SHORTEST, Window
 from gpu_qa.sync_training.take import footage
-from gpu_qa_kernels.speech_bands import BANDS
 from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, RATIO
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ class Programme:
     """On the programme's clock."""
     rows: np.ndarray
     """float32 [R, 12]: its sound at 100 Hz, NaN where there is none."""
+    clips: frozenset[str]
+    """Their names."""
 
     @property
     def material_s(self) -> float:
@@ -84,16 +85,17 @@ def joined(clips: Iterable[Clip], seconds: float) -> Programme:
     """Clips one after the other, cut off after so many seconds."""
     most = int(seconds * FRAMES_PER_S)
     windows: list[Window] = []
-    rows: list[np.ndarray] = []
+    used: list[Clip] = []
     at = 0
     for clip in clips:
         if at >= most:
             break
         windows += [Window(at + window.first, window.motion[: most - at - window.first]) for window in clip.windows]
-        rows.append(clip.rows)
+        used.append(clip)
         at += len(clip.rows) // RATIO
-    kept = tuple(window for window in windows if window.first < most)
-    return Programme(kept, np.concatenate(rows)[: RATIO * most])
+    kept = tuple(window for window in windows if window.first <= most - SHORTEST and len(window) >= SHORTEST)
+    rows = np.concatenate([clip.rows for clip in used])[: RATIO * most]
+    return Programme(kept, rows, frozenset(clip.name for clip in used))
 
 
 def drawn(clips: Sequence[Clip], seconds: float, rng: np.random.Generator) -> Programme:
@@ -112,15 +114,26 @@ def moved(rows: np.ndarray, advance_s: float) -> np.ndarray:
     return out
 
 
-def fitted(rows: np.ndarray, count: int) -> np.ndarray:
-    """So many rows, again from the start where there are fewer."""
-    return np.take(rows, np.arange(count), axis=0, mode="wrap") if len(rows) else np.full((count, BANDS), np.nan)
+def wrong_sound(programme: Programme, clips: Sequence[Clip], number: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows that are not the programme's: its own backwards, or in every other case those of clips that are not in it.
+
+    Args:
+        programme: Whose sound is wanted to be wrong.
+        clips: Of which others are joined, over and over where they do not last.
+        number: Which case it is.
+        rng: Randomness.
+    """
+    if number % 2 == 0:
+        return np.ascontiguousarray(programme.rows[::-1])
+    others = [clip for clip in clips if clip.name not in programme.clips]
+    rows = drawn(others, len(programme.rows) / ROWS_PER_S, rng).rows
+    return np.take(rows, np.arange(len(programme.rows)), axis=0, mode="wrap")
 
 
-def heard(programme: Programme, rows: np.ndarray, since_s: float = 0.0) -> Iterator[Heard]:
-    """The windows from a moment on, with other rows for the programme's own."""
+def heard(programme: Programme, rows: np.ndarray, since: int = 0) -> Iterator[Heard]:
+    """The windows from a step of the grid on, with other rows for the programme's own."""
     sound = RowCarry(0, rows)
     for window in programme.windows:
-        if window.first >= since_s * FRAMES_PER_S:
+        if window.first >= since:
             begin, until = RATIO * window.first, RATIO * (window.first + len(window))
             yield Heard(window, rows_between(sound, begin - AUDIO_MARGIN, until + AUDIO_MARGIN), track=1)

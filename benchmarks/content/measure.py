@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from benchmarks.content.material import Clip, Programme, drawn, fitted, heard, moved
+from benchmarks.content.material import drawn, heard, moved, wrong_sound
 from gpu_qa.detectors.av_offset import AV_OFFSET
 from gpu_qa.events import TrackerState, track
 from gpu_qa.sync.content import scorable, told, window_evidence, window_scores
 from gpu_qa.sync.evidence import Evidence, answer_of, gathered
-from gpu_qa_kernels.sync_net import FRAMES_PER_S
+from gpu_qa.sync.measures import ROWS_PER_S
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, RATIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from benchmarks.content.material import Clip
     from gpu_qa.sync.content import Heard, Weights
 
 ADVANCES_S = np.round(np.arange(-0.40, 0.33, 0.01), 2)
@@ -25,7 +26,11 @@ ADVANCES_S = np.round(np.arange(-0.40, 0.33, 0.01), 2)
 STEP_AFTER_S = 90.0
 TOLD_WITHIN_S = 60.0
 _REST_S = TOLD_WITHIN_S + 7.0
-"""The windows that end within a minute of the step, and those that wait for their sound."""
+"""What stands after the step: shots that are too short, and what is between shots, do not count."""
+LEAST_S = STEP_AFTER_S + _REST_S
+"""So long must clips of people who talk be together."""
+_SOUND_S = AUDIO_MARGIN / ROWS_PER_S
+"""A window is looked at when so much sound after it has come."""
 
 
 class Said(NamedTuple):
@@ -44,31 +49,14 @@ class Answered(NamedTuple):
     confidence: float
 
 
-@dataclass(slots=True)
-class Clock:
-    """CPU time of the nets."""
-
-    cpu_s: float = 0.0
-    material_s: float = 0.0
-
-    @property
-    def ms_per_s(self) -> float:
-        """Per second of picture."""
-        return 1000 * self.cpu_s / max(self.material_s, 1e-9)
-
-
-def said(windows: Iterable[Heard], weights: Weights, clock: Clock | None = None) -> list[Said]:
+def said(windows: Iterable[Heard], weights: Weights) -> list[Said]:
     """What each window says in which something moves and is heard."""
-    clock = clock if clock is not None else Clock()
     out = []
     for one in windows:
-        before_s = time.thread_time()
         sound = scorable(one)
         if sound is not None:
             scores = np.asarray(window_scores(one.window.motion[None], sound[None], weights)[0])
             out.append(Said(one, window_evidence(scores)))
-        clock.cpu_s += time.thread_time() - before_s
-        clock.material_s += len(one.window) / FRAMES_PER_S
     return out
 
 
@@ -91,22 +79,6 @@ def answered(windows: Sequence[Said], advance_s: float) -> Answered:
     return Answered(answer.offset_s - advance_s, answer.confidence)
 
 
-def wrong_sound(programme: Programme, clips: Sequence[Clip], number: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows that are not the programme's: its own backwards, or in every other case those of another programme.
-
-    Args:
-        programme: Whose sound is wanted to be wrong.
-        clips: Of which others are joined.
-        number: Which case it is.
-        rng: Randomness.
-    """
-    if number % 2 == 0:
-        return np.ascontiguousarray(programme.rows[::-1])
-    other = drawn(clips, len(programme.rows) / 100, rng).rows
-    # By more than the lags that are looked at: the same clip may stand at the same place.
-    return np.roll(fitted(other, len(programme.rows)), int(rng.integers(300, max(len(other) - 300, 301))), axis=0)
-
-
 def one_join(
     clips: Sequence[Clip],
     strangers: Sequence[Clip],
@@ -114,13 +86,12 @@ def one_join(
     number: int,
     rng: np.random.Generator,
     weights: Weights,
-    clock: Clock,
 ) -> tuple[Answered, Answered]:
     """A join with its own sound, moved, and with sound that is not its own."""
     programme = drawn(clips, seconds, rng)
     advance_s = 0.0 if number % 3 == 0 else float(rng.choice(ADVANCES_S))
-    right = answered(said(heard(programme, moved(programme.rows, advance_s)), weights, clock), advance_s)
-    wrong = answered(said(heard(programme, wrong_sound(programme, strangers, number, rng)), weights, clock), np.nan)
+    right = answered(said(heard(programme, moved(programme.rows, advance_s)), weights), advance_s)
+    wrong = answered(said(heard(programme, wrong_sound(programme, strangers, number, rng)), weights), np.nan)
     return right, wrong
 
 
@@ -135,50 +106,61 @@ class StepTold(NamedTuple):
 
 
 def one_step(
-    clips: Sequence[Clip], steps_ms: Sequence[float], number: int, rng: np.random.Generator, weights: Weights
+    clips: Sequence[Clip],
+    strangers: Sequence[Clip],
+    steps_ms: Sequence[float],
+    number: int,
+    rng: np.random.Generator,
+    weights: Weights,
 ) -> tuple[list[StepTold], StepTold]:
-    """A join with each of the steps, and with sound that is another's from there on.
+    """A join with each of the steps, and with wrong sound from there on.
 
-    What stands before the step is the same in all of them, and looked at once.
+    What stands before the step is the same in all of them, and looked at once, as if nothing followed.
     """
     programme = drawn(clips, STEP_AFTER_S + _REST_S, rng)
     until = int(STEP_AFTER_S * FRAMES_PER_S)
-    # The step stands where a window ends: those before it hear nothing of it but the 1.6 s around.
+    # The step stands where a window ends.
     step = max(window.first + len(window) for window in programme.windows if window.first < until)
-    step_s = step / FRAMES_PER_S
     head = replace(programme, windows=tuple(one for one in programme.windows if one.first < step))
     before = said(heard(head, programme.rows), weights)
-    rows = [_spliced(programme.rows, moved(programme.rows, one / 1000), step_s) for one in steps_ms]
-    rows.append(_spliced(programme.rows, wrong_sound(programme, clips, number, rng), step_s))
+    rows = [_spliced(programme.rows, moved(programme.rows, one / 1000), step) for one in steps_ms]
+    rows.append(_spliced(programme.rows, wrong_sound(programme, strangers, number, rng), step))
     found = []
     for sound, step_ms in zip(rows, [*steps_ms, 0.0], strict=True):
-        rest = said(heard(programme, sound, step_s), weights)
-        found.append(_told([*before, *rest], step_s, step_ms))
+        rest = said(heard(programme, sound, step), weights)
+        found.append(told_of([*before, *rest], step / FRAMES_PER_S, step_ms))
     return found[:-1], found[-1]
 
 
-def _spliced(rows: np.ndarray, then: np.ndarray, at_s: float) -> np.ndarray:
-    return np.concatenate([rows[: round(at_s * 100)], then[round(at_s * 100) :]])
+def _spliced(rows: np.ndarray, then: np.ndarray, step: int) -> np.ndarray:
+    return np.concatenate([rows[: RATIO * step], then[RATIO * step :]])
 
 
-def _told(windows: Sequence[Said], step_s: float, step_ms: float) -> StepTold:
-    """What the detector tells, at its defaults."""
+def told_of(windows: Sequence[Said], step_s: float, step_ms: float) -> StepTold:
+    """What the detector tells, at its defaults: a window counts when its sound has come.
+
+    Args:
+        windows: In order.
+        step_s: When the sound steps.
+        step_ms: By how much it becomes earlier; 0 where the side does not matter.
+    """
     state, carry = TrackerState("join"), None
     side = "early" if step_ms > 0 else "late"
+    begun: dict[str, bool] = {}
     delay_s: float | None = None
-    false_before = told_after = False
     material_s = 0.0
     for one, evidence in zip(windows, after(windows), strict=True):
         end_s = (one.heard.window.first + len(one.heard.window)) / FRAMES_PER_S
-        found, carry = AV_OFFSET.weigh(told(one.heard, evidence), AV_OFFSET.limits, carry)
-        events = []
-        for kind in found:
-            state, fresh = track(state, kind, AV_OFFSET.timing)
-            events += [event for event in fresh if event.kind == "av.offset" and event.end_s is None]
         is_after = end_s > step_s
-        false_before |= bool(events) and not is_after
-        told_after |= bool(events) and is_after
         material_s += len(one.heard.window) / FRAMES_PER_S if is_after else 0.0
-        if is_after and delay_s is None and material_s <= TOLD_WITHIN_S:
-            delay_s = end_s - step_s if any(event.details["side"] == side for event in events) else None
-    return StepTold(delay_s, false_before, told_after)
+        found, carry = AV_OFFSET.weigh(told(one.heard, evidence), AV_OFFSET.limits, carry)
+        for kind in found:
+            state, events = track(state, kind, AV_OFFSET.timing)
+            for event in events:
+                if event.kind != "av.offset" or event.id in begun:
+                    continue
+                begun[event.id] = is_after
+                is_in_time = is_after and material_s + _SOUND_S <= TOLD_WITHIN_S
+                if is_in_time and delay_s is None and event.details["side"] == side:
+                    delay_s = end_s + _SOUND_S - step_s
+    return StepTold(delay_s, not all(begun.values()), any(begun.values()))

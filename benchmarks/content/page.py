@@ -60,18 +60,16 @@ def _demands(document: ContentResult) -> str:
 
 
 def _steps(document: ContentResult) -> str:
-    lines = ["| step | told within 60 s of talking | median | false before |", "|---|---|---|---|"]
+    lines = ["| from there on | told within 60 s of talking | median |", "|---|---|---|"]
     for one in document.steps:
         if one.step_ms:
             median = "" if one.median_s is None else f"{one.median_s:.0f} s"
-            told = _percent(one.told, one.joins)
-            lines.append(f"| {one.step_ms:+.0f} ms | {told} | {median} | {one.false_before} of {one.joins} |")
+            lines.append(f"| sound moved by {one.step_ms:+.0f} ms | {_percent(one.told, one.joins)} | {median} |")
         else:
-            lines.append(f"| none | {one.told} of {one.joins} | | {one.false_before} of {one.joins} |")
+            lines.append(f"| nothing changed | {one.told} of {one.joins} | |")
     other = document.other_sound
-    lines.append(
-        f"| other sound from there on | {other.told} of {other.joins} | | {other.false_before} of {other.joins} |"
-    )
+    lines.append(f"| sound backwards, or of others | {other.told} of {other.joins} | |")
+    lines.append(f"| (before it) | {other.false_before} of {other.joins} | |")
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.content.measure import Clock, one_join, one_step
+from benchmarks.content.measure import one_join, one_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,29 +65,31 @@ def _begin(work: Work) -> None:
     _work[:] = [work]
 
 
-def _joined(task: JoinTask) -> tuple[JoinTask, Answered, Answered, Clock]:
-    work, clock = _work[0], Clock()
+def _joined(task: JoinTask) -> tuple[JoinTask, Answered, Answered]:
+    work = _work[0]
     kind, seconds = JOINS[task.row]
     rng = np.random.default_rng([work.seed, task.row, task.half == "first", task.number])
     # Wrong sound is of all that is there, not of the same kind alone.
     strangers = work.pools["strikes" if task.number % 4 == 1 else "talking", "both"]
-    right, wrong = one_join(work.pools[kind, task.half], strangers, seconds, task.number, rng, work.weights, clock)
-    return task, right, wrong, clock
+    right, wrong = one_join(work.pools[kind, task.half], strangers, seconds, task.number, rng, work.weights)
+    return task, right, wrong
 
 
 def _stepped(task: StepTask) -> tuple[list[StepTold], StepTold]:
     work = _work[0]
     rng = np.random.default_rng([work.seed, 1_000_000, task.number])
-    return one_step(work.pools["talking", "both"], STEPS_MS, task.number, rng, work.weights)
+    # Nearly all who talk are in the join.
+    strangers = work.pools["strikes", "both"]
+    return one_step(work.pools["talking", "both"], strangers, STEPS_MS, task.number, rng, work.weights)
 
 
 def done(
     work: Work, tasks: Sequence[JoinTask | StepTask], jobs: int
-) -> Iterator[tuple[JoinTask, Answered, Answered, Clock] | tuple[list[StepTold], StepTold]]:
+) -> Iterator[tuple[JoinTask, Answered, Answered] | tuple[list[StepTold], StepTold]]:
     """What comes of the tasks, in their order."""
     with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (work,)) as pool:
         yield from pool.map(_done, tasks, chunksize=4)
 
 
-def _done(task: JoinTask | StepTask) -> tuple[JoinTask, Answered, Answered, Clock] | tuple[list[StepTold], StepTold]:
+def _done(task: JoinTask | StepTask) -> tuple[JoinTask, Answered, Answered] | tuple[list[StepTold], StepTold]:
     return _joined(task) if isinstance(task, JoinTask) else _stepped(task)

@@ -75,11 +75,13 @@ class ContentResult:
     close_up_clips: int
     strikes_clips: int
     strikes_s: float
+    skip: tuple[str, ...]
+    """Patterns of names that were left out."""
+    without: tuple[str, ...]
+    """Those that "close-up" leaves out."""
     seed: int
     joins: tuple[Joins, ...]
     demands: tuple[Demand, ...]
     steps: tuple[Steps, ...]
     other_sound: Steps
-    """Joins in which the sound of another join goes on, or the sound backwards."""
-    net_ms_per_s: float
-    """CPU time of the nets, per second of picture."""
+    """Joins in which the sound of others goes on, or the sound backwards."""
