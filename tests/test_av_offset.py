@@ -115,6 +115,39 @@ def test_a_step_is_told_from_where_it_lies(
     assert f"{value_ms:.0f} ms {side} against {against}" in event.message
 
 
+def stepped(before_ms: float, *to_ms: float) -> SyncSeries:
+    """Answers by content after a step, from 100 s on; the first one makes sure of it."""
+    series = after_a_step(before_ms, 0.0, len(to_ms))
+    return dataclasses.replace(series, offset_s=np.array(to_ms) / 1000)
+
+
+def test_what_a_step_led_out_stays_out_until_it_is_well_within() -> None:
+    (event,) = told(stepped(0.0, 101.0, 96.0, 99.0, 94.0, 100.0, 79.0, 70.0, 70.0))
+    assert (event.start_s, event.end_s, event.details["against"]) == (80.0, 124.0, "the picture")
+
+
+def test_a_step_may_turn_out_within_a_minute_to_have_led_out_but_not_later() -> None:
+    (event,) = told(stepped(-20.0, *[-120.0] * 10, *[-130.0] * 5))
+    assert event.start_s == 140.0
+    assert told(stepped(-20.0, *[-120.0] * 16, *[-130.0] * 5)) == []
+    assert told(answers(*[-130.0] * 5, way="content", start_s=100.0)) == []
+
+
+def test_any_cut_tells_the_same_of_a_step() -> None:
+    series = stepped(-20.0, *[-120.0] * 4, -130.0, -110.0, -140.0, -100.0, -130.0, -130.0)
+    whole = [(one.start_s, one.end_s, one.value) for one in told(series)]
+    for at in range(1, len(series)):
+        parts = []
+        for part in (slice(at), slice(at, None)):
+            columns: dict[str, Any] = {
+                field.name: value[part]
+                for field in dataclasses.fields(series)
+                if isinstance(value := getattr(series, field.name), np.ndarray)
+            }
+            parts.append(dataclasses.replace(series, **columns))
+        assert [(one.start_s, one.end_s, one.value) for one in told(*parts)] == whole
+
+
 @pytest.mark.parametrize(
     ("before_ms", "to_ms"),
     [(-60.0, 68.0), (64.0, -64.0), (150.0, 0.0), (-180.0, 0.0), (-60.0, -135.0), (-20.0, -124.0), (0.0, 96.0)],
@@ -210,4 +243,4 @@ def test_any_cut_of_the_answers_gives_the_same_drift(size: int) -> None:
 
 def test_the_carry_is_bounded() -> None:
     _, carry = weigh(drifting(10.0, 8000.0), AvOffsetLimits(), None)
-    assert len(carry["marker", 1].course.at_s) == 360
+    assert len(carry.drifts["marker", 1].course.at_s) == 360

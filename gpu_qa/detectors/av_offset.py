@@ -20,6 +20,10 @@ _CONTENT_APART_S = 90.0
 """Answers by content rest on the same material for a minute and a half: it counts half after 60 s."""
 _SOURCES_APART = 1.5
 """Sources of one programme differ by so many times the doubt at most, all but always. Ours."""
+_LED_WITHIN_S = 60.0
+"""So long after a step was told it may turn out to have led past a limit: what it led to becomes clearer. Ours."""
+_BACK_MS = 20.0
+"""An offset that a step led out is back within a limit when it is so much below: what answers wander. Ours."""
 _LEAST_S, _CONTENT_LEAST_S = 50.0, 300.0
 """Least time over which a drift is judged; by content answers follow a jump for more than a minute. Ours."""
 
@@ -43,7 +47,7 @@ class AvOffsetLimits:
     """What is found by content alone must pass the limits by this much: real clips that nobody would complain of, and
     that were recorded together, are that far apart (docs/detectors/av_offset.md). A step from an offset no larger,
     which may be the programme's own, is told where it passes the limit, and twice this; and where it is larger than
-    one and a half times this, as sources of one programme are not apart, and leads past the limit."""
+    one and a half times this, as sources of one programme are not apart, and leads past the limit and as much."""
     drift_ppm: float = 10.0
     """An offset that changes faster drifts, millionths: 36 ms an hour; ours."""
     drift_ms: float = 20.0
@@ -65,22 +69,31 @@ class AvOffsetLimits:
 
 def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[Evidence], Any]:
     """Answers outside the limits raise; sure answers within them clear. The course of sure answers is carried."""
+    known = Known({}, {}) if carry is None else carry
     doubt_ms = limits.content_doubt_ms if series.way == "content" else 0.0
     sure = (series.confidence >= limits.confidence) & np.isfinite(series.offset_s)
     offset_ms = np.where(sure, series.offset_s * 1000, 0.0)
     moved_ms = np.where(sure, _moved_ms(series, doubt_ms), 0.0)
-    start_s = series.start_s
+    start_s, stepped = series.start_s, np.zeros(len(series), bool)
     if series.since_s is not None:
-        start_s = np.where(np.isfinite(series.since_s), series.since_s, start_s)
+        stepped = np.isfinite(series.since_s)
+        start_s = np.where(stepped, series.since_s, start_s)
     sides = (
         ("early", offset_ms, moved_ms, limits.advance_ms, limits.major_advance_ms),
         ("late", -offset_ms, -moved_ms, limits.delay_ms, limits.major_delay_ms),
     )
     found = []
+    led = dict(known.led)
     for side, away_ms, stepped_ms, limit_ms, major_ms in sides:
-        apart_ms = _SOURCES_APART * doubt_ms
-        was_led_out = (stepped_ms > apart_ms) & (away_ms > max(limit_ms, apart_ms))
-        is_outside = (away_ms > limit_ms + doubt_ms) | was_led_out
+        is_led, led[series.way, series.track, side] = _led_out(
+            known.led.get((series.way, series.track, side), Led()),
+            np.where(sure, away_ms, np.nan),
+            stepped_ms > _SOURCES_APART * doubt_ms,
+            np.where(stepped, series.end_s, np.nan),
+            series.end_s,
+            max(limit_ms, _SOURCES_APART * doubt_ms),
+        )
+        is_outside = (away_ms > limit_ms + doubt_ms) | is_led
         has_stepped = ~is_outside & (stepped_ms > max(limit_ms, 2 * doubt_ms))
         amount_ms = np.where(has_stepped, stepped_ms, away_ms)
         count = len(series)
@@ -108,8 +121,41 @@ def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[
                 "found by {way}",
             )
         )
-    drift, carry = _drift(series, limits, sure, carry)
-    return [*found, drift], carry
+    drift, drifts = _drift(series, limits, sure, known.drifts)
+    return [*found, drift], Known(drifts, led)
+
+
+class Led(NamedTuple):
+    """Whether a step led an offset past the limit of a side."""
+
+    is_out: bool = False
+    until_s: float = -np.inf
+    """Until then the last step may turn out to have done so."""
+
+
+def _led_out(
+    led: Led, away_ms: np.ndarray, is_large: np.ndarray, step_s: np.ndarray, end_s: np.ndarray, limit_ms: float
+) -> tuple[np.ndarray, Led]:
+    """Which sure answers are where a step led them: bool [n].
+
+    Args:
+        led: From the series before.
+        away_ms: float64 [n]: how far the answers are on this side; NaN where they are not sure.
+        is_large: bool [n]: whether the last step is larger than sources are apart, towards this side.
+        step_s: float64 [n]: when a step was told, NaN where none was.
+        end_s: float64 [n]: of each answer.
+        limit_ms: Past which it leads.
+    """
+    is_out, until_s = led
+    found = np.zeros(len(away_ms), bool)
+    for index in range(len(away_ms)):
+        if np.isfinite(step_s[index]):
+            until_s = float(step_s[index]) + _LED_WITHIN_S
+        if np.isfinite(away_ms[index]):
+            led_now = bool(is_large[index]) and end_s[index] <= until_s and away_ms[index] > limit_ms
+            is_out = led_now or (is_out and away_ms[index] > limit_ms - _BACK_MS)
+            found[index] = is_out
+    return found, Led(is_out, until_s)
 
 
 def _moved_ms(series: SyncSeries, doubt_ms: float) -> np.ndarray:
@@ -130,18 +176,25 @@ class Drifting(NamedTuple):
     """End of the last drift."""
 
 
-Carry = dict[tuple[str, int], Drifting]
-"""Way and track to what is known of them."""
+class Known(NamedTuple):
+    """What is carried from series to series."""
+
+    drifts: dict[tuple[str, int], Drifting]
+    """By way and track."""
+    led: dict[tuple[str, int, str], Led]
+    """By way, track and side."""
 
 
-def _drift(series: SyncSeries, limits: AvOffsetLimits, sure: np.ndarray, carry: Carry | None) -> tuple[Evidence, Carry]:
+def _drift(
+    series: SyncSeries, limits: AvOffsetLimits, sure: np.ndarray, drifts: dict[tuple[str, int], Drifting]
+) -> tuple[Evidence, dict[tuple[str, int], Drifting]]:
     """What the answers of one way up to each one say of its drift."""
     by_content = series.way == "content"
     jump_s = _CONTENT_JUMP_S if by_content else _JUMP_S
     apart_s = _CONTENT_APART_S if by_content else CELL_S
     least_s = _CONTENT_LEAST_S if by_content else _LEAST_S
     least_ms = limits.drift_ms + (3 * limits.content_doubt_ms if by_content else 0.0)
-    course, is_told, over_s = (carry or {}).get((series.way, series.track), Drifting())
+    course, is_told, over_s = drifts.get((series.way, series.track), Drifting())
     known: list[Course] = []
     verdict: list[int] = []
     start_s = series.start_s.copy()
@@ -179,7 +232,7 @@ def _drift(series: SyncSeries, limits: AvOffsetLimits, sure: np.ndarray, carry: 
         message="sound becomes {becomes} and {becomes} against the picture, by {value:.0f} ppm "
         "(limit {limit:.0f} ppm): {moved_ms:+.0f} ms so far, found by {way}",
     )
-    return evidence, (carry or {}) | {(series.way, series.track): Drifting(course, is_told, over_s)}
+    return evidence, drifts | {(series.way, series.track): Drifting(course, is_told, over_s)}
 
 
 def _drift_verdict(course: Course | None, until_s: float, least_s: float, least_ms: float, least_ppm: float) -> int:
