@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 COOLING = 1.0
 """The net's log probabilities are divided by it: taken as they are, talking is answered most at the same rate of
-answers to other sound, of 0.8 to 1.5 (docs/detectors/av_offset.md)."""
+answers to other sound, of 0.8 to 1.5. Ours."""
 DOUBT = 0.2
 """Share of a window's probability that is spread over all lags: no window outvotes the rest. Of 0.1 to 0.3 with which
-most is answered at the same rate of answers to other sound (docs/detectors/av_offset.md)."""
+most is answered at the same rate of answers to other sound. Ours."""
 _STILL = 0.02
 """Mean log change of a window below which nothing moves."""
 _QUIET = 0.05
