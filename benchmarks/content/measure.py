@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ADVANCES_S = np.round(np.arange(-0.40, 0.33, 0.01), 2)
 """By one of these the sound of a join is moved; of every third, by nothing."""
-STEP_AFTER_S = 90.0
+STEP_AFTER_S = 80.0
 TOLD_WITHIN_S = 60.0
 _REST_S = TOLD_WITHIN_S + 7.0
 """What stands after the step: shots that are too short, and what is between shots, do not count."""
