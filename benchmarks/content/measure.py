@@ -25,7 +25,7 @@ ADVANCES_S = np.round(np.arange(-0.40, 0.33, 0.01), 2)
 """By one of these the sound of a join is moved; of every third, by nothing."""
 STEP_AFTER_S = 80.0
 TOLD_WITHIN_S = 60.0
-_REST_S = TOLD_WITHIN_S + 7.0
+_REST_S = TOLD_WITHIN_S + 6.0
 """What stands after the step: shots that are too short, and what is between shots, do not count."""
 LEAST_S = STEP_AFTER_S + _REST_S
 """So long must clips of people who talk be together."""
