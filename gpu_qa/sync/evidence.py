@@ -24,7 +24,7 @@ but on little material, of one speaker, chance is wilder than on much: of 0 to 0
 about as rare after 8 s as after 60 s. Ours."""
 CONFIDENCE = (1.0, -5.1)
 """Slope and offset of the logistic to confidence from lead and rise, log probability, over the seconds that they rest
-on to the power of `GROWTH`: less than 1 % of wrong sound is at 0.9 or above (docs/detectors/av_offset.md)."""
+on to the power of `GROWTH`: about 1 % of wrong sound is at 0.9 or above (docs/detectors/av_offset.md)."""
 END_LAGS = 3
 """The likeliest of so few lags at either end is no answer: what lies beyond is not looked at, so nothing shows that it
 is a peak."""
