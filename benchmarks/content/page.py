@@ -29,7 +29,8 @@ def write(document: ContentResult) -> None:
 
 def _joins(document: ContentResult) -> str:
     columns = "answered | within 80 ms | wrong sound answered"
-    lines = [f"| joins | first half: {columns} | other half: {columns} |", "|---" * 7 + "|"]
+    count = document.joins[0].joins
+    lines = [f"| {count} joins each | first half: {columns} | other half: {columns} |", "|---" * 7 + "|"]
     pairs = zip(document.joins[::2], document.joins[1::2], strict=True)
     for first, other in pairs:
         name = f"{_KINDS[first.kind]}, {first.seconds:g} s"
