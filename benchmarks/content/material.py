@@ -53,11 +53,6 @@ class Programme:
     clips: frozenset[str]
     """Their names."""
 
-    @property
-    def material_s(self) -> float:
-        """Seconds of picture in windows."""
-        return sum(map(len, self.windows)) / FRAMES_PER_S
-
 
 def measured(paths: Iterable[Path]) -> list[Clip]:
     """The clips that have picture and sound, by name; what cannot be read is left out with a warning."""

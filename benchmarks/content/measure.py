@@ -60,8 +60,9 @@ def said(windows: Iterable[Heard], weights: Weights) -> list[Said]:
     return out
 
 
-def after(windows: Sequence[Said], evidence: Evidence | None = None) -> list[Evidence]:
+def after(windows: Sequence[Said]) -> list[Evidence]:
     """The evidence after each window."""
+    evidence: Evidence | None = None
     out = []
     for one in windows:
         window = one.heard.window

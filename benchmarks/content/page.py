@@ -41,7 +41,7 @@ def _joins(document: ContentResult) -> str:
 def _shares(row: Joins) -> str:
     return (
         f"{_percent(row.answered, row.joins)} | {_percent(row.within_80_ms, row.answered)} "
-        f"| {_percent(row.wrong_answered, row.wrong_joins, 1)}"
+        f"| {_percent(row.wrong_answered, row.joins, 1)}"
     )
 
 
@@ -52,7 +52,7 @@ def _demands(document: ContentResult) -> str:
     for talking, strikes in zip(document.demands[:count], document.demands[count:], strict=True):
         shares = " | ".join(
             f"{_percent(one.answered, one.joins)} | {_percent(one.within_120_ms, one.answered, 1)} "
-            f"| {_percent(one.wrong_answered, one.wrong_joins, 1)}"
+            f"| {_percent(one.wrong_answered, one.joins, 1)}"
             for one in (talking, strikes)
         )
         name = f"**{talking.confidence:g}**" if talking.confidence == 0.9 else f"{talking.confidence:g}"

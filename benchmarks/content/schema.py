@@ -22,9 +22,8 @@ class Joins:
     answered: int
     within_80_ms: int
     within_120_ms: int
-    wrong_joins: int
-    """The same, with sound that is not theirs."""
     wrong_answered: int
+    """Of as many with sound that is not theirs."""
     median_ms: float | None
     """Of how far answers are from what was planted."""
 
@@ -38,8 +37,8 @@ class Demand:
     joins: int
     answered: int
     within_120_ms: int
-    wrong_joins: int
     wrong_answered: int
+    """Of as many with sound that is not theirs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,6 @@ def joins_of(found: Sequence[Found], rows: Sequence[tuple[Kind, float]]) -> tupl
                     answered=len(errors_s),
                     within_80_ms=int((errors_s <= 0.08).sum()),
                     within_120_ms=int((errors_s <= 0.12).sum()),
-                    wrong_joins=len(those),
                     wrong_answered=sum(wrong.confidence >= SYNC_SURE for _, wrong in those),
                     median_ms=round(1000 * float(np.median(errors_s)), 1) if len(errors_s) else None,
                 )
@@ -61,7 +60,6 @@ def demands_of(found: Sequence[Found], rows: Sequence[tuple[Kind, float]]) -> tu
                     joins=len(those),
                     answered=len(errors_s),
                     within_120_ms=int((errors_s <= 0.12).sum()),
-                    wrong_joins=len(those),
                     wrong_answered=sum(wrong.confidence >= confidence for _, wrong in those),
                 )
             )
