@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from numba import cuda, int32, int64
 
-from gpu_qa_kernels.luma_stats.samples import code
 from gpu_qa_kernels.luma_stats.seam_words import seam
 from gpu_qa_kernels.luma_stats.table import Column
 
@@ -32,6 +31,14 @@ _SAMPLE_BYTES, _SHIFT, _BIT_DEPTH = int(Column.SAMPLE_BYTES), int(Column.SHIFT),
 def blocks(width: int, height: int) -> int:
     """Blocks that a picture needs."""
     return -(-width // BLOCK) * -(-height // ROWS)
+
+
+@cuda.jit(device=True)
+def _code(slab, wide, index, sample_bytes, shift, mask):  # type: ignore[no-untyped-def]
+    """A sample as a code value."""
+    if sample_bytes == 1:
+        return int32(slab[index])
+    return (int32(wide[index]) >> shift) & mask
 
 
 @cuda.jit
@@ -60,20 +67,20 @@ def seam_profile_kernel(slab, wide, table, looks, first_look, out):  # type: ign
         y = top
         while y < bottom:
             at = offset + y * pitch + x * step
-            here = code(slab, wide, at, sample_bytes, shift, mask)
+            here = _code(slab, wide, at, sample_bytes, shift, mask)
             if 2 <= x < width - 1:
                 across += seam(
-                    code(slab, wide, at - 2 * step, sample_bytes, shift, mask),
-                    code(slab, wide, at - step, sample_bytes, shift, mask),
+                    _code(slab, wide, at - 2 * step, sample_bytes, shift, mask),
+                    _code(slab, wide, at - step, sample_bytes, shift, mask),
                     here,
-                    code(slab, wide, at + step, sample_bytes, shift, mask),
+                    _code(slab, wide, at + step, sample_bytes, shift, mask),
                 )
             if 2 <= y < height - 1:
                 found = seam(
-                    code(slab, wide, at - 2 * pitch, sample_bytes, shift, mask),
-                    code(slab, wide, at - pitch, sample_bytes, shift, mask),
+                    _code(slab, wide, at - 2 * pitch, sample_bytes, shift, mask),
+                    _code(slab, wide, at - pitch, sample_bytes, shift, mask),
                     here,
-                    code(slab, wide, at + pitch, sample_bytes, shift, mask),
+                    _code(slab, wide, at + pitch, sample_bytes, shift, mask),
                 )
                 if found > 0:
                     cuda.atomic.add(rows, y - top, found)
