@@ -38,6 +38,9 @@ MINUTE = Film(
 )
 """What the hour of the memory benchmark is looped from: 64 s are a whole number of AAC frames of 1024 samples, so that
 copies join without a gap."""
+MOVING = replace(MINUTE, faults=(), seed=7)
+"""What a detector costs is weighed on: small, so that decoding does not drown it, and with something to see and hear
+throughout."""
 MANY = Film(seconds=3.2, width=1280, height=720, bit_rate=4_000_000, suffix=".ts", seed=6)
 """What several streams at once are: 720p, so that two cores carry half a dozen in real time. 3.2 s are a whole number
 of AAC frames."""
@@ -45,7 +48,7 @@ TINY = Film(
     seconds=3.0, width=192, height=108, bit_rate=300_000, preset="ultrafast", faults=(Fault("black", 0.4, 2.9),)
 )
 """For the test of the harness."""
-FILMS = {"film": FILM, "clean": CLEAN, "warm-up": WARM_UP, "short": SHORT, "minute": MINUTE, "many": MANY, "tiny": TINY}
+FILMS = {"film": FILM, "clean": CLEAN, "warm-up": WARM_UP, "short": SHORT, "minute": MINUTE, "moving": MOVING, "many": MANY, "tiny": TINY}
 
 
 def main(arguments: list[str] | None = None) -> int:

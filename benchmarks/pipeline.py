@@ -3,6 +3,7 @@
     python benchmarks/pipeline.py                              # 5 rounds of everything, on the CPU
     python benchmarks/pipeline.py --sides decode,analyze --rounds 15
     python benchmarks/pipeline.py --clip my.mp4 --output mine.json
+    python benchmarks/pipeline.py --film moving --sides "analyze,analyze without av_offset"
 
 Each run of each side is a process of its own that first warms up on a short clip. A round runs every side once, every
 other round backwards, so that what disturbs the machine disturbs neighbours alike; ratios are taken within a round.
@@ -37,6 +38,7 @@ SIDES = {
     "analyze": "gpu_qa.analyze with every detector",
     "ffmpeg": f"ffmpeg -i CLIP -vf {FILTERS} -af {SOUND_FILTER} -f null -",
     "ffmpeg small": f"ffmpeg -i CLIP -vf {SMALL},{FILTERS} -af {SOUND_FILTER} -f null -",
+    "analyze without av_offset": "the same without the detector of the A/V offset and its measures",
     "first result": "gpu-qa analyze on a clip of 10 s, from the command's start, caches warm",
     "cold start": "the same, kernels not yet compiled, as after an installation; once, not in every round",
 }
@@ -45,6 +47,8 @@ MAX_CPU_RATIO = 1.35
 MIN_FFMPEG_RATIO = 10.0
 MAX_PEAK_MB = 600.0
 MAX_FIRST_RESULT_S = 5.0
+MAX_AV_OFFSET_MS = 10.0
+"""Of one core, per second of stream."""
 _TIMEOUT_S = 1800.0
 
 
@@ -132,16 +136,17 @@ def measure(
                     seconds = first_result(short, output_format, device, environment)
                     runs.first.setdefault(output_format, []).append(seconds)
                 continue
-            if side in ("decode", "analyze"):
-                run = run_python([side, path, warm_up, "--device", device], frames)
+            if not side.startswith("ffmpeg"):
+                kind, _, without = side.partition(" without ")
+                run = run_python([kind, path, warm_up, "--device", device, "--without", without], frames)
             else:
                 run = run_ffmpeg(path, FILTERS if side == "ffmpeg" else f"{SMALL},{FILTERS}", sound=sound)
             runs.sides.setdefault(side, []).append(run)
     return runs
 
 
-def weigh(runs: _Runs, frames: int) -> tuple[tuple[Side, ...], tuple[Target, ...]]:
-    """Sides and targets of what was measured."""
+def weigh(runs: _Runs, frames: int, seconds: float) -> tuple[tuple[Side, ...], tuple[Target, ...]]:
+    """Sides and targets of what was measured on so many frames, which last so many seconds."""
     sides = []
     for name, measured in runs.sides.items():
         wall_s, cpu_s = Spread.of([run.wall_s for run in measured]), Spread.of([run.cpu_s for run in measured])
@@ -157,10 +162,10 @@ def weigh(runs: _Runs, frames: int) -> tuple[tuple[Side, ...], tuple[Target, ...
                 cpu_ms_per_frame=round(1000 * cpu_s.median / frames, 3),
             )
         )
-    return tuple(sides), tuple(_targets(runs, frames))
+    return tuple(sides), tuple(_targets(runs, frames, seconds))
 
 
-def _targets(runs: _Runs, frames: int) -> list[Target]:
+def _targets(runs: _Runs, frames: int, seconds: float) -> list[Target]:
     def wall_s(run: Run) -> float:
         return run.wall_s
 
@@ -190,6 +195,12 @@ def _targets(runs: _Runs, frames: int) -> list[Target]:
                 Target.of("wall time, ffmpeg at 480×270 / analyze", runs.ratio("ffmpeg small", "analyze", wall_s)),
                 Target.of("CPU time, ffmpeg at 480×270 / analyze", runs.ratio("ffmpeg small", "analyze", cpu_s)),
             ]
+        if "analyze without av_offset" in runs.sides:
+            both = list(zip(analyze, runs.sides["analyze without av_offset"], strict=True))
+            cost_ms = [1000 * (a.cpu_s - b.cpu_s) / seconds for a, b in both]
+            targets.append(
+                Target.of("CPU ms of av_offset per second of stream", cost_ms, "at most", MAX_AV_OFFSET_MS)
+            )
         targets.append(
             Target.of("peak memory of analyze, MB", [run.peak_mb for run in analyze], "at most", MAX_PEAK_MB)
         )
@@ -213,7 +224,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--wait-s", type=float, default=0.0, help="wait so long for a quiet machine before each run")
-    parser.add_argument("--sides", default=",".join(SIDES), help=f"some of: {', '.join(SIDES)}")
+    usual = [side for side in SIDES if " without " not in side]
+    parser.add_argument("--sides", default=",".join(usual), help=f"some of: {', '.join(SIDES)}")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what gpu_qa decodes and measures on")
     parser.add_argument("--clip", type=Path, help="a file of your own instead of the synthesised film")
     parser.add_argument("--film", default="film", help="which synthesised film")
@@ -238,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
     short = film(chosen.short, *folder)["path"] if {"first result", "cold start"} & set(sides) else ""
     load_before = result.load()
     runs = measure(sides, chosen.rounds, clip, warm_up, short, chosen.device, chosen.wait_s)
-    measured, targets = weigh(runs, clip["frames"])
+    measured, targets = weigh(runs, clip["frames"], clip["seconds"])
     del clip["path"]
     document = PipelineResult(
         schema=result.SCHEMA,

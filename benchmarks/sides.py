@@ -2,6 +2,7 @@
 
     python benchmarks/sides.py decode CLIP WARM_UP
     python benchmarks/sides.py analyze CLIP WARM_UP --device cpu
+    python benchmarks/sides.py analyze CLIP WARM_UP --without av_offset
 
 Imports, compiled kernels and first allocations belong to the warm-up. The peak of the resident set is the process's
 own, warm-up included.
@@ -42,11 +43,14 @@ def decode(clip: str) -> int:
     return frames
 
 
-def analyze(clip: str, device: Literal["cpu", "cuda"]) -> int:
-    """Analyze with every detector; return the frames."""
+def analyze(clip: str, device: Literal["cpu", "cuda"], without: str = "") -> int:
+    """Analyze with every detector, or with all but one; return the frames."""
     import gpu_qa
 
-    report = gpu_qa.analyze(clip, settings(device))
+    chosen = settings(device)
+    if without:
+        chosen = chosen.select(set(chosen.detectors) - {without})
+    report = gpu_qa.analyze(clip, chosen)
     if report.error is not None:
         raise RuntimeError(report.error)
     return int(report.measurements["frames_decoded"])
@@ -66,10 +70,11 @@ def main() -> int:
     parser.add_argument("clip")
     parser.add_argument("warm_up")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--without", default="", help="a detector that is left out")
     chosen = parser.parse_args()
 
     def run(clip: str) -> int:
-        return decode(clip) if chosen.side == "decode" else analyze(clip, chosen.device)
+        return decode(clip) if chosen.side == "decode" else analyze(clip, chosen.device, chosen.without)
 
     run(chosen.warm_up)
     print(json.dumps(measured(run, chosen.clip)))

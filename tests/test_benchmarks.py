@@ -36,7 +36,7 @@ def luma(path: Path, at_s: float) -> np.ndarray:
 
 @pytest.mark.timeout(300)
 def test_pipeline_measures_every_side(films: Path, tmp_path: Path) -> None:
-    sides = ["decode", "analyze", "first result"]
+    sides = ["decode", "analyze", "analyze without av_offset", "first result"]
     if shutil.which("ffmpeg"):
         sides += ["ffmpeg", "ffmpeg small"]
     output = tmp_path / "pipeline.json"
@@ -60,6 +60,7 @@ def test_pipeline_measures_every_side(films: Path, tmp_path: Path) -> None:
         by_name["analyze"].cpu_s.median / by_name["decode"].cpu_s.median, rel=0.1
     )
     assert ratio.met == (ratio.value.median <= pipeline.MAX_CPU_RATIO)
+    assert targets["CPU ms of av_offset per second of stream"].limit == pipeline.MAX_AV_OFFSET_MS
     assert targets["first JSON line of a 10 s clip, s"].value.median > 0
     assert ("wall time, ffmpeg at full size / analyze" in targets) == ("ffmpeg" in sides)
 
