@@ -48,7 +48,16 @@ TINY = Film(
     seconds=3.0, width=192, height=108, bit_rate=300_000, preset="ultrafast", faults=(Fault("black", 0.4, 2.9),)
 )
 """For the test of the harness."""
-FILMS = {"film": FILM, "clean": CLEAN, "warm-up": WARM_UP, "short": SHORT, "minute": MINUTE, "moving": MOVING, "many": MANY, "tiny": TINY}
+FILMS = {
+    "film": FILM,
+    "clean": CLEAN,
+    "warm-up": WARM_UP,
+    "short": SHORT,
+    "minute": MINUTE,
+    "moving": MOVING,
+    "many": MANY,
+    "tiny": TINY,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -198,9 +198,7 @@ def _targets(runs: _Runs, frames: int, seconds: float) -> list[Target]:
         if "analyze without av_offset" in runs.sides:
             both = list(zip(analyze, runs.sides["analyze without av_offset"], strict=True))
             cost_ms = [1000 * (a.cpu_s - b.cpu_s) / seconds for a, b in both]
-            targets.append(
-                Target.of("CPU ms of av_offset per second of stream", cost_ms, "at most", MAX_AV_OFFSET_MS)
-            )
+            targets.append(Target.of("CPU ms of av_offset per second of stream", cost_ms, "at most", MAX_AV_OFFSET_MS))
         targets.append(
             Target.of("peak memory of analyze, MB", [run.peak_mb for run in analyze], "at most", MAX_PEAK_MB)
         )
