@@ -22,6 +22,7 @@ from gpu_qa.ahead import ahead
 from gpu_qa.decode import open_decoder
 from gpu_qa.errors import DecodeError
 from gpu_qa.features import HostPictures, is_on_device, prepare
+from gpu_qa.features.picture import ROWS_OF_FILES, ROWS_PER_BLOCK
 from gpu_qa.media import Decoded, SkippedFrame
 from gpu_qa.overload import LIVE_PATIENCE_S, Overload, Turn, overload_note
 
@@ -234,7 +235,7 @@ class Reader:
                 self._read_packets(source)
 
     def _read_packets(self, source: Source) -> None:
-        host = HostPictures(motion=self._motion)
+        host = HostPictures(motion=self._motion, rows=ROWS_PER_BLOCK if self._live else ROWS_OF_FILES)
         steps = self._steps(source)
         # Decoding has as many threads as it likes, and nobody else wants the cores.
         if not self._live and not self._settings.threads:

@@ -23,7 +23,6 @@ from gpu_qa.sync.content import (
 )
 from gpu_qa.sync.evidence import Evidence, answer_of, gathered
 from gpu_qa.sync.listener import Listener
-from gpu_qa.sync.measures import packed
 from gpu_qa.sync.shots import Window
 from gpu_qa.sync_training.scene import impact_scene
 from gpu_qa.sync_training.take import rendered_take
@@ -31,6 +30,7 @@ from gpu_qa_kernels.motion_tiles import Motion
 from gpu_qa_kernels.speech_bands import BANDS
 from gpu_qa_kernels.sync_net import AUDIO_MARGIN, LAGS
 from tests.series_builder import audio_series, cut, video_series
+from tests.sync_windows import packed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,6 @@ from gpu_qa import config, overload, reader, seat
 from gpu_qa.decode import DecodeSettings, open_decoder
 from gpu_qa.features import HostPictures
 from gpu_qa.features import audio as audio_features
-from gpu_qa.features import picture as picture_features
-from gpu_qa.features import video as video_features
 from gpu_qa.sources import SourceSettings
 from tests.clips import cached_clip, make_clip, moving_picture
 from tests.faulty_clip import CPU, FRAME_S, FREEZE, LIVE, SIZE, faulty, found, near, same_but_for_the_name
@@ -160,12 +158,8 @@ def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     data[len(data) // 2 : len(data) // 2 + 40 * 188] = b""  # what the transport and the decoder see, too
     damaged.write_bytes(data)
 
-    def judged(
-        *, frames: int = 12, rows: int = 12, series_s: float = 0.4, packets: int = 8, threads: int = 0
-    ) -> list[dict[str, Any]]:
-        monkeypatch.setattr(video_features, "FRAMES_PER_SERIES", frames)
-        monkeypatch.setattr(video_features, "ROWS_PER_BLOCK", rows)
-        monkeypatch.setattr(picture_features, "ROWS_PER_BLOCK", rows)
+    def judged(*, rows: int = 12, series_s: float = 0.4, packets: int = 8, threads: int = 0) -> list[dict[str, Any]]:
+        monkeypatch.setattr(reader, "ROWS_OF_FILES", rows)
         monkeypatch.setattr(audio_features, "SERIES_S", series_s)
         monkeypatch.setattr(reader, "MAILBOX_PACKETS", packets)
         settings = gpu_qa.Settings(decode=DecodeSettings(device="cpu", threads=threads))
@@ -177,12 +171,12 @@ def test_chunking_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
     expected = judged()
     assert {"video.freeze", "video.black", "audio.silence", "stream.decode_error"} <= {e["kind"] for e in expected}
-    for other in ({"frames": 1}, {"rows": 7}, {"frames": 1000, "rows": 1000}, {"series_s": 0.01}, {"series_s": 100.0}):
+    for other in ({"rows": 1}, {"rows": 7}, {"rows": 24}, {"rows": 1000}, {"series_s": 0.01}, {"series_s": 100.0}):
         assert judged(**other) == expected, other
     assert judged(packets=1) == expected
     for threads in (1, 3):
         assert judged(threads=threads) == expected, threads
-    assert judged(frames=7, series_s=0.13, packets=3, threads=2) == expected
+    assert judged(rows=7, series_s=0.13, packets=3, threads=2) == expected
 
 
 def test_runs_are_the_same_each_time() -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_qa.sync.measures import packed, unpacked
+from gpu_qa.sync.measures import unpacked
 from gpu_qa.sync.shots import LONGEST, SHORTEST, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.motion_tiles import Motion
 from tests.series_builder import cut, video_series
+from tests.sync_windows import packed
 
 if TYPE_CHECKING:
     from gpu_qa.series import VideoSeries

@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_qa.sync.content import shipped_weights
-from gpu_qa_kernels.sync_net import AUDIO_MARGIN, BANDS, CHANNELS, LAG_ROWS, LAGS, SHAPES, lag_scores
+from gpu_qa.sync.content import shipped_weights, window_scores
+from gpu_qa.sync.measures import net_picture, unpacked
+from gpu_qa_kernels.sync_net import (
+    AUDIO_MARGIN,
+    BANDS,
+    CHANNELS,
+    LAG_ROWS,
+    LAGS,
+    SHAPES,
+    lag_scores,
+    lag_scores_cpu,
+)
 
 
 def inputs(batch: int = 2, length: int = 30) -> tuple[np.ndarray, np.ndarray]:
@@ -22,6 +32,32 @@ def test_numpy_and_torch_agree() -> None:
     wanted = lag_scores(torch, torch.from_numpy(inputs()[0]), torch.from_numpy(inputs()[1]), tensors).numpy()
     np.testing.assert_allclose(got, wanted, atol=2e-3)
     np.testing.assert_allclose(np.exp(got).sum(1), 1.0, rtol=1e-4)
+
+
+def window(length: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Packed measures that wander, as those of pictures do, and sound."""
+    rng = np.random.default_rng(seed)
+    codes = 128 + np.cumsum(rng.normal(0, 6, (length, CHANNELS, 24, 42)), 0) + rng.normal(0, 20, (CHANNELS, 24, 42))
+    return np.clip(codes, 0, 255).astype(np.uint8), inputs(1, length)[1][0]
+
+
+@pytest.mark.parametrize("length", [20, 21, 26, 74, 75])
+def test_a_window_on_the_cpu_is_scored_as_by_the_definition(length: int) -> None:
+    codes, sound = window(length)
+    for weights in shipped_weights():
+        wanted = lag_scores(np, net_picture(unpacked(codes[None])), sound[None], weights)[0]
+        got = lag_scores_cpu(codes, sound, weights)
+        assert (got.shape, got.dtype) == ((LAGS,), np.float32)
+        np.testing.assert_allclose(got, wanted, atol=2e-3)
+
+
+def test_the_scores_of_several_nets_are_averaged() -> None:
+    codes, sound = window(40)
+    mine = shipped_weights()[0]
+    other = {name: np.asarray(value * np.float32(0.9)) for name, value in mine.items()}
+    both = window_scores(codes[None], sound[None], (mine, other))[0]
+    each = [lag_scores_cpu(codes, sound, one) for one in (mine, other)]
+    np.testing.assert_allclose(both, np.mean(each, 0), atol=1e-6)
 
 
 def test_a_batch_is_its_parts() -> None:

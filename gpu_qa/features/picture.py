@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ROWS_PER_BLOCK = 12
 """Pictures that are measured into one block of memory, which a series then takes as it is: short enough to tell soon,
 long enough to judge cheaply."""
+ROWS_OF_FILES = 24
+"""The same of what need not be told within half a second: judging costs a fifth less a picture."""
 LOOK_EVERY_S = Fraction(9, 10)
 """Whole pictures are looked at for grids so far apart: not in step with key frames once a second or every two, which
 differ from others."""
@@ -42,7 +44,7 @@ class MeasuredPicture:
     chroma_size: tuple[int, int]
     """Width and height of a chroma plane in samples; (0, 0) for a grey picture."""
     block: LumaStats
-    """Arrays [ROWS_PER_BLOCK, …] that hold this picture's measures and its neighbours'."""
+    """Arrays [rows, …] that hold this picture's measures and its neighbours'."""
     row: int
     """Which of them are its own."""
     comparable: bool
@@ -54,13 +56,18 @@ class MeasuredPicture:
     grid: np.ndarray | None = None
     """float32 [2, 2]: what `grids` finds in that; null where it is left to the series."""
     means: np.ndarray | None = None
-    """float32 [ROWS_PER_BLOCK, 19, 24, 42]: means of the block's sums by `tile_fractions`; null where they are left
+    """float32 [rows, 19, 24, 42]: means of the block's sums by `tile_fractions`; null where they are left
     to the series."""
     cells: np.ndarray | None = None
-    """float32 [ROWS_PER_BLOCK, 19, 12, 21]: the means by `tile_cells`; null where `means` is."""
+    """float32 [rows, 19, 12, 21]: the means by `tile_cells`; null where `means` is."""
     motion: np.ndarray | None = None
-    """float32 [ROWS_PER_BLOCK, 8, 24, 42]: the block's pictures by `motion_tiles`; null where that is not wanted, or
+    """float32 [rows, 8, 24, 42]: the block's pictures by `motion_tiles`; null where that is not wanted, or
     left to the series."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether its block is full."""
+        return self.row == len(self.block.tiles) - 1
 
     @property
     def stats(self) -> LumaStats:
@@ -69,17 +76,22 @@ class MeasuredPicture:
 
 
 class Rows:
-    """Memory for one stream's measures: row after row of a block, then a new block."""
+    """Memory for one stream's measures: row after row of a block, then a new block.
 
-    def __init__(self) -> None:
+    Args:
+        rows: Of a block.
+    """
+
+    def __init__(self, rows: int = ROWS_PER_BLOCK) -> None:
+        self._rows = rows
         self._block: LumaStats | None = None
         self._row = 0
 
     def take(self) -> tuple[LumaStats, int]:
         """A block and the number of its next free row, contents undefined."""
-        if self._block is None or self._row >= ROWS_PER_BLOCK:
+        if self._block is None or self._row >= self._rows:
             one = empty_luma_stats()
-            self._block = LumaStats(*(np.empty((ROWS_PER_BLOCK, *array.shape), array.dtype) for array in one))
+            self._block = LumaStats(*(np.empty((self._rows, *array.shape), array.dtype) for array in one))
             self._row = 0
         self._row += 1
         return self._block, self._row - 1
@@ -118,14 +130,15 @@ class HostPictures:
 
     Args:
         motion: Whether the motion of tiles is wanted.
+        rows: Pictures in a block of memory, and so in a series.
     """
 
-    def __init__(self, *, motion: bool = False) -> None:
+    def __init__(self, *, motion: bool = False, rows: int = ROWS_PER_BLOCK) -> None:
         self._with_motion = motion
         self._motion: np.ndarray | None = None
         self._before: VideoFrame | None = None
         self._small_before: np.ndarray | None = None
-        self._rows = Rows()
+        self._rows = Rows(rows)
         self._means = self._cells = np.empty(0, np.float32)
         self._looks = Looks()
 
@@ -145,11 +158,11 @@ class HostPictures:
             black, white = code_range(form)
             grid = grids(profile, form, white - black)
         if row == 0:
-            rows, columns = block.tiles.shape[1:3]
-            self._means = np.empty((ROWS_PER_BLOCK, len(Feature), rows, columns), np.float32)
-            self._cells = np.empty((ROWS_PER_BLOCK, len(Feature), rows // 2, columns // 2), np.float32)
+            count, rows, columns = block.tiles.shape[:3]
+            self._means = np.empty((count, len(Feature), rows, columns), np.float32)
+            self._cells = np.empty((count, len(Feature), rows // 2, columns // 2), np.float32)
             if self._with_motion:
-                self._motion = np.empty((ROWS_PER_BLOCK, len(Motion), rows, columns), np.float32)
+                self._motion = np.empty((count, len(Motion), rows, columns), np.float32)
         measured = measured_picture(
             frame,
             block,

@@ -8,7 +8,6 @@ import numpy as np
 
 from gpu_qa.features.fractions import code_range, tile_fractions
 from gpu_qa.features.grid import grids
-from gpu_qa.features.picture import ROWS_PER_BLOCK
 from gpu_qa.series import VideoSeries
 from gpu_qa_kernels.luma_stats import Feature, LumaStats
 from gpu_qa_kernels.motion_tiles import motion_tiles
@@ -17,9 +16,6 @@ from gpu_qa_kernels.tile_cells import tile_cells
 if TYPE_CHECKING:
     from gpu_qa.features.picture import MeasuredPicture
     from gpu_qa.media import VideoFormat
-
-FRAMES_PER_SERIES = ROWS_PER_BLOCK
-"""Pictures after which a series is complete, at the latest: it also ends with their block of memory."""
 
 
 class _Shown(NamedTuple):
@@ -61,7 +57,7 @@ class VideoFeatures:
         if self._shown and picture.format != self._shown[-1].picture.format:
             done = self.flush()
         self._shown.append(_Shown(picture, start_s, start_s + duration_s, damaged))
-        if len(self._shown) >= FRAMES_PER_SERIES or picture.row == ROWS_PER_BLOCK - 1:
+        if picture.is_last or len(self._shown) >= len(picture.block.tiles):
             done += self.flush()
         return done
 

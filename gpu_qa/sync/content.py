@@ -18,7 +18,7 @@ from gpu_qa.sync.measures import mean_change, net_picture, unpacked
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
 from gpu_qa.sync.shots import Seen, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.speech_bands import FLOOR
-from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, LAGS, RATIO, SHAPES, lag_scores
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, LAGS, RATIO, SHAPES, lag_scores, lag_scores_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,6 +175,12 @@ def window_scores(codes: Any, sound: Any, weights: Weights, xp: Any = np) -> Any
         weights: Arrays of the same module and device.
         xp: The module that all of them are of, NumPy or torch.
     """
+    if xp is np:
+        each = [
+            np.mean([lag_scores_cpu(one, heard, net) for net in weights], 0)
+            for one, heard in zip(codes, sound, strict=True)
+        ]
+        return np.stack(each)
     picture = net_picture(unpacked(codes, xp), xp)
     return xp.stack([lag_scores(xp, picture, sound, one) for one in weights]).mean(0)
 

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from gpu_qa.sync.together import CardScores
 
 _MOST = 8
-"""Series of a stream that wait to be looked at, at most, and windows that wait for a card; then whoever brings more
-waits."""
+"""Windows that wait for a card, at most; then whoever brings more waits."""
+_GATHERED = 6
+"""Series of a stream that are looked at in one go, some 2 s of it: a thread that begins, and threads that take turns
+with it, cost more than a short series does."""
+_JOBS = 2
+"""So many times that waits to be looked at, at most; then whoever brings more waits."""
 
 
 class _Asked(NamedTuple):
@@ -52,6 +56,8 @@ class Listener:
         self._evidence: Evidence | None = None
         self._card: CardScores | None = None
         self._asked: deque[_Asked] = deque()
+        self._video: list[Seen] = []
+        self._audio: list[AudioSeries] = []
         self._beside = Beside(self._listened, "gpu-qa sync", threaded=threaded)
 
     def use(self, card: CardScores) -> None:
@@ -68,9 +74,12 @@ class Listener:
             audio: Series with `speech`.
             finished: Nothing follows: all answers.
         """
-        if video or audio or finished:
-            self._beside.add(([seen(one) for one in video], audio, finished))
-            self._beside.wait(_MOST)
+        self._video += map(seen, video)
+        self._audio += audio
+        if finished or len(self._video) + len(self._audio) >= _GATHERED:
+            self._beside.add((self._video, self._audio, finished))
+            self._video, self._audio = [], []
+            self._beside.wait(_JOBS)
         self._asked += self._beside.take_all() if finished else self._beside.take()
         answers = []
         while self._asked and (finished or len(self._asked) > _MOST or self._asked[0].scores.done()):

@@ -7,23 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gpu_qa_kernels.motion_tiles import SIDE, Motion
-from gpu_qa_kernels.sync_net import FRAMES_PER_S, RATIO
+from gpu_qa_kernels.motion_grid import tile_measures
+from gpu_qa_kernels.sync_net import AROUND, FRAMES_PER_S, MOVING, PACKED_STEPS, PACKED_ZERO, RATIO, SIGNED
 
 ROWS_PER_S = FRAMES_PER_S * RATIO
 """Rows of sound per second."""
-_AROUND = 12
-"""Steps of the grid on either side over which a measure's own mean is taken: half a second."""
-_SAMPLES = SIDE * SIDE
-_STEPS = np.array([38, 25, 42, 42, 1, 2, 1], np.float32)[:, None, None]
-"""Steps of each packed measure per unit of it: a byte holds what each can be, and half a step is below the noise that
-the net is trained with."""
-_ZERO = np.array([0, 128, 128, 128, 0, 0, 128], np.float32)[:, None, None]
-"""The byte that stands for 0 of each measure."""
-_SIGNED = 1
-"""Which measure is packed by its arsinh: signed change."""
-MOVING = 4
-"""So many measures hold midway between two pictures, the others at a picture."""
+_ZERO, _STEPS = (np.array(one, np.float32)[:, None, None] for one in (PACKED_ZERO, PACKED_STEPS))
 
 
 def tile_motion(sums: np.ndarray, redness: np.ndarray, step_s: np.ndarray) -> np.ndarray:
@@ -38,24 +27,28 @@ def tile_motion(sums: np.ndarray, redness: np.ndarray, step_s: np.ndarray) -> np
         float32 [T, 7, R, K]: log change, signed change, flow down, flow across, each per 1/25 s; mean luma, its
         deviation, redness. The first four, `MOVING`, hold midway between two pictures.
     """
-    per_s = (1.0 / (FRAMES_PER_S * np.maximum(step_s, 1e-3))).astype(np.float32)[:, None, None]
-    out = np.empty((len(sums), 7, *sums.shape[2:]), np.float32)
-    change, signed, down, across, mean, deviation, red = np.moveaxis(out, 1, 0)
-    np.log1p(sums[:, Motion.CHANGE] * (per_s / _SAMPLES), out=change)
-    np.multiply(sums[:, Motion.SIGNED], per_s / _SAMPLES, out=signed)
-    for flow, product, slope in (
-        (down, Motion.DOWN, Motion.SLOPE_DOWN),
-        (across, Motion.ACROSS, Motion.SLOPE_ACROSS),
-    ):
-        np.divide(sums[:, product], sums[:, slope] + 4.0 * _SAMPLES, out=flow)
-        np.multiply(flow, -per_s, out=flow)
-        np.clip(flow, -3.0, 3.0, out=flow)
-    np.multiply(sums[:, Motion.LUMA], 1 / _SAMPLES, out=mean)
-    np.subtract(sums[:, Motion.SQUARES] * (1 / _SAMPLES), mean * mean, out=deviation)
-    np.maximum(deviation, 0.0, out=deviation)
-    np.sqrt(deviation, out=deviation)
-    red[:] = redness
-    return out
+    per_s = (1.0 / (FRAMES_PER_S * np.maximum(step_s, 1e-3))).astype(np.float32)
+    return tile_measures(sums, redness, per_s)
+
+
+def between(times_s: np.ndarray, mids_s: np.ndarray, grid_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which pictures stand around each step of a grid.
+
+    Args:
+        times_s: float64 [T]: when the pictures are shown, two at least.
+        mids_s: float64 [T]: what the first `MOVING` measures are of: midway between a picture and the one before.
+        grid_s: float64 [G].
+
+    Returns:
+        int64 [2, G]: the later one, of those measures and of the others; float32 [2, G]: its share, 1 or 0 where a step
+        lies beyond the ends.
+    """
+    places, shares = np.empty((2, len(grid_s)), np.int64), np.empty((2, len(grid_s)), np.float32)
+    for place, share, known_s in zip(places, shares, (mids_s, times_s), strict=True):
+        place[:] = np.clip(np.searchsorted(known_s, grid_s), 1, len(known_s) - 1)
+        before_s, after_s = known_s[place - 1], known_s[place]
+        share[:] = np.clip((grid_s - before_s) / np.maximum(after_s - before_s, 1e-6), 0.0, 1.0)
+    return places, shares
 
 
 def on_grid(measures: np.ndarray, times_s: np.ndarray, mids_s: np.ndarray, grid_s: np.ndarray) -> np.ndarray:
@@ -63,35 +56,24 @@ def on_grid(measures: np.ndarray, times_s: np.ndarray, mids_s: np.ndarray, grid_
 
     Args:
         measures: float32 [T, 7, R, K], two pictures at least.
-        times_s: float64 [T]: when the pictures are shown.
-        mids_s: float64 [T]: what the first four measures are of: midway between a picture and the one before.
+        times_s: As for `between`.
+        mids_s: As for `between`.
         grid_s: float64 [G].
 
     Returns:
         float32 [G, 7, R, K].
     """
     out = np.empty((len(grid_s), *measures.shape[1:]), np.float32)
-    for which, known_s in ((slice(MOVING), mids_s), (slice(MOVING, None), times_s)):
-        at = np.clip(np.searchsorted(known_s, grid_s), 1, len(known_s) - 1)
-        before_s, after_s = known_s[at - 1], known_s[at]
-        share = np.clip((grid_s - before_s) / np.maximum(after_s - before_s, 1e-6), 0.0, 1.0).astype(np.float32)
-        for row, index, part in zip(out[:, which], at, share, strict=True):
+    groups = slice(MOVING), slice(MOVING, None)
+    for which, places, shares in zip(groups, *between(times_s, mids_s, grid_s), strict=True):
+        for row, index, part in zip(out[:, which], places, shares, strict=True):
             np.multiply(measures[index - 1, which], 1 - part, out=row)
             np.add(row, measures[index, which] * part, out=row)
     return out
 
 
-def packed(motion: np.ndarray) -> np.ndarray:
-    """Measures [T, 7, R, K] in a byte each, uint8: what waits for its sound takes a quarter of the memory."""
-    scaled = motion * _STEPS
-    scaled[:, _SIGNED] = np.arcsinh(motion[:, _SIGNED] / 4) * _STEPS[_SIGNED]
-    scaled += _ZERO
-    np.rint(scaled, out=scaled)
-    return np.asarray(np.clip(scaled, 0, 255, out=scaled), np.uint8)
-
-
 def unpacked(codes: Any, xp: Any = np) -> Any:
-    """What `packed` packed, float32.
+    """What `packed_on_grid` packed, float32.
 
     Args:
         codes: uint8 […, T, 7, R, K].
@@ -99,7 +81,7 @@ def unpacked(codes: Any, xp: Any = np) -> Any:
     """
     zero, step = (xp.asarray(one, device=codes.device) for one in (_ZERO, 1 / _STEPS))
     motion = (codes - zero) * step
-    motion[..., _SIGNED, :, :] = 4 * xp.sinh(motion[..., _SIGNED, :, :])
+    motion[..., SIGNED, :, :] = 4 * xp.sinh(motion[..., SIGNED, :, :])
     return motion
 
 
@@ -124,7 +106,7 @@ def net_picture(motion: Any, xp: Any = np) -> Any:
     for one in (0, *range(MOVING, motion.shape[-3])):
         flat = motion[..., one, :, :].reshape(*motion.shape[:-3], -1)
         out[..., one, :, :] -= (around @ flat).reshape(*motion.shape[:-3], *motion.shape[-2:])
-    for one in (_SIGNED, *range(MOVING, motion.shape[-3])):
+    for one in (SIGNED, *range(MOVING, motion.shape[-3])):
         out[..., one, :, :] = 0.7 * xp.arcsinh(out[..., one, :, :] / 4)
     out[..., 2:MOVING, :, :] *= 1.5
     return xp.moveaxis(out, -3, -1)
@@ -134,5 +116,5 @@ def net_picture(motion: Any, xp: Any = np) -> Any:
 def _around(count: int) -> np.ndarray:
     """What makes, of so many steps, the mean over the steps around each; fewer of them at the ends: float32 [G, G]."""
     step = np.arange(count)
-    is_near = np.abs(step[:, None] - step) <= _AROUND
+    is_near = np.abs(step[:, None] - step) <= AROUND
     return np.asarray(is_near / is_near.sum(1, keepdims=True), np.float32)

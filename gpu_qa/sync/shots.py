@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.sync.measures import on_grid, packed, tile_motion
+from gpu_qa.sync.measures import between, tile_motion
+from gpu_qa_kernels.motion_grid import packed_on_grid
 from gpu_qa_kernels.motion_tiles import SIDE, Motion
 from gpu_qa_kernels.sync_net import FRAMES_PER_S
 
@@ -54,7 +55,7 @@ class Window:
     first: int
     """Step of the grid, on the stream's clock: `first` / 25 s is the first one."""
     motion: np.ndarray
-    """uint8 [T, 7, R, K]: `tile_motion` on the grid, `packed`."""
+    """uint8 [T, 7, R, K]: `tile_motion` on the grid, by `packed_on_grid`."""
 
     def __len__(self) -> int:
         return len(self.motion)
@@ -137,7 +138,7 @@ def _grown(carry: ShotCarry, series: VideoSeries | Seen, part: slice) -> tuple[S
     blocks, windows = carry.blocks, []
     if len(times_s) > 1 and until > first + known:
         grid_s = np.arange(first + known, until) / FRAMES_PER_S
-        blocks = (*blocks, packed(on_grid(measures, times_s, mids_s, grid_s)))
+        blocks = (*blocks, packed_on_grid(measures, *between(times_s, mids_s, grid_s)))
     while sum(map(len, blocks)) >= LONGEST:
         whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         windows.append(Window(first, whole[:LONGEST].copy()))

@@ -33,6 +33,7 @@ def _fold(columns: np.ndarray, row: int, out: np.ndarray) -> None:
             out[term, row, tile] = total
 
 
+@numba.njit(nogil=True, boundscheck=False)
 def _still(small: np.ndarray, out: np.ndarray) -> None:
     """The sums that need one picture: out [0] and [1]."""
     one = np.float32(1.0 / 256.0)
@@ -48,6 +49,7 @@ def _still(small: np.ndarray, out: np.ndarray) -> None:
             _fold(columns, row // SIDE, out)
 
 
+@numba.njit(nogil=True, boundscheck=False)
 def _moving(small: np.ndarray, previous: np.ndarray, out: np.ndarray) -> None:
     """The sums that need the picture before too, out [2] to [7]: of columns first."""
     one = np.float32(1.0 / 256.0)
@@ -84,23 +86,25 @@ def _moving(small: np.ndarray, previous: np.ndarray, out: np.ndarray) -> None:
             _fold(columns, row // SIDE, out[2:])
 
 
+def _sum(small: np.ndarray, previous: np.ndarray, moves: int, out: np.ndarray) -> None:
+    _still(small, out)
+    if moves:
+        _moving(small, previous, out)
+
+
 @cache
-def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
+def _kernel() -> Callable[..., None]:
     picture = types.Array(types.uint16, 2, "C", readonly=True)
-    out = types.Array(types.float32, 3, "C")
-    return compiled(_still, picture, out), compiled(_moving, picture, picture, out)
+    return compiled(_sum, picture, picture, types.int64, types.Array(types.float32, 3, "C"))
 
 
 def prepare_cpu() -> None:
     """Compile it, or load it from the cache."""
-    _kernels()
+    _kernel()
 
 
 def motion_tiles_cpu(small: np.ndarray, previous: np.ndarray | None) -> np.ndarray:
     """Arguments and result as `gpu_qa_kernels.motion_tiles.motion_tiles`, already checked."""
     out = np.zeros((_SUMS, TILE_ROWS, TILE_COLS), np.float32)
-    still, moving = _kernels()
-    still(small, out)
-    if previous is not None:
-        moving(small, previous, out)
+    _kernel()(small, small if previous is None else previous, int(previous is not None), out)
     return out

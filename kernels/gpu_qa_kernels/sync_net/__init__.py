@@ -1,6 +1,7 @@
 """A small net that tells for every lag how well what is seen fits what is heard."""
 
 from gpu_qa_kernels.sync_net.contract import (
+    AROUND,
     AUDIO_MARGIN,
     BANDS,
     CHANNELS,
@@ -8,13 +9,19 @@ from gpu_qa_kernels.sync_net.contract import (
     LAG_ROWS,
     LAG_S,
     LAGS,
+    MOVING,
+    PACKED_STEPS,
+    PACKED_ZERO,
     RATIO,
     SCALES,
     SHAPES,
+    SIGNED,
 )
+from gpu_qa_kernels.sync_net.cpu import lag_scores_cpu
 from gpu_qa_kernels.sync_net.net import lag_scores
 
 __all__ = [
+    "AROUND",
     "AUDIO_MARGIN",
     "BANDS",
     "CHANNELS",
@@ -22,8 +29,13 @@ __all__ = [
     "LAGS",
     "LAG_ROWS",
     "LAG_S",
+    "MOVING",
+    "PACKED_STEPS",
+    "PACKED_ZERO",
     "RATIO",
     "SCALES",
     "SHAPES",
+    "SIGNED",
     "lag_scores",
+    "lag_scores_cpu",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AROUND",
     "AUDIO_MARGIN",
     "BANDS",
     "CHANNELS",
@@ -10,9 +11,13 @@ __all__ = [
     "LAGS",
     "LAG_ROWS",
     "LAG_S",
+    "MOVING",
+    "PACKED_STEPS",
+    "PACKED_ZERO",
     "RATIO",
     "SCALES",
     "SHAPES",
+    "SIGNED",
 ]
 
 FRAMES_PER_S = 25
@@ -32,7 +37,18 @@ SCALES = (1, 3, 5)
 BANDS = 12
 """Bands of sound."""
 CHANNELS = 7
-"""Measures of a tile."""
+"""Measures of a tile: log change, signed change, flow down, flow across, mean luma, its deviation, redness."""
+SIGNED = 1
+"""Which measure is packed by its arsinh: signed change."""
+MOVING = 4
+"""So many measures hold midway between two pictures, the others at a picture."""
+PACKED_STEPS = (38.0, 25.0, 42.0, 42.0, 1.0, 2.0, 1.0)
+"""Steps of each packed measure per unit of it: a byte holds what each can be, and half a step is below the noise that
+the net is trained with."""
+PACKED_ZERO = (0.0, 128.0, 128.0, 128.0, 0.0, 0.0, 128.0)
+"""The byte that stands for 0 of each measure."""
+AROUND = 12
+"""Steps of the grid on either side over which a measure's own mean is taken: half a second."""
 SHAPES = {
     "picture_1": (16 * CHANNELS, 16),
     "picture_1_bias": (16,),
