@@ -37,7 +37,8 @@ def test_what_is_packed_on_the_grid_agrees_with_the_definition_and_with_what_is_
     grid_s = np.arange(-1, int(times_s[-1] * 25) + 3) / 25
     places, shares = between(times_s, mids_s, grid_s)
     got = packed_on_grid(measures, places, shares)
-    assert (got.dtype, got.shape) == (np.uint8, (len(grid_s), CHANNELS, 24, 42))
+    assert got.dtype == np.uint8
+    assert got.shape == (len(grid_s), CHANNELS, 24, 42)
     assert (got == packed_on_grid_reference(measures, places, shares)).mean() > 0.9999
     apart = np.abs(unpacked(got) - on_grid(measures, times_s, mids_s, grid_s))
     for kind in (0, 2, 3, 4, 6):

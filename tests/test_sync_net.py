@@ -47,7 +47,8 @@ def test_a_window_on_the_cpu_is_scored_as_by_the_definition(length: int) -> None
     for weights in shipped_weights():
         wanted = lag_scores(np, net_picture(unpacked(codes[None])), sound[None], weights)[0]
         got = lag_scores_cpu(codes, sound, weights)
-        assert (got.shape, got.dtype) == ((LAGS,), np.float32)
+        assert got.dtype == np.float32
+        assert got.shape == (LAGS,)
         np.testing.assert_allclose(got, wanted, atol=2e-3)
 
 

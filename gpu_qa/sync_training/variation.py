@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpu_qa.sync.measures import MOVING, ROWS_PER_S
+from gpu_qa.sync.measures import ROWS_PER_S
 from gpu_qa.sync_training.talker import drift, texture
 from gpu_qa_kernels.speech_bands import BANDS
-from gpu_qa_kernels.sync_net import CHANNELS, FRAMES_PER_S
+from gpu_qa_kernels.sync_net import CHANNELS, FRAMES_PER_S, MOVING
 
 _CHANGE, _DOWN, _ACROSS = 0, 2, 3
 """Which measures are change and flow."""

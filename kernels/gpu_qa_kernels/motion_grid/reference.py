@@ -41,4 +41,4 @@ def packed_on_grid_reference(measures: np.ndarray, at: np.ndarray, share: np.nda
     motion = measures[places - 1, each] * (1 - shares) + measures[places, each] * shares
     motion[:, SIGNED] = np.arcsinh(motion[:, SIGNED] / 4)
     steps, zero = (np.array(one, np.float32)[:, None, None] for one in (PACKED_STEPS, PACKED_ZERO))
-    return np.clip(np.rint(motion * steps + zero), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(motion * steps + zero), 0, 255), np.uint8)

@@ -132,7 +132,7 @@ def _patch(x: np.ndarray, row: int, column: int, columns: int, weights: np.ndarr
 
 
 @numba.njit(nogil=True, boundscheck=False)
-def _gate(x: np.ndarray, row: int, column: int, columns: int, hidden: np.ndarray, weights: np.ndarray) -> float:
+def _gate(x: np.ndarray, row: int, column: int, columns: int, hidden: np.ndarray, weights: np.ndarray) -> Any:
     """How much a patch counts: by the mean of its hidden series, and how much and how unevenly it moves."""
     length = x.shape[2]
     moving = np.zeros(length, np.float32)
