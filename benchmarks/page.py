@@ -32,6 +32,7 @@ COST_PAGE = ROOT / "docs" / "cost.md"
 RESULTS = ROOT / "benchmarks" / "results"
 KINDS: dict[str, Any] = {
     "pipeline": PipelineResult,
+    "av_offset_cost": PipelineResult,
     "many_streams": ManyStreamsResult,
     "memory": MemoryResult,
     "judging": JudgingResult,
@@ -105,7 +106,7 @@ def _text(document: Document) -> str:
     ]
     if isinstance(document, PipelineResult):
         lines += [
-            "| 1080p side | wall s | CPU s | frames/s | CPU ms per frame | peak MB | others kept busy |",
+            f"| {document.clip.height}p side | wall s | CPU s | frames/s | CPU ms per frame | peak MB | others kept busy |",
             "|---|---:|---:|---:|---:|---:|---:|",
             *(_side_row(side) for side in document.sides),
             "",

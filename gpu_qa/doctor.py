@@ -94,7 +94,7 @@ def _kernels() -> Finding:
     from gpu_qa.features import prepare
 
     started_s = time.perf_counter()
-    prepare(8, 10)
+    prepare(8, 10, sync=True)
     took_s = round(time.perf_counter() - started_s, 1)
     detail = f"for pictures of 8 and 10 bits and for sound: ready after {took_s} s"
     return Finding("cpu", "kernels", "ok", detail, data={"ready_after_s": took_s})

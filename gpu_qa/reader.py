@@ -222,7 +222,7 @@ class Reader:
             self._on_delivery()
 
     def _read(self) -> None:
-        prepare()
+        prepare(sync=self._motion)
         with self._open_input() as source:
             with self._changed:
                 if self._ended:

@@ -17,7 +17,7 @@ from gpu_qa_kernels.sync_net.contract import (
     SHAPES,
     SIGNED,
 )
-from gpu_qa_kernels.sync_net.cpu import lag_scores_cpu
+from gpu_qa_kernels.sync_net.cpu import lag_scores_cpu, prepare_cpu
 from gpu_qa_kernels.sync_net.net import lag_scores
 
 __all__ = [
@@ -38,4 +38,5 @@ __all__ = [
     "SIGNED",
     "lag_scores",
     "lag_scores_cpu",
+    "prepare_cpu",
 ]
