@@ -341,6 +341,26 @@ def test_what_leaps_otherwise_is_not_taken_for_healing(pictures: list[np.ndarray
     assert events(measured(pictures, keys=keys)) == []
 
 
+def across_a_gap(series: VideoSeries, at: int, gap_s: float) -> VideoSeries:
+    """The series with all from picture `at` on so much later."""
+    late = np.arange(len(series)) >= at
+    later_s = np.where(late, gap_s, 0.0)
+    ends_s = series.end_s + later_s
+    ends_s[at - 1] += gap_s
+    return replace(series, pts_s=series.pts_s + later_s, end_s=ends_s)
+
+
+@pytest.mark.parametrize("at", [60, 75])
+@pytest.mark.parametrize(("gap_s", "is_told"), [(0.04, True), (0.12, False), (0.8, False)])
+def test_healing_forgets_across_a_gap(at: int, gap_s: float, is_told: bool) -> None:
+    """What a picture has returned to after a gap it may have moved to meanwhile; one that is left out is no gap."""
+    series = across_a_gap(measured(concealed(scene(125, speed=0.3), 40, 75), keys=(0, 75)), at, gap_s)
+    assert bool(events(series)) == is_told
+    (evidence,) = weighed(BLOCK_CORRUPTION, [series])
+    for pieces in (range(1, 125), (at,), (at + 1,), (at - 1, at)):
+        assert_same_evidence(weighed(BLOCK_CORRUPTION, cut(series, list(pieces))), [evidence])
+
+
 @pytest.mark.parametrize(("width", "is_judged"), [(176, True), (160, False)])
 def test_pictures_hardly_larger_than_blocks_do_not_heal(width: int, is_judged: bool) -> None:
     pictures = [picture[:144, :width] for picture in scene(125, speed=0.3)]
