@@ -94,6 +94,20 @@ def test_any_size_and_range(size: tuple[int, int], full_range: bool) -> None:
     assert event.end_s == pytest.approx(1.8, abs=0.1)
 
 
+def test_blocks_that_stay_are_damage_for_as_long_as_they_stay() -> None:
+    """Until a key frame comes they may lie on the screen for longer than what else stands out is looked at."""
+    pictures = scene(275, speed=0.05)
+    rng = np.random.default_rng(3)
+    moves = 16 * rng.integers(0, [15, 20, 15, 20], (30, 4))
+    intact = pictures[25].copy()
+    for n in range(25, 250):
+        for y, x, from_y, from_x in moves.tolist():
+            pictures[n][y : y + 16, x : x + 16] = intact[from_y : from_y + 16, from_x : from_x + 16]
+    (event,) = events(measured(pictures))
+    assert event.start_s == pytest.approx(1.0, abs=0.2)
+    assert event.end_s == pytest.approx(10.0, abs=0.1)
+
+
 def test_the_details_show_where() -> None:
     pictures = scene(60, (640, 360))
     hit = [picture.copy() for picture in pictures]

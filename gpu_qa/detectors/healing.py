@@ -133,7 +133,7 @@ def healings(
 
 
 def _after_gaps(starts_s: np.ndarray, count: int) -> np.ndarray:
-    """Which of the last `count` pictures follow on a gap, bool [count], from the starts of those and some before them."""
+    """Which of the last `count` pictures follow on a gap, bool [count]; `starts_s` may have more before."""
     steps = np.diff(starts_s, prepend=starts_s[:1])
     usual = np.full(len(steps), np.inf)
     usual[2:] = steps[1:-1]
