@@ -94,6 +94,20 @@ def test_any_size_and_range(size: tuple[int, int], full_range: bool) -> None:
     assert event.end_s == pytest.approx(1.8, abs=0.1)
 
 
+def test_blocks_that_stay_are_damage_for_as_long_as_they_stay() -> None:
+    """Until a key frame comes they may lie on the screen for longer than what else stands out is looked at."""
+    pictures = scene(275, speed=0.05)
+    rng = np.random.default_rng(3)
+    moves = 16 * rng.integers(0, [15, 20, 15, 20], (30, 4))
+    intact = pictures[25].copy()
+    for n in range(25, 250):
+        for y, x, from_y, from_x in moves.tolist():
+            pictures[n][y : y + 16, x : x + 16] = intact[from_y : from_y + 16, from_x : from_x + 16]
+    (event,) = events(measured(pictures))
+    assert event.start_s == pytest.approx(1.0, abs=0.2)
+    assert event.end_s == pytest.approx(10.0, abs=0.1)
+
+
 def test_the_details_show_where() -> None:
     pictures = scene(60, (640, 360))
     hit = [picture.copy() for picture in pictures]
@@ -339,6 +353,26 @@ def test_what_a_key_frame_heals_was_damaged_since_it_leapt_away() -> None:
 )
 def test_what_leaps_otherwise_is_not_taken_for_healing(pictures: list[np.ndarray], keys: Collection[int]) -> None:
     assert events(measured(pictures, keys=keys)) == []
+
+
+def across_a_gap(series: VideoSeries, at: int, gap_s: float) -> VideoSeries:
+    """The series with all from picture `at` on so much later."""
+    late = np.arange(len(series)) >= at
+    later_s = np.where(late, gap_s, 0.0)
+    ends_s = series.end_s + later_s
+    ends_s[at - 1] += gap_s
+    return replace(series, pts_s=series.pts_s + later_s, end_s=ends_s)
+
+
+@pytest.mark.parametrize("at", [60, 75])
+@pytest.mark.parametrize(("gap_s", "is_told"), [(0.04, True), (0.12, False), (0.8, False)])
+def test_healing_forgets_across_a_gap(at: int, gap_s: float, is_told: bool) -> None:
+    """What a picture has returned to after a gap it may have moved to meanwhile; one that is left out is no gap."""
+    series = across_a_gap(measured(concealed(scene(125, speed=0.3), 40, 75), keys=(0, 75)), at, gap_s)
+    assert bool(events(series)) == is_told
+    (evidence,) = weighed(BLOCK_CORRUPTION, [series])
+    for pieces in (range(1, 125), (at,), (at + 1,), (at - 1, at)):
+        assert_same_evidence(weighed(BLOCK_CORRUPTION, cut(series, list(pieces))), [evidence])
 
 
 @pytest.mark.parametrize(("width", "is_judged"), [(176, True), (160, False)])

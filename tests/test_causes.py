@@ -118,6 +118,27 @@ def test_distortion_explains_what_is_heard_in_the_whole_track(what: str) -> None
     assert final(events) == {"audio.distortion": (2.0, 6.0, ["audio.dropout"])}
 
 
+def witnessed(whole: Evidence, *, from_s: float, by: list[str]) -> Evidence:
+    """With witnesses besides the picture from a time on."""
+    named = np.empty(len(whole), object)
+    named[:] = [["grid", *by] if start_s >= from_s - 1e-9 else ["grid"] for start_s in whole.start_s.tolist()]
+    return replace(whole, details={"evidence": named})
+
+
+@pytest.mark.parametrize("steps", [1, 3, 12, 1000])
+@pytest.mark.parametrize("cause", ["video.flash", "video.black", "video.solid_color"])
+@pytest.mark.parametrize("witness", ["decoder", "transport"])
+@pytest.mark.parametrize("from_s", [0.0, 3.5], ids=["from the beginning", "later"])
+def test_what_decoder_or_transport_bear_out_follows_from_no_picture(
+    steps: int, cause: str, witness: str, from_s: float
+) -> None:
+    lost = witnessed(evidence("video.block_corruption", (2, 5)), from_s=from_s, by=[witness])
+    events = told(evidence(cause, (1, 8)), lost, steps=steps)
+    assert final(events) == {cause: (1.0, 8.0, None), "video.block_corruption": (2.0, 5.0, None)}
+    alone = told(evidence(cause, (1, 8)), witnessed(lost, from_s=0.0, by=[]), steps=steps)
+    assert final(alone) == {cause: (1.0, 8.0, ["video.block_corruption"])}
+
+
 def test_what_is_alone_is_told_at_once() -> None:
     events = told(evidence("video.freeze", (2, 6)), evidence("video.black", (20, 21)))
     assert [(event.kind, event.state) for event in events] == [("video.freeze", "open"), ("video.freeze", "closed")]

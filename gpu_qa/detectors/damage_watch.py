@@ -27,8 +27,9 @@ _CUT_CHANGE, _CUT_AREA = 0.04, 0.6
 _HEAVY, _CALM_S = 0.12, 0.5
 """A picture with at least this excess, so soon after another that changed as much, is no new shot: damage changes most
 of the picture again and again, cuts seldom. In 170 clips without damage 0.083 was the most after a cut; ours."""
-_ADOPT_S = 6.0
-"""What has stood out for this long without interruption becomes a cell's custom: blocks of a loss change or heal."""
+_ADOPT_S, _ADOPT_OPEN_S = 6.0, 30.0
+"""What has stood out for this long without interruption becomes a cell's custom, of damage that was told after the
+second: on the screen it stays until a key frame, and channels have one every 10 s at least."""
 _SETTLE_S = 0.3
 """After a cut encoders sharpen a picture for about this long: what stands out then is taken for its custom."""
 _LEVEL_S = 6.0
@@ -270,7 +271,8 @@ class DamageWatch:
             self.sight.is_open or self.report is not None or fresh >= self.limits.clear_area
         ):
             self.standing_s += self._step_s(i)
-            if self.standing_s > _ADOPT_S:
+            is_told = self.sight.is_open or (self.report is not None and self.report.on_grid)
+            if self.standing_s > (_ADOPT_OPEN_S if is_told else _ADOPT_S):
                 self.custom = np.maximum(over, 0) * now
                 self.standing_s = 0.0
             else:

@@ -51,9 +51,14 @@ _LOOK_BACK_S = 8.0
 _LEAST_LINES = 10
 """So many of the 42 columns of tiles, at least, hold a line of the codecs' grid of 16 samples: in a picture of less
 than 176 samples a block is as large as several cells, and what moves returns in them by chance."""
+_GAP = 2.5
+"""What has leapt away is forgotten where a picture comes this many times later than the last two came: meanwhile the
+picture has moved on as a whole, and may return by that. One picture that is left out makes 2. Ours."""
 _SETTLE_S = 0.3
 """Leaps so soon after a cut are not remembered: encoders sharpen the picture; as in `block_corruption`."""
 _NEVER = -math.inf
+_STARTS = 3
+"""Starts of pictures that are carried: a step's two predecessors need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,8 @@ class HealingCarry:
 
     last_luma: np.ndarray
     """float32 [24, 42]: of the last picture."""
-    last_s: float
-    """Its start."""
+    starts_s: tuple[float, ...]
+    """Starts of the last pictures, as many as are needed to know a gap; the last one's is last."""
     lately: np.ndarray
     """float32 [12, 21]: how much each cell changed lately, scaled as in `fading`."""
     leapt_s: np.ndarray
@@ -127,30 +132,42 @@ def healings(
     return state.judge(), state.carry()
 
 
+def _after_gaps(starts_s: np.ndarray, count: int) -> np.ndarray:
+    """Which of the last `count` pictures follow on a gap, bool [count]; `starts_s` may have more before."""
+    steps = np.diff(starts_s, prepend=starts_s[:1])
+    usual = np.full(len(steps), np.inf)
+    usual[2:] = steps[1:-1]
+    usual[3:] = np.minimum(steps[1:-2], steps[2:-1])
+    # Where timestamps stand still or go back, nothing is known of gaps.
+    return np.asarray((usual > 0) & (steps > _GAP * usual))[-count:]
+
+
 class _State:
     """The judgement, picture by picture."""
 
     def __init__(
         self, series: VideoSeries, is_cut: np.ndarray, clock_s: np.ndarray, carry: HealingCarry | None
     ) -> None:
-        self.series, self.is_cut, self.weights = series, is_cut, weights(clock_s, _FADE_S)
+        self.series, self.weights = series, weights(clock_s, _FADE_S)
         self.change = series.coarse_cells
         if carry is None:
             own, start_s = self.change[0], float(series.pts_s[0])
             never = np.full(own.shape, _NEVER)
             carry = HealingCarry(
-                series.luma[0], start_s, own * self.weights.now[0], never, np.zeros_like(own), _NEVER, start_s
+                series.luma[0], (), own * self.weights.now[0], never, np.zeros_like(own), _NEVER, start_s
             )
         self.carried, self.candidate = carry, carry.candidate
         self.lately, self.key_s, self.cut_s = carry.lately, carry.key_s, carry.cut_s
         self.leapt_s, self.luma = carry.leapt_s, carry.luma
         self.owns_leaps = False
+        self.starts_s = np.concatenate([carry.starts_s, series.pts_s])
+        self.is_cut, self.is_new = is_cut, is_cut | _after_gaps(self.starts_s, len(series))
 
     def carry(self) -> HealingCarry:
         """What the next series needs."""
         return HealingCarry(
             last_luma=self.series.luma[-1].copy(),
-            last_s=float(self.series.pts_s[-1]),
+            starts_s=tuple(self.starts_s[-_STARTS:].tolist()),
             lately=self.lately,
             leapt_s=self.leapt_s,
             luma=self.luma,
@@ -167,17 +184,18 @@ class _State:
         limits += np.float32(_LEAP)
         leaps = self.change > limits
         is_key: list[bool] = self.series.is_key.tolist()
-        counts, is_cut = leaps.reshape(len(leaps), -1).sum(axis=1).tolist(), self.is_cut.tolist()
-        for i, (count, cuts) in enumerate(zip(counts, is_cut, strict=True)):
+        counts, is_new = leaps.reshape(len(leaps), -1).sum(axis=1).tolist(), self.is_new.tolist()
+        for i, (count, forgets) in enumerate(zip(counts, is_new, strict=True)):
             if self.candidate is not None:
                 healed = self._settled(self.candidate, self.change[i])
                 self.candidate = None
                 if healed is not None:
                     found[i] = healed
-            if cuts:
+            if forgets:
                 self._own_leaps()
                 self.leapt_s[:] = _NEVER
-                self.cut_s = float(self.series.pts_s[i])
+                if self.is_cut[i]:
+                    self.cut_s = float(self.series.pts_s[i])
             elif count > 0:
                 kept = leaps[i] if count <= _MOST_CELLS else None
                 if is_key[i] and count >= _FEWEST_STRONG:
@@ -235,7 +253,7 @@ class _State:
         if share > _MUCH_SHARE and same < _SAME_SHARE * np.count_nonzero(could):
             return None
         start_s = float(np.quantile(self.leapt_s[returned], 0.5, method="lower"))
-        picture_s = float(self.series.pts_s[i - 1]) if i else self.carried.last_s
+        picture_s = float(self.series.pts_s[i - 1]) if i else self.carried.starts_s[-1]
         healed = Healed(start_s, now_s, picture_s, back, returns)
         return _Candidate(healed, change[back], returned, None if leaps is None else leaps.copy(), luma_before.copy())
 

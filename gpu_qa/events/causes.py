@@ -2,7 +2,8 @@
 
 A black picture also stands still, shows no detail and has no colour. An event that may follow from something else is
 told once it is certain that no cause covers its beginning; where one does, the cause names it in its details
-(`consequences`) instead. An event that outlasts its cause is told from there on.
+(`consequences`) instead. An event that outlasts its cause is told from there on. One that decoder or transport bear out
+follows from nothing that the picture shows.
 
 What is decided depends on times of the stream only, never on how the evidence was cut.
 """
@@ -71,6 +72,8 @@ _WHOLE = ("", "main", "wrap", "levels")
 """What scopes say after the track that leaves out no channel: nothing, the only group, and what is wrong with it."""
 _SPANS = 32
 """Events that are remembered of each kind of cause."""
+_REPORTED = frozenset(("decoder", "transport"))
+"""Witnesses in an event's `evidence` that no picture can make speak: what they bear out follows from no other event."""
 
 Key = tuple[str, str]
 """A kind, and what of the stream: "" the picture and the stream itself, else the audio track."""
@@ -99,6 +102,8 @@ class _Held:
     timing: EventTiming
     explained: bool = False
     """It follows from a cause; false while that is not decided."""
+    reported: bool = False
+    """Decoder or transport have borne it out."""
 
     @property
     def window_s(self) -> float:
@@ -220,18 +225,23 @@ class _Work:
                 self._causes[key] = (*others[1 - _SPANS :], this)
         for event in events:
             timing, held = timings.get(event.kind), self._held.get(event.id)
+            reported = not _REPORTED.isdisjoint(event.details.get("evidence") or ())
             if held is not None:
-                self._held[event.id] = replace(held, event=event)
+                self._held[event.id] = replace(held, event=event, reported=held.reported or reported)
             elif event.kind in CAUSES and event.id not in self._open and timing is not None:
                 opened_s = event.start_s + timing.raise_after_s
                 opened_s = opened_s if event.end_s is None else min(opened_s, event.end_s)
-                self._held[event.id] = _Held(event, opened_s, timing)
+                self._held[event.id] = _Held(event, opened_s, timing, reported=reported)
             else:
                 self._tell(event)
 
     def decide(self) -> None:
         """Tell what nothing explains, and what outlasts its causes; forget what has ended with them."""
         for held in sorted(self._held.values(), key=lambda held: (held.opened_s, held.event.id)):
+            if held.reported:
+                self._unname(held.event)
+                self._release(held.event)
+                continue
             if not held.explained:
                 if not self._is_known(held, held.window_s):
                     continue
@@ -311,6 +321,12 @@ class _Work:
             return
         self.tracker, later = retold(self.tracker, event, ended_s, held.timing)
         self._release(later)
+
+    def _unname(self, event: Event) -> None:
+        """Name an event no longer in what is still open and was taken for its cause."""
+        self._consequences = {
+            cause: tuple(kind for kind in kinds if kind != event.kind) for cause, kinds in self._consequences.items()
+        }
 
     def _release(self, event: Event) -> None:
         """Tell an event that was held: as open first, whatever has become of it."""
