@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpu_qa.errors import ConfigError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -14,10 +16,11 @@ if TYPE_CHECKING:
 class Combing:
     """Even lines come from an earlier picture: two fields woven into one progressive picture."""
 
-    _earlier = 0
-    """Parity of the lines that come from the earlier picture."""
+    interlaced = False
+    """Whether the stream is to be coded as interlaced."""
 
     def __init__(self, planting: Planting, form: PictureForm) -> None:
+        self._earlier = self._earlier_lines(form)
         self._distance = max(1, round(planting.strength))
         self._before: list[Picture] = []
 
@@ -35,10 +38,20 @@ class Combing:
 
         return picture.each(woven)
 
+    def _earlier_lines(self, form: PictureForm) -> int:
+        """Parity of the lines that come from the earlier picture."""
+        if form.top_field_first is not None:
+            raise ConfigError("combing: the pictures are interlaced: their lines are of two moments anyway")
+        return 0
+
 
 class FieldOrder(Combing):
-    """Odd lines come from an earlier picture, in a stream that says that even lines come first: motion runs back."""
+    """The lines shown second come from an earlier picture: motion runs back.
 
-    _earlier = 1
+    The order is that of the clip's fields; in a progressive clip even lines come first.
+    """
+
     interlaced = True
-    """The stream is to be coded as interlaced, top field first."""
+
+    def _earlier_lines(self, form: PictureForm) -> int:
+        return 0 if form.top_field_first is False else 1

@@ -40,6 +40,8 @@ class PictureForm:
     full_range: bool
     luma_weights: tuple[float, float]
     """Of red and blue in luma (ITU-R BT.601, BT.709 or BT.2020)."""
+    top_field_first: bool | None = None
+    """Which field of woven pictures is shown first; null where pictures are progressive."""
 
     @property
     def unit(self) -> int:
@@ -88,8 +90,8 @@ class PictureForm:
         return -(-self.height // self.down), -(-self.width // self.across)
 
 
-def form_of(frame: av.VideoFrame, pixel_format: str) -> PictureForm:
-    """What pictures like this one are in a pixel format."""
+def form_of(frame: av.VideoFrame, pixel_format: str, *, top_field_first: bool | None = None) -> PictureForm:
+    """What pictures like this one, with their fields in this order, are in a pixel format."""
     form = av.VideoFormat(pixel_format, frame.width, frame.height)
     chroma = form.components[1]
     space = int(frame.colorspace)
@@ -108,6 +110,7 @@ def form_of(frame: av.VideoFrame, pixel_format: str) -> PictureForm:
         down=-(-frame.height // chroma.height),
         full_range=int(frame.color_range) == _FULL_RANGE or frame.format.name.startswith("yuvj"),
         luma_weights=weights,
+        top_field_first=top_field_first,
     )
 
 

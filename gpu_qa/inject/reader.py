@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
@@ -13,6 +14,7 @@ import numpy as np
 from gpu_qa.errors import SourceError
 from gpu_qa.inject.picture import Picture, PictureForm, form_of
 from gpu_qa.inject.sound import LevelMeter, SoundForm, SoundLevel
+from gpu_qa.inject.woven import FieldScaler, top_field_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,8 @@ _SLACK_S = 0.02
 """Sound that is this much off its place follows on what came before; more is a gap, which is filled with zeros."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """Channel layouts by their number of channels: libavutil's defaults."""
+_LOOK = 8
+"""So many pictures are looked at first: some of an interlaced stream may be progressive."""
 _BLOCK = 48_000
 """Samples of a gap that are filled at once."""
 
@@ -75,23 +79,24 @@ class ClipReader:
         self._formats = pixel_formats
         self._seconds = seconds
         self._height = height
+        self._scaler = FieldScaler()
         self.facts = self._look()
 
     def _look(self) -> ClipFacts:
-        """Decode up to the first picture."""
+        """Decode the first pictures."""
         with self._opened() as container:
             video = next(iter(container.streams.video), None)
             audio = next(iter(container.streams.audio), None)
             if video is None and audio is None:
                 raise SourceError(f"{self._path}: holds neither picture nor sound")
-            frame = self._first(container, video)
+            frames = self._first(container, video)
             sound = None
             if audio is not None and audio.codec_context.sample_rate:
                 layout = audio.codec_context.layout
                 # Some containers count channels and do not name them.
                 name = _LAYOUTS.get(layout.nb_channels, layout.name) if "channels" in layout.name else layout.name
                 sound = SoundForm(audio.codec_context.sample_rate, name, layout.nb_channels)
-            if video is None or frame is None:
+            if video is None or not frames:
                 if sound is None:
                     raise SourceError(f"{self._path}: nothing of it can be decoded")
                 start_s = float((audio.start_time or 0) * audio.time_base) if audio is not None else 0.0
@@ -99,10 +104,12 @@ class ClipReader:
                     None, sound, Fraction(1, 90_000), Fraction(25), _duration_s(container), start_s,
                     Fraction(1), (0, 2, 2, 2),
                 )  # fmt: skip
-            frame = self._scaled(frame, working_format(frame, self._formats))
+            first = top_field_first(frames, video.codec_context.field_order)
+            frame = frames[0]
+            frame = self._scaled(frame, working_format(frame, self._formats), by_field=first is not None)
             rate = video.average_rate or video.guessed_rate or Fraction(25)
             return ClipFacts(
-                form=form_of(frame, frame.format.name),
+                form=form_of(frame, frame.format.name, top_field_first=first),
                 sound=sound,
                 time_base=video.time_base or Fraction(1, 90_000),
                 frame_rate=Fraction(rate) if 1 <= rate <= 300 else Fraction(25),
@@ -112,14 +119,12 @@ class ClipReader:
                 color=(frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace),
             )
 
-    def _first(self, container: Any, video: Any) -> Any:
+    def _first(self, container: Any, video: Any) -> list[Any]:
+        """The first pictures that have a time."""
         if video is None:
-            return None
-        for packet in self._packets(container, video):
-            for frame in _decoded(packet):
-                if frame.pts is not None or frame.dts is not None:
-                    return frame
-        return None
+            return []
+        frames = (frame for packet in self._packets(container, video) for frame in _decoded(packet))
+        return list(islice((frame for frame in frames if frame.pts is not None or frame.dts is not None), _LOOK))
 
     def level(self, start_s: float, end_s: float) -> SoundLevel:
         """How loud a stretch is."""
@@ -200,21 +205,29 @@ class ClipReader:
             return None
         if (frame.width, frame.height, frame.format.name) != (form.width, form.height, form.pixel_format):
             try:
-                frame = frame.reformat(width=form.width, height=form.height, format=form.pixel_format)
+                frame = self._reformatted(
+                    frame, form.width, form.height, form.pixel_format, by_field=form.top_field_first is not None
+                )
             except (av.FFmpegError, ValueError) as error:
                 raise SourceError(f"{self._path}: a picture that cannot be converted: {error}") from None
         return Picture(form, pts, float(pts * self.facts.time_base), frame)
 
-    def _scaled(self, frame: Any, pixel_format: str) -> Any:
+    def _scaled(self, frame: Any, pixel_format: str, *, by_field: bool) -> Any:
         pts = frame.pts if frame.pts is not None else frame.dts
         height = self._height
         width, rows = frame.width, frame.height
         if height is not None and rows > height:
-            width, rows = max(2, round(width * height / rows / 2) * 2), height // 2 * 2
+            even = 4 if by_field else 2
+            width, rows = max(2, round(width * height / rows / 2) * 2), height // even * even
         if (width, rows, pixel_format) != (frame.width, frame.height, frame.format.name):
-            frame = frame.reformat(width=width, height=rows, format=pixel_format)
+            frame = self._reformatted(frame, width, rows, pixel_format, by_field=by_field)
         frame.pts = pts
         return frame
+
+    def _reformatted(self, frame: Any, width: int, height: int, pixel_format: str, *, by_field: bool) -> Any:
+        if by_field:
+            return self._scaler.scaled(frame, width, height, pixel_format)
+        return frame.reformat(width=width, height=height, format=pixel_format)
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:

@@ -170,7 +170,7 @@ class _Run:
             settings.coding,
             packet_faults=packets,
             slices=max((fault.slices for _, fault in packets), default=0),
-            interlaced=any(getattr(fault, "interlaced", False) for _, fault in self._pictures),
+            top_field_first=self._top_field_first(),
             planted=self._marks.mark,
         )
         self._held: Picture | None = None
@@ -179,6 +179,13 @@ class _Run:
 
     def _of(self, stage: Stage) -> list[Planting]:
         return [planting for planting in self._plantings if planting.fault.stage == stage]
+
+    def _top_field_first(self) -> bool | None:
+        """Which field of the new clip's pictures comes first; null where they are progressive."""
+        form = self._reader.facts.form
+        if form is not None and form.top_field_first is not None:
+            return form.top_field_first
+        return True if any(getattr(fault, "interlaced", False) for _, fault in self._pictures) else None
 
     def _level(self, planting: Planting) -> SoundLevel:
         if not planting.fault.needs_level:

@@ -12,6 +12,7 @@ import numpy as np
 from av.video.frame import PictureType
 
 from gpu_qa.errors import ConfigError, OutputError
+from gpu_qa.inject.woven import FieldMarker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ AUDIO_ENCODERS: Mapping[AudioCodec, str] = {
     "flac": "flac",
     "pcm": "pcm_s16le",
 }
+INTERLACED: tuple[VideoCodec, ...] = ("h264", "mpeg2video", "ffv1")
+"""Codecs whose encoders take woven pictures; x265 wants each field as a picture of its own."""
 CONTAINERS: Mapping[str, str] = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts"}
 """Suffix of the output → libavformat's muxer."""
 QUALITY: Mapping[VideoCodec, float] = {"h264": 20.0, "hevc": 22.0, "mpeg2video": 3.0, "ffv1": 0.0}
@@ -132,7 +135,7 @@ class ClipWriter:
         coding: How it is coded.
         packet_faults: What is planted in coded packets.
         slices: Into how many slices pictures are coded; 0 leaves it to the encoder.
-        interlaced: Coded as interlaced, top field first.
+        top_field_first: Coded as interlaced, with this field first; null codes progressive pictures.
     """
 
     def __init__(
@@ -144,11 +147,16 @@ class ClipWriter:
         *,
         packet_faults: Sequence[tuple[Planting, PacketFault]] = (),
         slices: int = 0,
-        interlaced: bool = False,
+        top_field_first: bool | None = None,
         planted: Callable[[Planting, float, float], None],
     ) -> None:
+        if top_field_first is not None and coding.video_codec not in INTERLACED:
+            raise ConfigError(
+                f"{coding.video_codec}: its encoder codes no interlaced pictures; use one of {', '.join(INTERLACED)}"
+            )
         self._faults = packet_faults
         self._facts = facts
+        self._marker = None if top_field_first is None else FieldMarker(top_first=top_field_first)
         self._planted = planted
         self._key_times = sorted({time for planting, _ in packet_faults for time in _key_times(planting)})
         self.key_pictures: dict[float, float] = {}
@@ -159,7 +167,7 @@ class ClipWriter:
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"{path.parent}: cannot be written to: {error.strerror}") from None
         try:
-            self._video: Any = self._add_video(coding, slices, interlaced=interlaced) if facts.form else None
+            self._video: Any = self._add_video(coding, slices, top_field_first) if facts.form else None
             self._audio: Any = self._add_audio(coding) if facts.sound else None
             for stream in (self._video, self._audio):
                 if stream is not None:
@@ -168,13 +176,13 @@ class ClipWriter:
             self.abandon()
             raise OutputError(f"the encoder refuses this clip: {error}") from None
 
-    def _add_video(self, coding: Coding, slices: int, *, interlaced: bool) -> Any:
+    def _add_video(self, coding: Coding, slices: int, top_field_first: bool | None) -> Any:
         facts, form = self._facts, self._facts.form
         assert form is not None  # noqa: S101 - the caller has looked
         stream: Any = self._out.add_stream(
             VIDEO_ENCODERS[coding.video_codec],
             rate=facts.frame_rate,
-            options=_encoder_options(coding, slices, interlaced=interlaced),
+            options=_encoder_options(coding, slices, top_field_first),
         )
         stream.width, stream.height, stream.pix_fmt = form.width, form.height, form.pixel_format
         stream.id = _VIDEO_PID
@@ -216,6 +224,8 @@ class ClipWriter:
     def show(self, picture: Picture) -> None:
         """Encode a picture."""
         frame = picture.to_frame(self._facts.time_base)
+        if self._marker is not None:
+            frame = self._marker.marked(frame, self._facts.time_base)
         frame.pict_type = PictureType.NONE
         if self._key_times and picture.at_s >= self._key_times[0] - 1e-6:
             frame.pict_type = PictureType.I
@@ -294,18 +304,20 @@ def _key_times(planting: Planting) -> tuple[float, ...]:
     return (planting.end_s,)
 
 
-def _encoder_options(coding: Coding, slices: int, *, interlaced: bool) -> dict[str, str]:
+def _encoder_options(coding: Coding, slices: int, top_field_first: bool | None) -> dict[str, str]:
     codec, quality = coding.video_codec, coding.quality
+    # For containers; encoders read it from the pictures.
+    fields = {} if top_field_first is None else {"field_order": "tt" if top_field_first else "bb"}
     if codec == "ffv1":
-        return {"level": "3", "slices": "4"}
+        return {"level": "3", "slices": "4"} | fields
     if codec == "mpeg2video":
-        flags = "+qscale+cgop" + ("+ildct+ilme" if interlaced else "")
-        return {"flags": flags, "global_quality": str(round(quality * _LAMBDA)), "bf": "2"} | _CLOSED
+        flags = "+qscale+cgop" + ("+ildct+ilme" if fields else "")
+        return {"flags": flags, "global_quality": str(round(quality * _LAMBDA)), "bf": "2"} | _CLOSED | fields
     options = {"preset": coding.preset, "crf": f"{quality:g}", "forced-idr": "1"}
     if codec == "hevc":
         more = ["log-level=error", "pools=4", "frame-threads=2"] + ([f"slices={slices}"] if slices else [])
-        return options | {"x265-params": ":".join([*more, "interlace=tff"] if interlaced else more)}
+        return options | {"x265-params": ":".join(more)}
     more = [f"slices={slices}"] if slices else []
-    if interlaced:
-        more.append("tff=1")
-    return options | ({"x264-params": ":".join(more)} if more else {})
+    if fields:
+        more.append("tff=1" if top_field_first else "bff=1")
+    return options | fields | ({"x264-params": ":".join(more)} if more else {})
