@@ -166,7 +166,7 @@ def test_details_of_the_whole_run() -> None:
     value = np.array([0.9] + [0.1] * 29, np.float32)
     channels = np.array([["FR"]] + [["FL", "FR"]] * 22 + [["FC"], []] + [["LFE"]] * 5 + [None], object)[:-1]
     details = {"clicks": np.arange(30), "channels": channels}
-    which = {"latest": frozenset({"clicks"}), "gathered": frozenset({"channels"})}
+    which: dict[str, Any] = {"latest": frozenset({"clicks"}), "gathered": frozenset({"channels"})}
     opened, closed = told(steps("+" * 25 + "-" * 5, value=value, details=details, **which))
     assert opened.details == {"clicks": 19, "channels": ["FR", "FL"]}
     assert closed.details == {"clicks": 24, "channels": ["FR", "FL", "FC"]}
@@ -299,6 +299,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
     value = draw(st.lists(st.sampled_from([0.1, 0.5, 2.0, float("nan"), -np.inf]), min_size=count, max_size=count))
     confidence = draw(st.lists(st.floats(0, 1, width=32), min_size=count, max_size=count))
     cap = draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
+    limits: list[Any] = [0.5, np.linspace(0, 1, count)]
     return Evidence(
         kind="video.freeze",
         scope="",
@@ -306,7 +307,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
         end_s=start_s + np.array(length, np.float64),
         verdict=np.array(verdict, np.int8),
         value=np.array(value, np.float32),
-        limit=draw(st.sampled_from([0.5, np.linspace(0, 1, count)])),
+        limit=draw(st.sampled_from(limits)),
         unit="share",
         worst=draw(st.sampled_from(["max", "min"])),
         confidence=draw(st.sampled_from([None, np.array(confidence, np.float32)])),
