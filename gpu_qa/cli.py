@@ -189,6 +189,15 @@ def analyze(
         str | None,
         typer.Option(metavar="FILE", help="Settings in TOML; options of this command win.", rich_help_panel="Judging"),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A set of limits that others use, such as `ebu`, in place of the one that `--config` names.",
+            show_default="default",
+            rich_help_panel="Judging",
+        ),
+    ] = None,
     device: Annotated[
         Device | None,
         typer.Option(help="Where pictures are decoded and measured.", show_default="auto", rich_help_panel="Judging"),
@@ -276,7 +285,7 @@ def analyze(
 
     Exit code: 0 nothing found, 1 defects found, 2 an input could not be analyzed.
     """
-    from gpu_qa.config import Settings, load_settings
+    from gpu_qa.config import Settings, load_settings, override
     from gpu_qa.session import Session, Wishes
     from gpu_qa.streams import load_streams, streams_of, with_options
 
@@ -300,7 +309,9 @@ def analyze(
 
     if duration is not None and not duration > 0:
         raise ConfigError(f"--duration {duration}: must be more than 0 seconds")
-    base = load_settings(config) if config else Settings()
+    base = override(Settings(), {} if profile is None else {"profile": profile})
+    if config:
+        base = load_settings(config, profile=profile)
     with_these(base)  # what is wrong with an option is told whatever the streams are
     listed = load_streams(streams, base) if streams is not None else ()
     entries = with_options(streams_of(inputs or [], listed, base), with_these)

@@ -121,18 +121,20 @@ class Settings:
         return replace(self, detectors={name: available[name] for name in known if name in chosen})
 
 
-def load_settings(path: str | Path, base: Settings | None = None) -> Settings:
+def load_settings(path: str | Path, base: Settings | None = None, *, profile: str | None = None) -> Settings:
     """Read a TOML file; what it does not say stays as in `base`.
 
     The file has a key `profile` and the tables `[source]`, `[decode]` and `[detectors.NAME]`; in the last, fields of
     the limits and of the timing stand side by side, and `enabled = false` leaves the detector out. A profile is
-    applied before the tables.
+    applied before the tables; one that is given here, instead of the file's.
 
     Raises:
         ConfigError: The file cannot be read, is no TOML, or holds a key that nothing knows, or a value of the wrong
             type or out of range. The message names file, table, key, the value, and what is allowed.
     """
     content = read_toml(path)
+    if profile is not None:
+        content["profile"] = profile
     try:
         return override(Settings() if base is None else base, content)
     except ConfigError as error:

@@ -259,8 +259,9 @@ def assert_same_evidence(one: Sequence[Evidence], other: Sequence[Evidence]) -> 
     assert first.keys() == second.keys()
     for key, part in first.items():
         twin = second[key]
-        for name in ("limit", "unit", "worst", "message"):
+        for name in ("unit", "worst", "message", "latest", "gathered"):
             assert getattr(part, name) == getattr(twin, name), (key, name)
+        np.testing.assert_array_equal(part.limit, twin.limit, err_msg=f"{key} limit")
         arrays = {name: getattr(part, name) for name in _STEP_ARRAYS} | part.details
         twins = {name: getattr(twin, name) for name in _STEP_ARRAYS} | twin.details
         assert arrays.keys() == twins.keys()
@@ -280,6 +281,8 @@ def _joined_evidence(parts: list[Evidence]) -> Evidence:
         given = [getattr(part, name) for part in parts]
         values[name] = None if given[0] is None else np.concatenate(given)
     details = {name: np.concatenate([part.details[name] for part in parts]) for name in parts[0].details}
+    if isinstance(parts[0].limit, np.ndarray):
+        values["limit"] = np.concatenate([part.limit for part in parts])
     return dataclasses.replace(parts[0], details=details, **values)
 
 

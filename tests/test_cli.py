@@ -165,6 +165,14 @@ def test_only_chosen_detectors_run(gpu_qa_command: Any) -> None:
     assert gpu_qa_command("analyze", frozen_clip(), "--detectors", "video.freeze").code == 1
 
 
+def test_a_profile_is_an_option(gpu_qa_command: Any) -> None:
+    ran = gpu_qa_command("analyze", clean_clip(), "--profile", "ebu", "--detectors", "loudness", "--format", "json")
+    told = [event for event in json.loads(ran.out)["events"] if event["kind"] == "audio.loudness"]
+    assert ran.code == (1 if told else 0)
+    assert all(event["details"]["target_lufs"] == -23.0 for event in told)
+    assert told
+
+
 def test_settings_come_from_a_file_and_options_win(gpu_qa_command: Any, tmp_path: Path) -> None:
     path = tmp_path / "lenient.toml"
     path.write_text("[decode]\ndevice = 'cuda'\n[detectors.freeze]\nraise_after_s = 3.5\n")
@@ -206,6 +214,7 @@ def test_tracks_can_be_chosen(gpu_qa_command: Any) -> None:
         (("x", "--duration", "0"), "--duration 0.0: must be more than 0 seconds"),
         (("x", "--detectors", "freez"), "did you mean freeze?"),
         (("x", "--detectors", ","), "no detector is chosen"),
+        (("x", "--profile", "ebo"), "did you mean ebu?"),
         (("x", "--config", "missing.toml"), "missing.toml: cannot be read"),
     ],
 )

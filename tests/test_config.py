@@ -149,6 +149,13 @@ def test_profiles_differ_in_how_far_sound_may_leave_the_picture(
     assert (limits.advance_ms, limits.delay_ms) == (advance_ms, delay_ms)
 
 
+def test_a_profile_given_beside_a_file_replaces_the_files_and_no_table(tmp_path: Path) -> None:
+    path = file(tmp_path, 'profile = "aws"\n[detectors.av_offset]\ndelay_ms = 70.0\n')
+    chosen = load_settings(path, profile="ebu").detectors
+    limits = chosen["av_offset"].limits
+    assert (limits.advance_ms, limits.delay_ms, chosen["silence"].limits.raise_dbfs) == (40.0, 70.0, -60.0)
+
+
 def test_profile_aws_takes_medialives_silence_and_tables_go_beyond_it(tmp_path: Path) -> None:
     assert load_settings(file(tmp_path, 'profile = "aws"')).detectors["silence"].limits.raise_dbfs == -50.0
     beyond = file(tmp_path, 'profile = "aws"\n[detectors.silence]\nraise_dbfs = -45.0\n')

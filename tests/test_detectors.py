@@ -135,6 +135,10 @@ _FACT_KINDS = ("gap", "discontinuity", "decode_error", "transport_error", "forma
 
 def _check(evidence: Evidence, detector: Detector) -> None:
     assert evidence.kind in detector.kinds
+    assert evidence.unit
+    assert {*evidence.latest, *evidence.gathered} <= evidence.details.keys()
+    limits = np.broadcast_to(evidence.limit, len(evidence))
+    assert np.isfinite(limits).all() or isinstance(evidence.limit, np.ndarray)
     assert evidence.message
     assert np.isin(evidence.verdict, (-1, 0, 1)).all()
     assert (evidence.end_s >= evidence.start_s).all()

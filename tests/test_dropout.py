@@ -37,7 +37,9 @@ def test_holes_that_follow_one_another_are_one_event(rate: int) -> None:
     assert event.details["times_s"] == pytest.approx([start_s for start_s, _ in MANY], abs=0.003)
     assert event.details["lengths_ms"] == pytest.approx([1000 * length_s for _, length_s in MANY], abs=5.1)
     assert event.details["digital"] is True
-    assert event.value == pytest.approx(sum(length_s * 1000 for _, length_s in MANY), rel=0.1)
+    assert event.details["lost_ms"] == pytest.approx(sum(length_s * 1000 for _, length_s in MANY), rel=0.1)
+    assert event.value == max(event.details["lengths_ms"]) == pytest.approx(55.0, abs=5.1)
+    assert event.limit == 2.5
     assert event.confidence > 0.8
 
 

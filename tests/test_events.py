@@ -151,14 +151,40 @@ def test_confidence_is_the_mean_of_the_raising_steps() -> None:
     assert told(steps("+" * 20))[0].confidence == 1.0
 
 
-def test_details_are_json_values_of_the_last_raising_step() -> None:
+def test_details_and_limit_are_those_of_the_worst_step() -> None:
+    value = np.array([0.1] * 20 + [0.9, 0.9, 0.2, np.nan] + [0.0] * 6, np.float32)
+    limit = np.where(np.arange(30) == 21, 0.7, 0.5)
+    told_area = {"area": np.arange(30)}
+    pattern, message = "+" * 24 + "-" * 6, "{area} of {limit:.1f}"
+    opened, closed = told(steps(pattern, value=value, limit=limit, details=told_area, message=message))
+    assert (opened.value, opened.limit, opened.message) == (0.1, 0.5, "19 of 0.5")
+    assert (closed.value, closed.limit, closed.message) == (0.9, 0.7, "21 of 0.7")
+    assert closed.details == {"area": 21}
+
+
+def test_details_of_the_whole_run() -> None:
+    value = np.array([0.9] + [0.1] * 29, np.float32)
+    channels = np.array([["FR"]] + [["FL", "FR"]] * 22 + [["FC"], []] + [["LFE"]] * 5 + [None], object)[:-1]
+    details = {"clicks": np.arange(30), "channels": channels}
+    which: dict[str, Any] = {"latest": frozenset({"clicks"}), "gathered": frozenset({"channels"})}
+    opened, closed = told(steps("+" * 25 + "-" * 5, value=value, details=details, **which))
+    assert opened.details == {"clicks": 19, "channels": ["FR", "FL"]}
+    assert closed.details == {"clicks": 24, "channels": ["FR", "FL", "FC"]}
+
+
+def test_a_limit_that_nothing_was_compared_with_is_null() -> None:
+    event = told(steps("+" * 20, limit=np.nan, message="{limit}"))[0]
+    assert (event.limit, event.message) == (None, "?")
+
+
+def test_details_are_json_values_of_the_last_of_equal_steps() -> None:
     details = {
         "area": np.linspace(0, 0.3, 26, dtype=np.float32),
         "count": np.arange(26, dtype=np.int32),
         "logo": np.arange(26) >= 20,
         "channels": np.array([["FL", "FR"]] * 26 + [None], object)[:-1],
     }
-    opened, closed = told(steps("+" * 21 + "-" * 5, details=details))
+    opened, closed = told(steps("+" * 21 + "-" * 5, value=np.ones(26, np.float32), details=details))
     assert opened.details == {"area": 0.228, "count": 19, "logo": False, "channels": ["FL", "FR"]}
     assert closed.details == {"area": 0.24, "count": 20, "logo": True, "channels": ["FL", "FR"]}
     assert [type(value) for value in closed.details.values()] == [float, int, bool, list]
@@ -273,6 +299,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
     value = draw(st.lists(st.sampled_from([0.1, 0.5, 2.0, float("nan"), -np.inf]), min_size=count, max_size=count))
     confidence = draw(st.lists(st.floats(0, 1, width=32), min_size=count, max_size=count))
     cap = draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
+    limits: list[Any] = [0.5, np.linspace(0, 1, count)]
     return Evidence(
         kind="video.freeze",
         scope="",
@@ -280,14 +307,23 @@ def evidences(draw: st.DrawFn) -> Evidence:
         end_s=start_s + np.array(length, np.float64),
         verdict=np.array(verdict, np.int8),
         value=np.array(value, np.float32),
-        limit=0.5,
+        limit=draw(st.sampled_from(limits)),
         unit="share",
         worst=draw(st.sampled_from(["max", "min"])),
         confidence=draw(st.sampled_from([None, np.array(confidence, np.float32)])),
-        details={"step": np.arange(count)},
+        details={name: np.arange(count) for name in ("step", "so_far")} | {"names": _lists(count)},
+        latest=draw(st.sampled_from([frozenset(), frozenset({"so_far"})])),
+        gathered=draw(st.sampled_from([frozenset(), frozenset({"names"})])),
         severity_cap=draw(st.sampled_from([None, np.array(cap, np.int8)])),
         message="{value:.2f} {duration_s:.2f} {step}",
     )
+
+
+def _lists(count: int) -> np.ndarray:
+    lists = np.empty(count, object)
+    for index in range(count):
+        lists[index] = [index % 3, index % 5]
+    return lists
 
 
 TIMINGS = st.builds(
@@ -368,6 +404,8 @@ def _slice(evidence: Evidence, which: slice) -> Evidence:
     values = _fields(evidence)
     for name in ("start_s", "end_s", "verdict", "value", "confidence", "severity_cap"):
         values[name] = None if values[name] is None else values[name][which]
+    if isinstance(evidence.limit, np.ndarray):
+        values["limit"] = evidence.limit[which]
     values["details"] = {name: array[which] for name, array in evidence.details.items()}
     return Evidence(**values)
 

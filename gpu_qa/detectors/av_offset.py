@@ -228,6 +228,7 @@ def _drift(
             "moved_ms": np.array([round(one.moved_ms, 1) for one in known]),
             "becomes": np.array(["earlier" if one.ppm > 0 else "later" for one in known], object),
         },
+        latest=frozenset({"moved_ms"}),
         severity_cap=constant(count, 1, np.int8),
         message="sound becomes {becomes} and {becomes} against the picture, by {value:.0f} ppm "
         "(limit {limit:.0f} ppm): {moved_ms:+.0f} ms so far, found by {way}",

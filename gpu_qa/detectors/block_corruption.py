@@ -51,13 +51,14 @@ def block_corruption(
         carry: From the series before; null at the start of a stream.
 
     Returns:
-        Evidence with one step per frame, whose value is the share of the picture that shows damage, and the carry.
+        Evidence with one step per frame, whose value is the damaged share of the picture that shows most so far, and
+        the carry.
     """
     if not len(series):
         return [], carry
     watch = DamageWatch(series, limits, carry)
     watch.judge()
-    return [watch.steps.as_evidence(limits.raise_area)], watch.carry()
+    return [watch.steps.as_evidence()], watch.carry()
 
 
 BLOCK_CORRUPTION = Detector(

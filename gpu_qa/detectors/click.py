@@ -154,6 +154,8 @@ def _evidence(series: AudioSeries, steps: list[Step], limits: ClickLimits) -> Ev
             "above_db": objects([[round(mark.about[0], 1) for mark in burst.marks] for burst in bursts]),
             "channels": objects([_names(series, burst) for burst in bursts]),
         },
+        latest=frozenset({"clicks", "per_second", "times_s", "above_db"}),
+        gathered=frozenset({"channels"}),
         message="clicks in audio track {track} over {duration_s:.1f} s ({clicks}), up to {value:.0f} dB above the "
         "sound around them",
     )

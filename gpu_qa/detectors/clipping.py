@@ -167,6 +167,8 @@ class _Clipped:
     share: float
     level_dbfs: float
     full_scale: bool
+    limit: float
+    """What the share was compared with."""
     start_s: float
     end_s: float
 
@@ -199,6 +201,7 @@ def _clipped(
         share=float(share[worst]),
         level_dbfs=TOP_DBFS - BIN_DB * (most - 0.5),
         full_scale=bool(is_full[worst]) or _FULL_SCALE_BINS[0] <= first < _FULL_SCALE_BINS[1],
+        limit=limits.raise_share if is_plateau[worst] else limits.full_scale_share,
         start_s=float(cells.start_s[window + hot[0]]),
         end_s=float(cells.end_s[window + hot[-1]]),
     )
@@ -219,13 +222,14 @@ def _evidence(series: AudioSeries, cells: HopCells, limits: ClippingLimits) -> E
     from_s, until_s = cells.start_s[:windows], cells.end_s[WINDOW_CELLS - 1 :]
     value, level_dbfs = constant(windows, 0.0, np.float32), constant(windows, math.nan, float)
     names, cap = repeated([], windows), constant(windows, int(_CAPS[0]), np.int8)
+    limit = constant(windows, limits.raise_share, float)
     if told:
         verdict, full_scale, value = verdict.copy(), full_scale.copy(), value.copy()
-        from_s, until_s, level_dbfs = from_s.copy(), until_s.copy(), level_dbfs.copy()
+        from_s, until_s, level_dbfs, limit = from_s.copy(), until_s.copy(), level_dbfs.copy(), limit.copy()
         for window, one in told.items():
             verdict[window], value[window], level_dbfs[window] = 1, one.share, one.level_dbfs
             from_s[window], until_s[window] = one.start_s, one.end_s
-            full_scale[window], names[window] = one.full_scale, one.channels
+            full_scale[window], names[window], limit[window] = one.full_scale, one.channels, one.limit
         cap = _CAPS[np.searchsorted(_CAP_SHARES, value, side="right")]
     return Evidence(
         kind="audio.clipping",
@@ -234,8 +238,8 @@ def _evidence(series: AudioSeries, cells: HopCells, limits: ClippingLimits) -> E
         end_s=until_s,
         verdict=verdict,
         value=value,
-        limit=limits.raise_share,
-        unit="",
+        limit=limit,
+        unit="share",
         confidence=np.where(full_scale, _SURE, _LIKELY),
         details={
             "track": constant(windows, series.track, int),
@@ -243,6 +247,7 @@ def _evidence(series: AudioSeries, cells: HopCells, limits: ClippingLimits) -> E
             "level_dbfs": level_dbfs,
             "full_scale": full_scale,
         },
+        gathered=frozenset({"channels"}),
         severity_cap=cap,
         message="clipped sound for {duration_s:.1f} s in audio track {track}: up to {value:.0%} of the samples are "
         "cut off near {level_dbfs:.0f} dBFS",

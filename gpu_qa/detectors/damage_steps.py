@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +40,7 @@ class _Arrays(NamedTuple):
 
     verdict: np.ndarray
     area: np.ndarray
+    limit: np.ndarray
     confidence: np.ndarray
     cap: np.ndarray
     cause: np.ndarray
@@ -55,6 +57,7 @@ def _nothing(count: int) -> _Arrays:
     arrays = _Arrays(
         verdict=np.full(count, -1, np.int8),
         area=np.zeros(count, np.float32),
+        limit=np.full(count, np.nan),
         confidence=np.ones(count, np.float32),
         cap=np.full(count, len(SEVERITIES) - 1, np.int8),
         cause=np.full(count, "", object),
@@ -83,7 +86,7 @@ class DamageSteps:
         *,
         start_s: float | None = None,
         end_s: float | None = None,
-        area: float = 0.0,
+        limit: float = math.nan,
         confidence: float = 1.0,
         is_info: bool = False,
         cause: str = "",
@@ -98,7 +101,7 @@ class DamageSteps:
             verdict: As in `Evidence`.
             start_s: Where what it speaks of began; null is its own start.
             end_s: Where that ended; null is its own end.
-            area: Share of the picture that shows damage.
+            limit: From which share on a picture shows damage; NaN where none was asked for.
             confidence: 0…1.
             is_info: It is told as information only.
             cause: `decode`, `transport` or `upstream`.
@@ -110,7 +113,7 @@ class DamageSteps:
         if not arrays.verdict.flags.writeable:
             self._start_s, self._end_s = self._start_s.copy(), self._end_s.copy()
             arrays = self._arrays = _Arrays(*(array.copy() for array in arrays))
-        arrays.verdict[i], arrays.area[i], arrays.confidence[i] = verdict, area, confidence
+        arrays.verdict[i], arrays.limit[i], arrays.confidence[i] = verdict, limit, confidence
         arrays.cause[i], arrays.evidence[i], arrays.reported_pictures[i] = cause, evidence, reported
         if start_s is not None:
             self._start_s[i] = start_s
@@ -119,11 +122,12 @@ class DamageSteps:
         if is_info:
             arrays.cap[i] = SEVERITIES.index("info")
         if worst is not None:
+            arrays.area[i] = worst.area
             arrays.corrupted_area[i], arrays.picture_s[i] = round(worst.area, 4), round(worst.picture_s, 3)
             arrays.tile_map[i] = list(worst.tile_map)
 
-    def as_evidence(self, limit: float) -> Evidence:
-        """The evidence, with the area from which on damage is a defect."""
+    def as_evidence(self) -> Evidence:
+        """The evidence."""
         arrays = self._arrays
         details: dict[str, Any] = {
             name: getattr(arrays, name)
@@ -136,7 +140,7 @@ class DamageSteps:
             end_s=self._end_s,
             verdict=arrays.verdict,
             value=arrays.area,
-            limit=limit,
+            limit=arrays.limit,
             unit="share",
             confidence=arrays.confidence,
             details=details,

@@ -222,6 +222,8 @@ class DamageWatch:
                 clear_area=self.limits.clear_area,
                 full=(self.limits.raise_area - self.limits.clear_area) * self.limits.raise_s,
             )
+        if self.report is not None or self.sight.charge:
+            self._remember(i)
         self._learn(i, fresh)
         self._tell(i, area)
 
@@ -303,11 +305,12 @@ class DamageWatch:
             if i in self.healed:
                 self._tell_healed(i, self.healed[i])
             return
-        self._remember(i)
         own_s, end_s, grid = self.times_s[i], self.ends_s[i], 0.0
         if area >= limits.clear_area:
             grid = min(0.6 + 2.0 * area, 0.9)
-        shown: dict[str, Any] = {"area": max(area, 0.0), "worst": self.worst}
+        shown: dict[str, Any] = {"worst": self.worst}
+        if sight.is_open or (report is not None and report.on_grid):
+            shown["limit"] = limits.clear_area
         if report is not None:
             shown["reported"] = report.pictures
         lasts = report is not None and report.pictures >= limits.reports and end_s - report.since_s >= limits.report_s
@@ -343,7 +346,6 @@ class DamageWatch:
             1,
             start_s=max(healed.start_s, self.told_s),
             end_s=healed.end_s,
-            area=worst.area,
             confidence=min(0.6 + 0.02 * healed.returns, 0.9),
             cause="upstream",
             evidence=["healing"],
@@ -354,7 +356,7 @@ class DamageWatch:
 
     def _remember(self, i: int) -> None:
         """Keep the map of the picture that shows most."""
-        cells = self.over[0, i] - self.custom[0] / self.weights.now[i] > self.limits.seam
+        cells = self.over[0, i] - self.custom[0] / self.weights.before[i] > self.limits.seam
         if self.report is not None:
             tiles = smeared_tiles(self.series.gradient[i])
             smears = tiles[0::2] & tiles[1::2]

@@ -90,12 +90,13 @@ def _evidence(series: AudioSeries, cells: HopCells, limits: DcOffsetLimits) -> E
         verdict=verdict.astype(np.int8),
         value=largest.astype(np.float32),
         limit=limits.raise_level,
-        unit="",
+        unit="full_scale",
         details={
             "track": np.full(windows, series.track),
             "channels": names,
             "mean": value.astype(np.float32),
         },
+        gathered=frozenset({"channels"}),
         severity_cap=np.full(windows, SEVERITIES.index("warn"), np.int8),
         message="sound of audio track {track} off centre for {duration_s:.1f} s, by {value:.1%} of full scale",
     )

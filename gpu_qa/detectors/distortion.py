@@ -153,6 +153,7 @@ def _wrap_evidence(
             "channels": names,
             "cause": np.full(count, "wrap_around"),
         },
+        gathered=frozenset({"channels"}),
         message="sound of audio track {track} wraps around at full scale for {duration_s:.1f} s, "
         "up to {value:.0f} times a second",
     )
@@ -208,6 +209,7 @@ def _levels_evidence(
             "channels": names,
             "cause": np.full(count, "few_levels"),
         },
+        gathered=frozenset({"channels"}),
         message="sound of audio track {track} has the levels of {value:.0f} bits only for {duration_s:.1f} s",
     )
 

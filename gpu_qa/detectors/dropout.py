@@ -104,7 +104,8 @@ def dropout(
         carry: From the series before; null at the start of a stream.
 
     Returns:
-        Evidence whose steps reach back to where the holes began and whose value is the sound lost in ms, and the carry.
+        Evidence whose steps reach back to where the holes began and whose value is the length of the
+        longest hole in ms, and the carry.
     """
     known = carry if carry is not None else DropoutCarry()
     if not len(series) or not series.channels:
@@ -151,7 +152,7 @@ def _hole(levels: np.ndarray, pts_s: np.ndarray, a: int, b: int, limits: Dropout
     """The cells `a` to `b` (exclusive) as a hole; null where they are none."""
     length_ms = (b - a) * CELL_S * 1000
     digital = bool(levels[a:b].min() <= _NOTHING_DBFS)
-    if not limits.min_hole_ms / (2 if digital else 1) <= length_ms <= limits.lone_max_hole_ms:
+    if not _least_ms(_Hole(0.0, digital), limits) <= length_ms <= limits.lone_max_hole_ms:
         return None
     edges = float(levels[a - _EDGE : a].max()), float(levels[b : b + _EDGE].max())
     beside = _mean_dbfs(levels[a - _BESIDE : a]), _mean_dbfs(levels[b : b + _BESIDE])
@@ -183,6 +184,8 @@ def _evidence(series: AudioSeries, steps: list[Step], limits: DropoutLimits) -> 
     start_s, end_s, verdict = step_arrays(steps)
     holes = [[mark.about for mark in burst.marks] for burst in bursts]
     lengths_ms = [[round((mark.end_s - mark.start_s) * 1000, 1) for mark in burst.marks] for burst in bursts]
+    longest = [int(np.argmax(lengths)) for lengths in lengths_ms]
+    least_ms = [_least_ms(some[at], limits) for some, at in zip(holes, longest, strict=True)]
     confidence = [_CONFIDENCE[min(burst.count, len(_CONFIDENCE)) - 1] for burst in bursts]
     return Evidence(
         kind="audio.dropout",
@@ -190,21 +193,28 @@ def _evidence(series: AudioSeries, steps: list[Step], limits: DropoutLimits) -> 
         start_s=start_s,
         end_s=end_s,
         verdict=verdict,
-        value=np.array([burst.length_s * 1000 for burst in bursts], np.float32),
-        limit=limits.min_hole_ms,
+        value=np.array([lengths[at] for lengths, at in zip(lengths_ms, longest, strict=True)], np.float32),
+        limit=np.array(least_ms, np.float64),
         unit="ms",
         confidence=np.array(confidence, np.float32),
         details={
             "track": np.full(len(steps), series.track),
             "holes": np.array([burst.count for burst in bursts]),
+            "lost_ms": np.array([round(burst.length_s * 1000, 1) for burst in bursts]),
             "drop_db": np.array([round(min(hole.drop_db for hole in some), 1) for some in holes]),
             "digital": np.array([all(hole.digital for hole in some) for some in holes]),
             "times_s": objects([burst.times_s for burst in bursts]),
             "lengths_ms": objects(lengths_ms),
         },
-        message="sound of audio track {track} drops out for moments over {duration_s:.1f} s (holes: {holes}), "
-        "{value:.0f} ms in all",
+        latest=frozenset({"holes", "lost_ms", "drop_db", "digital", "times_s", "lengths_ms"}),
+        message="sound of audio track {track} drops out for moments (holes: {holes}): {lost_ms:.1f} ms in all, "
+        "the longest {value:.1f} ms",
     )
+
+
+def _least_ms(hole: _Hole, limits: DropoutLimits) -> float:
+    """From which length on it is a hole."""
+    return limits.min_hole_ms / (2 if hole.digital else 1)
 
 
 DROPOUT = Detector(

@@ -32,6 +32,8 @@ class JudgedFact:
     """JSON values under the names that the detector gives its evidence."""
     cap: Severity = "critical"
     """The severity that an event of such facts may not exceed."""
+    limit: float | None = None
+    """What the value was compared with, NaN for nothing; null is the limit of the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class FactSteps:
             end_s=np.array(self._end_s),
             verdict=np.array([-1 if item is None else 1 for item in self._items], np.int8),
             value=np.array([0.0 if item is None else item.value for item in self._items], np.float32),
-            limit=limit,
+            limit=np.array([limit if item is None or item.limit is None else item.limit for item in self._items]),
             unit=unit,
             details=shown,
             severity_cap=np.array([SEVERITIES.index(cap) for cap in caps], np.int8),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,8 @@ def format_change(
         if fact.kind == "format_change":
             is_defect = limits.size_is_defect and is_size_change(fact)
             details = {"old": fact.details.get("old"), "new": fact.details.get("new"), "text": fact.message}
-            judged.append(JudgedFact(fact, float(is_size_change(fact)), details, "warn" if is_defect else "info"))
+            size, limit = float(is_size_change(fact)), 1.0 if is_defect else math.nan
+            judged.append(JudgedFact(fact, size, details, "warn" if is_defect else "info", limit))
     return fact_evidence(
         series,
         judged,

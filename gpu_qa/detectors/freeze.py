@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.detectors.freeze_history import BEFORE_S, OVERLAY_S, FreezeCarry, FreezeHistory
+from gpu_qa.detectors.freeze_history import BEFORE_S, OVERLAY_S, STEP_STILL, FreezeCarry, FreezeHistory
 from gpu_qa.detectors.overlay import overlay_box
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _SOON_S = 0.8
 """A freeze's onset is judged at this age at the latest: all that it is judged by is still remembered then."""
-_STEP_STILL = 0.002
-"""Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
 _LIVELY, _LIVELY_SHARE = 0.01, 0.25
 """A picture was alive before it stopped where more than this share of its tiles moved in this share of the steps: what
 less moves over is a pointer, a clock or a line of text, and the picture behind it was a still. Ours: screen recordings
@@ -72,8 +70,8 @@ def freeze(
         carry: From the series before; null at the start of a stream.
 
     Returns:
-        Evidence with one step per frame, whose value is the mean coarse change of what is frozen as a fraction of full
-        scale, and the carry for the series that follows.
+        Evidence with one step per frame, whose value is the coarse change that all but two of a thousand tiles of what
+        is frozen stay within, as a fraction of full scale, and the carry for the series that follows.
     """
     count = len(series)
     if not count:
@@ -112,7 +110,7 @@ def freeze(
         end_s=series.end_s,
         verdict=verdict,
         value=history.value,
-        limit=limits.noise_floor,
+        limit=history.floor,
         unit="full_scale",
         worst="min",
         confidence=confidence,
@@ -130,6 +128,8 @@ def _frozen_since(history: FreezeHistory, i: int) -> tuple[int, tuple[float, str
     if verdict >= 0:
         if history.is_plain(i):
             return -1, None
+        if verdict > 0:
+            history.measure(i)
         start_s, onset = known or (since_s, None)
         # Most pictures that stop move on at once: until it is told, how it began need not be known.
         if onset is None and (verdict > 0 or history.now_s(i) - start_s > _SOON_S):
@@ -150,8 +150,8 @@ def _frozen_since(history: FreezeHistory, i: int) -> tuple[int, tuple[float, str
         known[1] if known is not None and since_s <= settled_s else _onset_under(history, i, since_s, rest, activity)
     )
     verdict = _stillness(history, i, since_s, activity) if onset else -1
-    if verdict >= 0:
-        history.value[i] = history.coarse[i, rest].mean()
+    if verdict > 0:
+        history.measure(i, rest)
     return verdict, known or (since_s, onset) if onset and verdict >= 0 else None
 
 
@@ -178,9 +178,9 @@ def _stillness(history: FreezeHistory, i: int, since_s: float, activity: np.ndar
     now_s, limits = history.now_s(i), history.limits
     if now_s <= since_s:
         return -1
-    still = activity[history.between(max(since_s, now_s - 1.0), now_s, i)] <= _STEP_STILL
+    still = activity[history.between(max(since_s, now_s - 1.0), now_s, i)] <= STEP_STILL
     if np.count_nonzero(still) / len(still) >= limits.still_share:
-        return 1 if activity[history.first + i] <= _STEP_STILL else 0
+        return 1 if activity[history.first + i] <= STEP_STILL else 0
     return 0 if now_s - since_s <= limits.settle_s else -1
 
 

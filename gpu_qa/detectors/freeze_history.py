@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 
 from gpu_qa.detectors.noise_floor import beyond, counts, noise_floor
 from gpu_qa.detectors.overlay import overlay_box
+from gpu_qa.series import constant
 
 if TYPE_CHECKING:
     from gpu_qa.detectors.freeze import FreezeLimits
@@ -20,6 +22,8 @@ BEFORE_S = 2.0
 OVERLAY_S = 0.9
 """A tile that has moved within this time may belong to an overlay: shorter than a clock's second, so that at its first
 tick the picture that stopped a second ago no longer counts as moving."""
+STEP_STILL = 0.002
+"""Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
 _HISTORY_S = BEFORE_S + OVERLAY_S + 0.3
 _FLAT_STD, _FLAT_SPREAD, _FLAT_AREA = 0.012, 0.02, 0.95
 """A picture without content (black, one colour) cannot freeze: tile deviation, distance to the median luma, area."""
@@ -69,12 +73,16 @@ class FreezeHistory:
         self.luma = series.luma.reshape(count, -1)
         self.rows, self.columns = series.luma.shape[1:]
         coarse = series.coarse_change.reshape(count, -1)
-        is_moving = coarse > noise_floor(coarse, limits.noise_floor, limits.noise_ceiling)[:, None]
+        self.floor = noise_floor(coarse, limits.noise_floor, limits.noise_ceiling)
+        """The noise floor of each step, float32 [T]."""
+        is_moving = coarse > self.floor[:, None]
         activity = counts(is_moving) / coarse.shape[1]
         moving = np.packbits(is_moving, axis=1)
         level = np.add.reduce(series.coarse_cells.reshape(count, -1), axis=1)
         level /= np.float32(series.coarse_cells[0].size)
-        self.coarse, self.value = coarse, level.copy()
+        self.coarse = coarse
+        self.value = constant(count, math.nan, np.float32)
+        """What the noise floor was compared with in each step that was measured, float32 [T]."""
         self.comparable = series.comparable.tolist()
         self.pulses = coarse > limits.pulse
         """Which tiles change by more than `pulse`, bool [T, N]."""
@@ -159,6 +167,19 @@ class FreezeHistory:
         """
         now_s = self.now_s(i)
         return now_s <= self.moved_s and (not self.limits.partial or self.inner_s > now_s - OVERLAY_S)
+
+    def measure(self, i: int, tiles: np.ndarray | None = None) -> None:
+        """Note what all but a few tiles of the series' step `i` change by at most.
+
+        Args:
+            i: The step.
+            tiles: bool [N]: those to look at; null is all.
+        """
+        if not self.value.flags.writeable:
+            self.value = self.value.copy()
+        own = self.coarse[i] if tiles is None else self.coarse[i, tiles]
+        at = own.size - 1 - int(STEP_STILL * own.size)
+        self.value[i] = np.partition(own, at)[at]
 
     def moving_in(self, tiles: np.ndarray, steps: slice = slice(None)) -> np.ndarray:
         """Which of the tiles, bool [N], exceeded the noise floor in each of the steps, bool [H, M]."""

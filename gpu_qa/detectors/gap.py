@@ -9,7 +9,7 @@ from gpu_qa.detectors.fact_steps import FactCarry, JudgedFact, fact_evidence
 from gpu_qa.series import Detector, EventTiming
 
 if TYPE_CHECKING:
-    from gpu_qa.series import Evidence, StreamFact, StreamSeries
+    from gpu_qa.series import Evidence, Severity, StreamFact, StreamSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,11 @@ def _is_defect(fact: StreamFact, limits: GapLimits) -> bool:
     length_s = fact.end_s - fact.start_s
     if fact.track == "audio" and length_s >= limits.sound_until_s:
         return False
-    return bool(length_s >= max(limits.gap_s, limits.usual_intervals * fact.details.get("usual_interval_s", 0.0)))
+    return length_s >= _limit_s(fact, limits)
+
+
+def _limit_s(fact: StreamFact, limits: GapLimits) -> float:
+    return max(limits.gap_s, limits.usual_intervals * float(fact.details.get("usual_interval_s", 0.0)))
 
 
 def _judged(fact: StreamFact, limits: GapLimits) -> JudgedFact:
@@ -76,7 +80,8 @@ def _judged(fact: StreamFact, limits: GapLimits) -> JudgedFact:
         "variable_rate": varies,
         "same_picture": rests,
     }
-    return JudgedFact(fact, fact.end_s - fact.start_s, details, "info" if varies or rests else "critical")
+    cap: Severity = "info" if varies or rests else "critical"
+    return JudgedFact(fact, fact.end_s - fact.start_s, details, cap, _limit_s(fact, limits))
 
 
 GAP = Detector(

@@ -140,8 +140,8 @@ def hum(
         carry: From the series before; null at the start of a stream.
 
     Returns:
-        Evidence whose first step reaches back to where the hum began and whose value is its level in dBFS, and the
-        carry.
+        Evidence whose first step reaches back to where the hum began and whose value is the level of its strongest
+        line in dBFS, and the carry.
     """
     known = carry if carry is not None else HumCarry()
     if not len(series) or not series.channels:
@@ -315,18 +315,20 @@ def _evidence(series: SpectrumSeries, steps: list[_Step], limits: HumLimits) -> 
         start_s=np.array([step.start_s for step in steps]),
         end_s=np.array([step.end_s for step in steps]),
         verdict=np.array([step.verdict for step in steps], np.int8),
-        value=np.array([one.level_dbfs for one in hums], np.float32),
+        value=np.array([max(one.levels_dbfs, default=-np.inf) for one in hums], np.float32),
         limit=limits.raise_dbfs,
         unit="dbfs",
         confidence=np.array([min(0.5 + 0.15 * len(one.multiples), 0.95) for one in hums], np.float32),
         details={
             "track": np.full(count, series.track),
+            "level_dbfs": np.array([round(one.level_dbfs, 1) for one in hums]),
             "mains_hz": np.array([MAINS_HZ[one.mains] for one in hums]),
             "lines_hz": objects([[MAINS_HZ[one.mains] * (k + 1) for k in one.multiples] for one in hums]),
             "lines_dbfs": objects([[round(level, 1) for level in one.levels_dbfs] for one in hums]),
             "lines_above_db": objects([[round(above, 1) for above in one.above_db] for one in hums]),
         },
-        message="hum of {mains_hz:.0f} Hz mains for {duration_s:.1f} s in audio track {track}, {value:.0f} dBFS",
+        message="hum of {mains_hz:.0f} Hz mains for {duration_s:.1f} s in audio track {track}, {level_dbfs:.0f} dBFS, "
+        "its strongest line {value:.0f} dBFS",
     )
 
 

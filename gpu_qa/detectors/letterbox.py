@@ -6,6 +6,7 @@ its bars clearly (a night scene, black) says nothing, and a new area is believed
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ def letterbox(
         return [], carry
     state = carry or LetterboxCarry()
     if _is_full(series, state):
-        return [_evidence(series, limits)], state
+        return [_evidence(series)], state
     rows, columns = series.luma.shape[1:]
     lit = ((series.luma > _LIT) | (series.luma_std > _LIT_STD)).view(np.uint8)
     # Fewer than 256 tiles a line: NumPy adds bytes many at a time.
@@ -102,7 +103,7 @@ def letterbox(
         _bars(lit.sum(axis=1, dtype=np.uint8) / rows),
     )
     if _is_quiet(depths, state):
-        return [_evidence(series, limits)], state
+        return [_evidence(series)], state
     steps = _Steps(series, limits)
     for i in range(count):
         state = _advanced(state, i, (int(depths[_DOWN][i]), int(depths[_ACROSS][i])), steps)
@@ -232,6 +233,7 @@ class _Steps:
         self.start_s, self.end_s = series.pts_s.copy(), series.end_s.copy()
         self.verdict = np.full(count, -1, np.int8)
         self.value = np.ones(count, np.float32)
+        self.limit = np.full(count, np.nan)
         self.cap = np.zeros(count, np.int8)
         self.details = {name: np.full(count, None, object) for name in ("old", "new", "text")}
 
@@ -242,6 +244,8 @@ class _Steps:
         self.start_s[i] = self.end_s[i] = since_s
         self.verdict[i], self.value[i] = 1, share
         is_boxed = min(new) > 0 and share < self.limits.warn_area
+        if is_boxed:
+            self.limit[i] = self.limits.warn_area
         self.cap[i] = SEVERITIES.index("warn" if is_boxed else "info")
         self.details["old"][i], self.details["new"][i] = before, after
         self.details["text"][i] = f"picture area changed: {_named(before)} → {_named(after)}"
@@ -262,17 +266,18 @@ class _Steps:
     def evidence(self) -> Evidence:
         """The steps as evidence."""
         return replace(
-            _evidence(self.series, self.limits),
+            _evidence(self.series),
             start_s=self.start_s,
             end_s=self.end_s,
             verdict=self.verdict,
             value=self.value,
+            limit=self.limit,
             details=dict(self.details),
             severity_cap=self.cap,
         )
 
 
-def _evidence(series: VideoSeries, limits: LetterboxLimits) -> Evidence:
+def _evidence(series: VideoSeries) -> Evidence:
     """Evidence of frames that all fill the same area as before."""
     count = len(series)
     return Evidence(
@@ -282,7 +287,7 @@ def _evidence(series: VideoSeries, limits: LetterboxLimits) -> Evidence:
         end_s=series.end_s,
         verdict=constant(count, -1, np.int8),
         value=constant(count, 1.0, np.float32),
-        limit=limits.warn_area,
+        limit=constant(count, math.nan, float),
         unit="share",
         worst="min",
         confidence=constant(count, 0.9, np.float32),

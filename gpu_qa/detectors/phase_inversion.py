@@ -71,7 +71,7 @@ def _evidence(series: AudioSeries, pair: int, limits: PhaseInversionLimits) -> E
         verdict=np.where(is_sound, verdict, 0).astype(np.int8),
         value=correlation.astype(np.float32),
         limit=limits.raise_correlation,
-        unit="",
+        unit="correlation",
         worst="min",
         confidence=np.clip(0.5 - 0.5 * correlation, 0.0, 1.0).astype(np.float32),
         details={"track": np.full(count, series.track), "channels": repeated(list(names), count)},

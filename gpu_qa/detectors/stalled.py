@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def stalled(
         if fact.kind == "stalled" and (_waited_s(fact) >= limits.stalled_s or _is_given_up(fact)):
             if carry is not None and fact.start_s > carry.start_s:
                 carry = _resumed(steps, carry, fact.start_s)
-            steps.add(_judged(fact))
+            steps.add(_judged(fact, limits))
             carry = StalledCarry(fact.track, fact.start_s, fact.end_s, fact.end_s)
     if carry is not None:
         carry = _resumed(steps, carry, _progress_s(series))
@@ -80,8 +81,10 @@ def _progress_s(series: StreamSeries) -> float:
     return max((end_s for end_s in ends_s if end_s is not None), default=0.0)
 
 
-def _judged(fact: StreamFact) -> JudgedFact:
-    return JudgedFact(fact, _waited_s(fact), {"given_up": _is_given_up(fact), "text": fact.message})
+def _judged(fact: StreamFact, limits: StalledLimits) -> JudgedFact:
+    waited_s = _waited_s(fact)
+    details = {"given_up": _is_given_up(fact), "text": fact.message}
+    return JudgedFact(fact, waited_s, details, limit=limits.stalled_s if waited_s >= limits.stalled_s else math.nan)
 
 
 def _waited_s(fact: StreamFact) -> float:

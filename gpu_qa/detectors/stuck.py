@@ -187,7 +187,8 @@ def stuck(
     after = _TrackCarry(
         form, times_s[-keep:], levels_db[-keep * _QUARTERS :], measures[-keep:], len(times_s) - judged, state
     )
-    return ([_evidence(series, steps, limits)] if steps else []), StuckCarry({**known.tracks, series.track: after})
+    evidence = [_evidence(series, steps, limits)] if steps else []
+    return evidence, StuckCarry({**known.tracks, series.track: after})
 
 
 def _levels_db(series: AudioSeries) -> np.ndarray:
@@ -362,7 +363,7 @@ def _evidence(series: AudioSeries, steps: list[_Step], limits: StuckLimits) -> E
         end_s=np.array([step.end_s for step in steps], np.float64),
         verdict=np.array([step.verdict for step in steps], np.int8),
         value=np.array([step.level_dbfs for step in steps], np.float32),
-        limit=min(limits.min_dbfs, limits.value_dbfs),
+        limit=np.array([limits.value_dbfs if state.form == "value" else limits.min_dbfs for state in states]),
         unit="dbfs",
         confidence=np.array([0.95 if state.form == "value" else 0.8 for state in states], np.float32),
         details={

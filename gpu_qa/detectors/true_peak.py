@@ -59,7 +59,7 @@ def true_peak(
                 "channel": names[series.true_peak.argmax(axis=1)],
                 "sample_peak_dbfs": amplitude_to_db(series.peak.max(axis=1).astype(np.float64)).astype(np.float32),
             },
-            message="true peaks up to {value:.1f} dBTP in audio track {track}, last in {channel} "
+            message="true peaks up to {value:.1f} dBTP in audio track {track}, highest in {channel} "
             "(limit {limit:.1f} dBTP)",
         )
     ], None

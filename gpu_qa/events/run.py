@@ -6,6 +6,7 @@ program; `gpu_qa.events.tracker` keeps the runs of a stream and says what is tol
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +52,12 @@ class Run:
     """Sum of the raising steps' confidence."""
     steps: int = 0
     """How many raising steps there were."""
-    limit: float = 0.0
+    limit: float = float("nan")
+    """What the worst value was compared with; NaN for nothing."""
     unit: str = ""
     message: str = ""
     details: dict[str, Any] = field(default_factory=dict)
-    """JSON values of the last raising step."""
+    """JSON values of the step with the worst value, and of others where the evidence says so."""
 
     @property
     def length_s(self) -> float:
@@ -101,7 +103,7 @@ def _lengthened(run: Run, evidence: Evidence, first: int, last: int, timing: Eve
     cap = _CRITICAL if evidence.severity_cap is None else max(run.cap, int(evidence.severity_cap[steps].max()))
     length_s = until_s - run.start_s
     told = min(reached(length_s, timing), cap) if length_s >= timing.raise_after_s - TOLERANCE_S else _UNTOLD
-    worse = np.fmax if evidence.worst == "max" else np.fmin
+    worst, at = _worst(run, evidence, first, last)
     confidence_sum = run.confidence_sum
     for confidence in (1.0,) * (last - first) if evidence.confidence is None else evidence.confidence[steps].tolist():
         confidence_sum += confidence  # one by one (not pairwise), so that a cut between two steps changes no bit
@@ -110,14 +112,54 @@ def _lengthened(run: Run, evidence: Evidence, first: int, last: int, timing: Eve
         raised_until_s=until_s,
         told=max(run.told, told),
         cap=cap,
-        worst=float(worse(worse.reduce(evidence.value[steps]), run.worst)),
+        worst=worst,
         confidence_sum=confidence_sum,
         steps=run.steps + last - first,
-        limit=evidence.limit,
-        unit=evidence.unit,
-        message=evidence.message,
-        details={name: json_scalar(values[last - 1]) for name, values in evidence.details.items()},
+        limit=run.limit if at is None else _limit(evidence, at),
+        unit=run.unit if at is None else evidence.unit,
+        message=run.message if at is None else evidence.message,
+        details=_details(run, evidence, first, last, at),
     )
+
+
+def _worst(run: Run, evidence: Evidence, first: int, last: int) -> tuple[float, int | None]:
+    """The worst value after the steps `first` to `last` (exclusive), and the last of them that has it; null for none.
+
+    Where nothing has been measured so far, every step counts.
+    """
+    values = evidence.value[first:last]
+    worse = np.fmax if evidence.worst == "max" else np.fmin
+    worst = float(worse(worse.reduce(values), run.worst))
+    if math.isnan(worst):
+        return worst, last - 1
+    having = np.flatnonzero(values == worst)
+    return worst, first + int(having[-1]) if len(having) else None
+
+
+def _limit(evidence: Evidence, at: int) -> float:
+    limit = evidence.limit
+    return float(json_scalar(limit[at])) if isinstance(limit, np.ndarray) else limit
+
+
+def _details(run: Run, evidence: Evidence, first: int, last: int, at: int | None) -> dict[str, Any]:
+    """The run's details after the steps `first` to `last` (exclusive), of which `at` has the worst value, if any."""
+    details = dict(run.details) if at is None else {}
+    for name, values in evidence.details.items():
+        if name in evidence.gathered:
+            details[name] = _gathered(run.details.get(name), values[first:last])
+        elif name in evidence.latest:
+            details[name] = json_scalar(values[last - 1])
+        elif at is not None:
+            details[name] = json_scalar(values[at])
+    return details
+
+
+def _gathered(before: list[Any] | None, lists: np.ndarray) -> list[Any]:
+    """All that is in any of the lists, each once, in the order in which it came."""
+    found = list(before or ())
+    for one in lists:
+        found += [item for item in one or () if item not in found]
+    return found
 
 
 def reached(length_s: float, timing: EventTiming) -> int:

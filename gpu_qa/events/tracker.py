@@ -170,7 +170,7 @@ def _event(stream: str, key: Key, run: Run, end_s: float | None) -> Event:
         start_s=run.start_s,
         end_s=end_s,
         value=None if math.isnan(run.worst) else runs.json_scalar(np.float32(run.worst)),
-        limit=run.limit,
+        limit=None if math.isnan(run.limit) else run.limit,
         unit=run.unit,
         confidence=run.confidence,
         message=rendered(kind, run, run.length_s if end_s is None else end_s - run.start_s),

@@ -27,6 +27,7 @@ class Event:
     value: float | None
     """The worst measured value; null where none could be measured."""
     limit: float | None
+    """What the value was compared with; null where it was with nothing."""
     unit: str
     confidence: float
     """0…1."""

@@ -25,15 +25,21 @@ class Evidence:
     """int8 [T]: +1 raises, −1 clears, 0 leaves things as they are (hysteresis band, or nothing to judge by)."""
     value: np.ndarray
     """float32 [T]: the measured value, in `unit`."""
-    limit: float
-    """The value from which on `value` is a defect, in `unit`."""
+    limit: float | np.ndarray
+    """The value from which on `value` is a defect, in `unit`; float [T] where it is not the same for all steps. NaN
+    where the value is compared with nothing."""
     unit: str
     worst: Literal["max", "min"] = "max"
     """Which of an event's values stands for it."""
     confidence: np.ndarray | None = None
     """float32 [T] in 0…1; null is 1 throughout."""
     details: dict[str, np.ndarray] = field(default_factory=dict)
-    """Arrays [T] of any dtype (object for JSON values); an event shows those of its last raising step."""
+    """Arrays [T] of any dtype (object for JSON values); an event shows those of the step whose value stands for it, of
+    the last such one."""
+    latest: frozenset[str] = frozenset()
+    """Names of details that grow with the event, such as counts: it shows those of its last raising step."""
+    gathered: frozenset[str] = frozenset()
+    """Names of details that are lists, such as channels: an event shows what is in the list of any raising step."""
     severity_cap: np.ndarray | None = None
     """int8 [T]: index into `SEVERITIES` that an event may not exceed; null is no cap."""
     message: str = ""

@@ -57,6 +57,7 @@ UNIT_LABELS: dict[str, str] = {
     "fraction": "",
     "share": "",
     "ratio": "",
+    "correlation": "",
     "dbfs": "dBFS",
     "dbtp": "dBTP",
     "db": "dB",
