@@ -93,6 +93,7 @@ class StreamAnalysis:
         self._facts: MediaFacts | None = None
         self._features: StreamFeatures | None = None
         self._judging = Judging(name, settings)
+        self._compares = reference is not None and "mismatch" in settings.detectors
         self._curves = CurveRecorder()
         self._thumbnails = ThumbnailRecorder()
         self._sounds = SoundPictureRecorder()
@@ -130,8 +131,8 @@ class StreamAnalysis:
 
     @property
     def wants_sync(self) -> bool:
-        """Whether a detector that runs judges the A/V offset."""
-        return self._judging.reads("sync")
+        """Whether a detector that runs judges the A/V offset, or what lies over a reference."""
+        return self._compares or self._judging.reads("sync")
 
     @property
     def ends_early(self) -> bool:
@@ -308,6 +309,9 @@ class StreamAnalysis:
         if self._sync is not None:
             for answer in self._sync.take(measured, until_s=until_s, finished=finished):
                 yield from self._weigh("sync", answer)
+            if self._features is not None:
+                for fact in self._sync.facts():
+                    self._features.note(fact)
 
     def _judge_stream(self, *, until_s: float | None = None, finished: bool = False) -> Iterator[Event]:
         if self._features is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gpu_qa.config import Settings
     from gpu_qa.features import Measured
     from gpu_qa.media import MediaFacts
-    from gpu_qa.series import Curve, LagEvidence, StreamSeries, SyncSeries
+    from gpu_qa.series import Curve, LagEvidence, StreamFact, StreamSeries, SyncSeries
     from gpu_qa.sync.content import Weights
     from gpu_qa.sync.marker import MarkerCarry, MarkerSync
     from gpu_qa.sync.side import Reference
@@ -117,6 +117,10 @@ class StreamSync:
         for one in told:
             self._recorder.add(one.answer, is_heeded=one.is_heeded)
         return [one.answer for one in told if one.counts]
+
+    def facts(self) -> list[StreamFact]:
+        """Whether the stream is its reference's programme: what has become sure since the last call."""
+        return [] if self._follower is None else self._follower.facts()
 
     def note(self, series: StreamSeries) -> None:
         """Keep what timestamps say."""

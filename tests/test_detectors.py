@@ -130,7 +130,16 @@ _JUDGING: dict[str, Any] = {
 }
 """Limits of detectors that judge nothing by default."""
 
-_FACT_KINDS = ("gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled", "overload")
+_FACT_KINDS = (
+    "gap",
+    "discontinuity",
+    "decode_error",
+    "transport_error",
+    "format_change",
+    "stalled",
+    "overload",
+    "reference",
+)
 
 
 def _check(evidence: Evidence, detector: Detector) -> None:

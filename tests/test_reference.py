@@ -59,7 +59,7 @@ def analyzed(folder: Path, text: str, *options: str) -> dict[str, dict[str, Any]
     """The documents by stream."""
     (folder / "list.toml").write_text(text)
     command = [sys.executable, "-m", "gpu_qa", "analyze", "--streams", "list.toml", "--format", "json", "--quiet"]
-    command += ["--detectors", "av_offset", *options]
+    command += ["--detectors", "av_offset,mismatch", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200, cwd=folder)
     documents, rest, decoder = dict[str, dict[str, Any]](), done.stdout.strip(), json.JSONDecoder()
     while rest:
@@ -100,9 +100,33 @@ def test_probes_of_one_reference_are_each_laid_over_it(folder: Path, jobs: str) 
     other = by_reference(found["other"])
     assert other["offset_s"] is None
     assert other["reason"] == "other content: the picture and the sound are not in the reference"
+    (event,) = [event for event in found["other"]["events"] if event["kind"] == "stream.mismatch"]
+    assert (event["severity"], event["start_s"]) == ("major", 0.0)
+    assert event["details"] == {"reference": "studio", "what": "picture and sound"}
+    assert all(event["kind"] != "stream.mismatch" for name in ("late", "silent") for event in found[name]["events"])
     silent = by_reference(found["silent"])
     assert (silent["offset_s"], silent["reason"]) == (None, "no sound in the probe")
     assert silent["picture_delay_s"] == pytest.approx(0.0, abs=0.001)
+
+
+@pytest.mark.timeout(300)
+def test_other_content_is_a_defect_whatever_else_is_judged(folder: Path) -> None:
+    text = (
+        LIST.partition('[[streams]]\nname = "late"')[0]
+        + """
+[[streams]]
+name = "studio"
+input = "reference.mp4"
+[[streams]]
+name = "other"
+input = "other.mp4"
+reference = "studio"
+"""
+    )
+    (folder / "two.toml").write_text(text)
+    command = [sys.executable, "-m", "gpu_qa", "analyze", "--streams", "two.toml", "--quiet", "--detectors"]
+    for detectors, code in (("mismatch", 1), ("av_offset", 0)):
+        assert subprocess.run([*command, detectors], check=False, timeout=200, cwd=folder).returncode == code
 
 
 @pytest.mark.timeout(300)

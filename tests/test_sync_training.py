@@ -9,16 +9,18 @@ import torch
 
 from gpu_qa.errors import ConfigError, GpuQaError
 from gpu_qa.sync.content import own_weights, shipped_weights
+from gpu_qa.sync.shots import Window
 from gpu_qa.sync_training import fit as fitting
+from gpu_qa.sync_training import take as taking
 from gpu_qa.sync_training.batch import Batch, random_batch
 from gpu_qa.sync_training.fit import fit
 from gpu_qa.sync_training.mouth import STEPS_PER_S, mouth_track
 from gpu_qa.sync_training.scene import impact_scene, talking_scene
 from gpu_qa.sync_training.scores import trained_lag_scores
 from gpu_qa.sync_training.speech import Speech, Voice, pseudo_words, talk
-from gpu_qa.sync_training.take import Take, footage_takes, rendered_take
+from gpu_qa.sync_training.take import Take, footage, footage_takes, rendered_take
 from gpu_qa_kernels.sync_net import AUDIO_MARGIN, BANDS, CHANNELS, SHAPES, lag_scores
-from tests.clips import cached_clip
+from tests.clips import cached_clip, make_clip
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,6 +181,17 @@ def test_footage_becomes_takes() -> None:
     for one in takes:
         assert one.motion.shape[1:] == (CHANNELS, 24, 42)
         assert np.isfinite(one.rows).any()
+
+
+def test_a_clip_without_sound_or_movement_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "useless.mp4"
+    make_clip(path, seconds=4, silence=(0, 4))
+    with pytest.raises(GpuQaError, match=r"useless.mp4: nothing to train on: .* silent or never changes"):
+        footage_takes(path)
+    windows, sound = footage(path)
+    still = [Window(one.first, np.zeros_like(one.motion)) for one in windows]
+    with pytest.raises(GpuQaError, match="nothing moves"):
+        taking._check_usable(path, still, sound)
 
 
 def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path) -> None:

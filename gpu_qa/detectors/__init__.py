@@ -30,6 +30,7 @@ from gpu_qa.detectors.interlacing import INTERLACING
 from gpu_qa.detectors.letterbox import LETTERBOX
 from gpu_qa.detectors.loop import LOOP
 from gpu_qa.detectors.loudness import LOUDNESS
+from gpu_qa.detectors.mismatch import MISMATCH
 from gpu_qa.detectors.missing import MISSING
 from gpu_qa.detectors.overload import OVERLOAD
 from gpu_qa.detectors.phase_inversion import PHASE_INVERSION
@@ -83,6 +84,7 @@ DETECTORS: tuple[Detector, ...] = (
     DECODE_ERROR,
     FORMAT_CHANGE,
     STALLED,
+    MISMATCH,
     OVERLOAD,
 )
 """The package's own detectors."""

@@ -10,7 +10,9 @@ from typing import Any, Literal
 class StreamFact:
     """Something that happened to the stream itself, placed on its clock."""
 
-    kind: Literal["gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled", "overload"]
+    kind: Literal[
+        "gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled", "overload", "reference"
+    ]
     track: Literal["video", "audio"]
     start_s: float
     end_s: float

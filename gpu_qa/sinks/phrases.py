@@ -48,6 +48,7 @@ KIND_LABELS: dict[str, str] = {
     "stream.decode_error": "Decode error",
     "stream.transport_error": "Transport error",
     "stream.stalled": "Stalled",
+    "stream.mismatch": "Other content",
     "stream.overload": "Analysis overloaded",
     "stream.format_change": "Format change",
 }

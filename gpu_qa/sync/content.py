@@ -32,7 +32,7 @@ answers to other sound, of 0.8 to 1.5. Ours."""
 DOUBT = 0.2
 """Share of a window's probability that is spread over all lags: no window outvotes the rest. Of 0.1 to 0.3 with which
 most is answered at the same rate of answers to other sound. Ours."""
-_STILL = 0.02
+STILL = 0.02
 """Mean log change of a window below which nothing moves."""
 _QUIET = 0.05
 """Deviation of the bands, decades, below which nothing is said."""
@@ -161,7 +161,7 @@ def scorable(heard: Heard) -> np.ndarray | None:
     sound = rows[present]
     if sound.std(0).mean() < _QUIET or sound.max() < np.log10(FLOOR) + 1:
         return None
-    if mean_change(heard.window.motion) < _STILL:
+    if mean_change(heard.window.motion) < STILL:
         return None
     return np.asarray(np.where(present[:, None], rows, sound.mean(0)), np.float32)
 

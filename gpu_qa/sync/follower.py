@@ -12,13 +12,14 @@ import numpy as np
 from gpu_qa.series import SyncSeries
 from gpu_qa.sync.beside import Beside
 from gpu_qa.sync.drift import JUMP_S, course
+from gpu_qa.sync.likeness import Likeness
 from gpu_qa.sync.schedule import LAG_S, lay
 from gpu_qa.sync.side import AHEAD_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpu_qa.series import AudioSeries, VideoSeries
+    from gpu_qa.series import AudioSeries, StreamFact, VideoSeries
     from gpu_qa.sync.reference import Stretch
     from gpu_qa.sync.schedule import Due, Unsettled
     from gpu_qa.sync.side import Probe
@@ -64,6 +65,8 @@ class Follower:
         """Middle of a stretch and its skew, both in seconds."""
         self._lost: int | None = None
         self._repeated: int | None = None
+        self._likeness = Likeness(probe.reference.limits)
+        self._facts: list[StreamFact] = []
 
     def begin(self, *, live: bool) -> None:
         """The input is open."""
@@ -110,6 +113,7 @@ class Follower:
         for one in probe.due(finished=finished):
             self._hand_over(one, finished=finished)
         probe.reference.forget()
+        is_whole = finished and not probe.is_live and probe.reference.strip.ended
         if finished:
             stretches = self._beside.take_all()
             self.close()
@@ -122,7 +126,16 @@ class Follower:
                 self._sent_s.popleft()
         if stretches:
             self._known_s = stretches[-1].end_s
+        for stretch in stretches:
+            self._facts += self._likeness.take(stretch, probe.reference.name)
+        if finished:
+            self._facts += self._likeness.rest(probe.reference.name, whole=is_whole)
         return [answer for stretch in stretches if (answer := self._answer(stretch))]
+
+    def facts(self) -> list[StreamFact]:
+        """Whether the stream is its reference's programme, by stretch: what has become sure since the last call."""
+        facts, self._facts = self._facts, []
+        return facts
 
     def close(self) -> None:
         """Nothing more is wanted."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gpu_qa.sync.picture_matching import Match
     from gpu_qa.sync.strip import Strip
 
-__all__ = ["Placing", "ReferenceLimits", "State", "Stretch", "laid", "unlaid"]
+__all__ = ["Placing", "ReferenceLimits", "State", "Stretch", "as_long", "laid", "unlaid"]
 
 State = Literal["matches", "differs", "outside", "unknown"]
 
@@ -115,6 +115,9 @@ class Stretch:
     earlier one covers; null where rates differ or nothing matches."""
     repeated: tuple[float, ...] | None = None
     """The same of pictures that come twice."""
+    looked_s: tuple[float, float] | None = None
+    """Least and most delay at which all of it was laid over the reference, as far as that had come and was kept; the
+    first is larger where there is none; null where nothing was laid over."""
 
     @property
     def skew_s(self) -> float | None:
@@ -243,6 +246,11 @@ def as_sure(coefficient: float, long_s: float, short_s: float) -> float:
     By chance alone short stretches fit somewhere: the larger of what is tried.
     """
     return math.tanh(math.atanh(min(coefficient, 0.999)) * math.sqrt(max(1.0, long_s / max(short_s, 1e-3))))
+
+
+def as_long(coefficient: float, long_s: float, short_s: float) -> float:
+    """The coefficient that says as much on a longer stretch: undoes `as_sure`."""
+    return math.tanh(math.atanh(min(max(coefficient, 0.0), 0.999)) / math.sqrt(max(1.0, long_s / max(short_s, 1e-3))))
 
 
 def _placing(fit: Fit, differs_below: float, coefficient: float, margin: float) -> Placing:

@@ -187,7 +187,19 @@ def _laid(one: Due) -> Stretch:
     found = laid(one.reference, one.probe, (one.start_s, one.end_s), one.covered_s, one.limits)
     if one.gone_until_s > one.start_s - one.limits.max_delay_s + one.limits.stretch_s:
         found = replace(found, picture=_beside_what_is_gone(found.picture), sound=_beside_what_is_gone(found.sound))
-    return replace(found, picture=_later(found.picture, one.shift_s), sound=_later(found.sound, one.shift_s))
+    return replace(
+        found,
+        picture=_later(found.picture, one.shift_s),
+        sound=_later(found.sound, one.shift_s),
+        looked_s=_looked_s(one),
+    )
+
+
+def _looked_s(one: Due) -> tuple[float, float]:
+    """Least and most delay at which all of a stretch lies over what there is of the reference."""
+    least_s = max(one.end_s - one.reference.until_s, -one.limits.max_lead_s)
+    most_s = min(one.start_s - max(0.0, one.gone_until_s), one.limits.max_delay_s)
+    return least_s + one.shift_s, most_s + one.shift_s
 
 
 def _beside_what_is_gone(placing: Placing) -> Placing:

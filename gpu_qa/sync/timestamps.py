@@ -70,8 +70,8 @@ class TimestampSync:
     """By how much timestamps run faster than samples, gaps and overlaps left out, millionths; null for sound shorter
     than 30 s."""
     shift_s: float | None
-    """By how much the sound's timestamps have been shifted against the picture's since the start, seconds; positive
-    where sound is advanced by it; null before either."""
+    """By how much the sound's timestamps have jumped against the picture's at discontinuities since the start, seconds;
+    positive where sound is advanced by it; null before either. Smaller shifts are gaps and overlaps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from gpu_qa.decode import open_decoder
 from gpu_qa.errors import GpuQaError
 from gpu_qa.features import HostPictures, StreamFeatures
 from gpu_qa.sources import open_source
-from gpu_qa.sync.measures import ROWS_PER_S, on_grid, unpacked
-from gpu_qa.sync.rows import RowCarry, add_rows
-from gpu_qa.sync.shots import ShotCarry, Window, cut_shots, end_shots
+from gpu_qa.sync.content import STILL, Heard, scorable
+from gpu_qa.sync.measures import ROWS_PER_S, mean_change, on_grid, unpacked
+from gpu_qa.sync.rows import RowCarry, add_rows, rows_between
+from gpu_qa.sync.shots import SHORTEST, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.speech_bands import WINDOW_S, speech_bands, window_length
-from gpu_qa_kernels.sync_net import FRAMES_PER_S, RATIO
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, RATIO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,15 +68,31 @@ def footage_takes(path: Path) -> list[Take]:
     """The shots of a clip whose sound is in step with its picture.
 
     Raises:
-        GpuQaError: It cannot be read, or has no picture or no sound.
+        GpuQaError: It cannot be read, has no picture or no sound, or nothing to learn from: nothing moves, or the sound
+            is silent or never changes.
     """
     windows, sound = footage(path)
     if sound.rows is None:
         raise GpuQaError(f"{path}: its sound could not be decoded")
+    _check_usable(path, windows, sound)
     return [
         Take(unpacked(window.motion).astype(np.float16), sound.rows, RATIO * window.first - sound.first)
         for window in windows
     ]
+
+
+def _check_usable(path: Path, windows: list[Window], sound: RowCarry) -> None:
+    """Refuse a clip of which the content way would look at no window."""
+    if not windows:
+        raise GpuQaError(f"{path}: nothing to train on: no shot is as long as {SHORTEST / FRAMES_PER_S:.1f} s")
+    if all(mean_change(window.motion) < STILL for window in windows):
+        raise GpuQaError(f"{path}: nothing to train on: nothing moves in its picture")
+    for window in windows:
+        begin, until = RATIO * window.first, RATIO * (window.first + len(window))
+        around = rows_between(sound, begin - AUDIO_MARGIN, until + AUDIO_MARGIN)
+        if scorable(Heard(window, around, 0)) is not None:
+            return
+    raise GpuQaError(f"{path}: nothing to train on: where its picture moves its sound is silent or never changes")
 
 
 def footage(path: Path) -> tuple[list[Window], RowCarry]:
