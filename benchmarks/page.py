@@ -106,7 +106,8 @@ def _text(document: Document) -> str:
     ]
     if isinstance(document, PipelineResult):
         lines += [
-            f"| {document.clip.height}p side | wall s | CPU s | frames/s | CPU ms per frame | peak MB | others kept busy |",
+            f"| {document.clip.height}p side | wall s | CPU s | frames/s | CPU ms per frame | peak MB "
+            "| others kept busy |",
             "|---|---:|---:|---:|---:|---:|---:|",
             *(_side_row(side) for side in document.sides),
             "",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpu_qa.config import known_detectors
-from gpu_qa.events import CauseState, TrackerState, explain, finish, settle, track
+from gpu_qa.events import TrackerState, awaiting, explain, finish, settle, track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Judging:
             for consumes in ("video", "audio", "spectrum", "sync", "stream")
         }
         self._tracker = TrackerState(stream)
-        self._causes = CauseState()
+        self._causes = awaiting(judge.detector for judge in self._judges)
 
     @property
     def stream(self) -> str:

@@ -103,7 +103,13 @@ def test_track_that_has_died_closes_by_the_clock_of_the_others() -> None:
 
 def test_other_facts_are_not_gaps() -> None:
     assert events(fact("discontinuity", 1.0), fact("decode_error", 2.0)) == []
-    assert GAP.weigh(stream_series(10.0), GAP.limits, None)[0] == []
+    assert not any(evidence.raises for evidence in GAP.weigh(stream_series(10.0), GAP.limits, None)[0])
+
+
+def test_the_picture_says_how_far_it_has_come() -> None:
+    """A gap in the sound waits for that: the picture may have the same one."""
+    evidence, _ = GAP.weigh(stream_series(10.0), GAP.limits, None)
+    assert [(one.scope, float(one.end_s[-1])) for one in evidence] == [("video", 9.0)]
 
 
 @given(st.lists(st.integers(0, 400), max_size=8, unique=True), st.lists(st.integers(1, 79), max_size=6))

@@ -21,9 +21,9 @@ EBU = TruePeakLimits(max_dbtp=-1.0)
 
 
 def closed(pieces: Iterable[AudioSeries], limits: TruePeakLimits = EBU) -> list[Event]:
-    state, events, end_s = TrackerState("s"), {}, 0.0
+    state, events, end_s, carry = TrackerState("s"), {}, 0.0, None
     for piece in pieces:
-        evidence, _ = TRUE_PEAK.weigh(piece, limits, None)
+        evidence, carry = TRUE_PEAK.weigh(piece, limits, carry)
         end_s = float(piece.end_s[-1])
         for part in evidence:
             state, some = track(state, part, TRUE_PEAK.timing)
@@ -64,13 +64,19 @@ def test_below_the_limit_nothing_is_told() -> None:
 
 
 def test_without_a_limit_nothing_is_judged() -> None:
-    assert TRUE_PEAK.weigh(measured(music(1.0, [0.5]))[0], TRUE_PEAK.limits, None) == ([], None)
+    assert TRUE_PEAK.weigh(measured(music(1.0, [0.5]))[0], TRUE_PEAK.limits, None)[0] == []
 
 
-def test_peaks_close_together_are_one_event() -> None:
-    events = closed(measured(music(20.0, [1.0, 2.0, 3.5, 10.0, 11.9])))
-    assert [round(event.start_s) for event in events] == [1, 10]
-    assert [round(event.end_s or 0) for event in events] == [4, 12]
+def test_peaks_within_a_minute_are_one_event() -> None:
+    (event,) = closed(measured(music(40.0, [1.0, 2.0, 3.5, 10.0, 33.0])))
+    assert (round(event.start_s), round(event.end_s or 0), event.severity) == (1, 33, "warn")
+    assert event.details["times_s"] == pytest.approx([1.01, 10.01, 33.01], abs=0.02)
+
+
+def test_peaks_further_apart_are_events_of_their_own() -> None:
+    events = closed(measured(music(70.0, [1.0, 3.5, 65.0])))
+    assert [round(event.start_s) for event in events] == [1, 65]
+    assert [len(event.details["times_s"]) for event in events] == [2, 1]
 
 
 def test_every_track_has_its_own() -> None:
@@ -83,8 +89,8 @@ def test_every_track_has_its_own() -> None:
 
 
 def test_nothing_in_nothing_out() -> None:
-    assert TRUE_PEAK.weigh(audio_series(0.0), EBU, None) == ([], None)
-    assert TRUE_PEAK.weigh(audio_series(1.0, channels=()), EBU, None) == ([], None)
+    assert TRUE_PEAK.weigh(audio_series(0.0), EBU, None)[0] == []
+    assert TRUE_PEAK.weigh(audio_series(1.0, channels=()), EBU, None)[0] == []
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 300)))

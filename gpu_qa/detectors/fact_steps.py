@@ -53,6 +53,7 @@ def fact_evidence(
     unit: str,
     details: tuple[str, ...],
     message: str,
+    from_start: bool = False,
 ) -> tuple[list[Evidence], FactCarry]:
     """Evidence of the judged facts of a series, one per track that has any or had one before.
 
@@ -65,6 +66,7 @@ def fact_evidence(
         unit: Unit of the values.
         details: Names of the facts' details; `track` is added.
         message: The events' template.
+        from_start: The picture, where there is one, has evidence from 0 on, so that it is known how far it has come.
 
     Returns:
         The evidence, and the carry for the series that follows.
@@ -73,6 +75,8 @@ def fact_evidence(
     for item in judged:
         by_track.setdefault(item.fact.track, []).append(item)
     cleared_s = dict(carry.cleared_s) if carry is not None else {}
+    if from_start and series.video_until_s is not None:
+        cleared_s.setdefault("video", 0.0)
     found = []
     for track in sorted(cleared_s.keys() | by_track.keys()):
         steps = FactSteps()

@@ -43,7 +43,8 @@ def gap(
         carry: From the series before; null at the start of a stream.
 
     Returns:
-        Evidence for `video` and `audio`, whose value is the gap's length in seconds, and the carry.
+        Evidence for `video` and `audio`, whose value is the gap's length in seconds, and the carry. Where there is a
+        picture its evidence clears from 0 on: gaps in the sound are held against it.
     """
     judged = [_judged(fact, limits) for fact in series.facts if fact.kind == "gap" and _is_defect(fact, limits)]
     return fact_evidence(
@@ -55,6 +56,7 @@ def gap(
         unit="s",
         details=("what", "usual_interval_s", "variable_rate", "same_picture"),
         message="no {what} for {value:.2f} s",
+        from_start=True,
     )
 
 

@@ -11,51 +11,17 @@ What is decided depends on times of the stream only, never on how the evidence w
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from gpu_qa.events.cause_table import APART, CAUSES, CONCERNED, EXPLAINING, audio_track, event_name
 from gpu_qa.events.tracker import retold
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gpu_qa.events.run import Run
     from gpu_qa.events.tracker import TrackerState
-    from gpu_qa.series import Event, EventTiming, Evidence
-
-_NO_PICTURE = ("video.black", "video.solid_color", "video.test_pattern")
-_NO_SOUND = ("audio.silence", "audio.missing")
-
-CAUSES: Mapping[str, tuple[str, ...]] = {
-    "video.freeze": _NO_PICTURE,
-    "video.color_loss": (*_NO_PICTURE, "video.flash"),
-    "video.block_corruption": (*_NO_PICTURE, "video.flash"),
-    "video.blockiness": (*_NO_PICTURE, "video.block_corruption", "video.flash"),
-    "video.blur": (*_NO_PICTURE, "video.freeze", "video.block_corruption", "video.blockiness", "video.flash"),
-    "video.stutter": (
-        *_NO_PICTURE,
-        "video.freeze",
-        "video.loop",
-        "video.flash",
-        "video.block_corruption",
-        "stream.gap",
-        "stream.overload",
-    ),
-    "video.loop": (*_NO_PICTURE, "video.freeze", "video.flash"),
-    "video.interlacing": (*_NO_PICTURE, "video.block_corruption", "video.flash"),
-    "audio.channel_loss": _NO_SOUND,
-    "audio.phase_inversion": (*_NO_SOUND, "audio.channel_loss"),
-    "audio.dual_mono": (*_NO_SOUND, "audio.channel_loss"),
-    "audio.dc_offset": ("audio.stuck", "audio.clipping"),
-    "audio.clipping": ("audio.stuck",),
-    "audio.distortion": ("audio.clipping", "audio.stuck"),
-    "audio.dropout": (*_NO_SOUND, "audio.stuck", "audio.distortion"),
-    "audio.click": (*_NO_SOUND, "audio.stuck", "audio.dropout", "audio.clipping", "audio.distortion"),
-    "audio.hum": (*_NO_SOUND, "audio.stuck", "audio.distortion"),
-    "audio.hiss": (*_NO_SOUND, "audio.stuck", "audio.distortion", "audio.clipping"),
-    "audio.true_peak": ("audio.clipping", "audio.distortion"),
-}
-"""Event kind → the kinds that explain it, of the picture or of the same channels of the same audio track."""
+    from gpu_qa.series import Detector, Event, EventTiming, Evidence
 
 _EXPLAINED_SHARE = 0.5
 """An event follows from causes that cover at least this share of the time that it took to open."""
@@ -76,7 +42,7 @@ _REPORTED = frozenset(("decoder", "transport"))
 """Witnesses in an event's `evidence` that no picture can make speak: what they bear out follows from no other event."""
 
 Key = tuple[str, str]
-"""A kind, and what of the stream: "" the picture and the stream itself, else the audio track."""
+"""A name, and what of the stream: "" the picture and the stream itself, else the audio track."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +55,10 @@ class _Told:
     """Null while open."""
     channels: frozenset[str] | None
     """Channels of the audio track that it speaks of; null is all of them."""
+    is_info: bool = False
+    """It was for information only when it opened."""
+    causes: tuple[str, ...] = ()
+    """Ids of what it follows from itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +74,11 @@ class _Held:
     """It follows from a cause; false while that is not decided."""
     reported: bool = False
     """Decoder or transport have borne it out."""
+
+    @property
+    def name(self) -> str:
+        """As in `CAUSES`."""
+        return event_name(self.event.kind, self.event.scope)
 
     @property
     def window_s(self) -> float:
@@ -125,6 +100,13 @@ class CauseState:
     """By id: events that are not told, or not yet."""
     open: frozenset[str] = frozenset()
     """Ids of the events that are told and open, of kinds that may be consequences."""
+
+
+def awaiting(detectors: Iterable[Detector]) -> CauseState:
+    """The state at a stream's start: what is held back for the picture's evidence waits for its first one."""
+    kinds = {kind for detector in detectors if detector.consumes == "video" for kind in detector.kinds}
+    causes = {cause for name in APART for cause in CAUSES[name]}
+    return CauseState({(cause, ""): float("-inf") for cause in sorted(causes & kinds)})
 
 
 def explain(
@@ -177,8 +159,8 @@ def _lengthened(until_s: Mapping[Key, float], evidence: Sequence[tuple[Evidence,
     """How far the evidence has come; a detector that has no step yet is waited for all the same."""
     reached = dict(until_s)
     for one, _ in evidence:
-        if one.kind in _CONCERNED:
-            key = (one.kind, _track(one.kind, one.scope))
+        if (name := event_name(one.kind, one.scope)) in CONCERNED:
+            key = (name, audio_track(one.kind, one.scope))
             known_s = reached.get(key, float("-inf"))
             reached[key] = max(known_s, float(one.end_s[-1])) if len(one) else known_s
     return reached
@@ -211,24 +193,29 @@ class _Work:
             if named and event.state == "closed":
                 event = replace(event, details={**event.details, "consequences": list(named)})  # noqa: PLW2901
             told.append(event)
-        running = {one.id for events in self._causes.values() for one in events if one.end_s is None}
+        running = {one.id for one in self._all_causes() if one.end_s is None} | set(self._held)
         self._consequences = {event_id: self._consequences[event_id] for event_id in running & set(self._consequences)}
         return told
 
     def take(self, events: Sequence[Event], timings: Mapping[str, EventTiming]) -> None:
         """Sort the tracker's events: told, or held back."""
         for event in events:
-            if event.kind in _EXPLAINING:
-                key = (event.kind, _track(event.kind, event.scope))
-                others = tuple(one for one in self._causes.get(key, ()) if one.id != event.id)
-                this = _Told(event.id, event.start_s, event.end_s, _channels(event.scope, event.details))
+            if (name := event_name(event.kind, event.scope)) in EXPLAINING:
+                key = (name, audio_track(event.kind, event.scope))
+                known = self._causes.get(key, ())
+                others = tuple(one for one in known if one.id != event.id)
+                this = next((one for one in known if one.id == event.id), None)
+                channels = _channels(event.scope, event.details)
+                if this is None:
+                    this = _Told(event.id, event.start_s, None, None, event.severity == "info")
+                this = replace(this, start_s=event.start_s, end_s=event.end_s, channels=channels)
                 self._causes[key] = (*others[1 - _SPANS :], this)
         for event in events:
             timing, held = timings.get(event.kind), self._held.get(event.id)
             reported = not _REPORTED.isdisjoint(event.details.get("evidence") or ())
             if held is not None:
                 self._held[event.id] = replace(held, event=event, reported=held.reported or reported)
-            elif event.kind in CAUSES and event.id not in self._open and timing is not None:
+            elif event_name(event.kind, event.scope) in CAUSES and event.id not in self._open and timing is not None:
                 opened_s = event.start_s + timing.raise_after_s
                 opened_s = opened_s if event.end_s is None else min(opened_s, event.end_s)
                 self._held[event.id] = _Held(event, opened_s, timing, reported=reported)
@@ -254,15 +241,22 @@ class _Work:
 
     def _is_known(self, held: _Held, until_s: float) -> bool:
         """Whether nothing can change any more about the causes that have begun before a time."""
-        stage, track = _stage(held.event.kind), _track(held.event.kind, held.event.scope)
+        if self._is_end or self._until_s >= until_s + 2 * _PATIENCE_S:
+            return True
+        known = [key for key in _causes_of(held.event) if key in self._evidence_s]
+        if held.name in APART:
+            if self._undecided(held, until_s) or any(one.id in self._unexplained() for one in self._spans(held)):
+                return False
+            return all(self._evidence_s[key] >= until_s for key in known)
+        stage, track = _stage(held.event.kind), audio_track(held.event.kind, held.event.scope)
         beside = (end_s for (kind, other), end_s in self._evidence_s.items() if (_stage(kind), other) == (stage, track))
         come_s = max(beside, default=float("-inf"))
-        if self._is_end or come_s >= until_s + _PATIENCE_S or self._until_s >= until_s + 2 * _PATIENCE_S:
+        if come_s >= until_s + _PATIENCE_S:
             return True
         if self._undecided(held, until_s):
             return False
-        causes = [key for key in _causes_of(held.event) if key in self._evidence_s and _stage(key[0]) == stage]
-        return come_s >= until_s + _LATE_S or all(self._evidence_s[key] >= until_s for key in causes)
+        reached_s = (self._evidence_s[key] for key in known if _stage(key[0]) == stage)
+        return come_s >= until_s + _LATE_S or all(one_s >= until_s for one_s in reached_s)
 
     def _undecided(self, held: _Held, until_s: float) -> list[Run]:
         """What may still become an event that has begun before a time, or may turn out to have ended before it."""
@@ -270,7 +264,7 @@ class _Work:
         return [
             run
             for (kind, scope), run in self.tracker.runs.items()
-            if (kind, _track(kind, scope)) in causes
+            if (event_name(kind, scope), audio_track(kind, scope)) in causes
             and run.start_s < until_s
             and (run.told < 0 or run.raised_until_s < held.opened_s)
             and _concerns(_channels(scope, run.details), channels)
@@ -279,11 +273,14 @@ class _Work:
     def _spans(self, held: _Held) -> list[_Told]:
         """All events that may explain one, by their start."""
         channels = _channels(held.event.scope, held.event.details)
+        is_apart, is_info = held.name in APART, held.event.severity == "info"
         spans = [
             one
             for key in _causes_of(held.event)
             for one in self._causes.get(key, ())
-            if _concerns(one.channels, channels) and (one.end_s is None or one.end_s >= held.event.start_s - _NEAR_S)
+            if _concerns(one.channels, channels)
+            and (one.end_s is None or one.end_s >= held.event.start_s - _NEAR_S)
+            and not (is_apart and (one.causes or (one.is_info and not is_info)))
         ]
         return sorted(spans, key=lambda one: one.start_s)
 
@@ -303,14 +300,14 @@ class _Work:
 
     def _follow(self, held: _Held) -> None:
         """Name an event that follows from causes there; drop it when it ends with them, tell it when it does not."""
-        event, ended_s = held.event, held.event.start_s
+        event, ended_s, causes = held.event, held.event.start_s, list[str]()
         last_s = float("inf") if event.end_s is None else event.end_s
         for one in self._spans(held):
             if one.start_s >= max(min(ended_s + _OUTLASTS_S, last_s), held.window_s):
                 break
-            kinds = {*self._consequences.get(one.id, ()), event.kind}
-            self._consequences[one.id] = tuple(sorted(kinds))
+            causes.append(one.id)
             ended_s = max(ended_s, float("inf") if one.end_s is None else one.end_s)
+        self._name_in(event, tuple(causes))
         if event.end_s is not None and event.end_s <= ended_s + _OUTLASTS_S:
             del self._held[event.id]
             return
@@ -328,6 +325,30 @@ class _Work:
             cause: tuple(kind for kind in kinds if kind != event.kind) for cause, kinds in self._consequences.items()
         }
 
+    def _name_in(self, event: Event, causes: tuple[str, ...]) -> None:
+        """Name an event and what follows from it in its causes, and in theirs, which are told in their place."""
+        kinds = {event.kind, *self._consequences.get(event.id, ())}
+        above = {one.id: one.causes for one in self._all_causes()}
+        waiting, seen = list(causes), set[str]()
+        while waiting:
+            cause = waiting.pop()
+            if cause not in seen:
+                seen.add(cause)
+                self._consequences[cause] = tuple(sorted({*self._consequences.get(cause, ()), *kinds}))
+                waiting += above.get(cause, ())
+        key = (event_name(event.kind, event.scope), audio_track(event.kind, event.scope))
+        if key in self._causes:
+            self._causes[key] = tuple(
+                replace(one, causes=causes) if one.id == event.id else one for one in self._causes[key]
+            )
+
+    def _all_causes(self) -> list[_Told]:
+        return [one for events in self._causes.values() for one in events]
+
+    def _unexplained(self) -> set[str]:
+        """Ids of the events of which it is not decided whether they follow from a cause."""
+        return {event_id for event_id, held in self._held.items() if not held.explained}
+
     def _release(self, event: Event) -> None:
         """Tell an event that was held: as open first, whatever has become of it."""
         del self._held[event.id]
@@ -336,29 +357,19 @@ class _Work:
         self._tell(event)
 
     def _tell(self, event: Event) -> None:
-        if event.kind in CAUSES:
+        if event_name(event.kind, event.scope) in CAUSES:
             (self._open.add if event.state == "open" else self._open.discard)(event.id)
         self._found.append(event)
 
 
-_EXPLAINING = frozenset(cause for causes in CAUSES.values() for cause in causes)
-_CONCERNED = _EXPLAINING | frozenset(CAUSES)
-
-
 def _causes_of(event: Event) -> list[Key]:
-    track = _track(event.kind, event.scope)
-    return [(cause, track if cause.startswith("audio.") else "") for cause in CAUSES.get(event.kind, ())]
+    track, causes = audio_track(event.kind, event.scope), CAUSES.get(event_name(event.kind, event.scope), ())
+    return [(cause, track if cause.startswith("audio.") else "") for cause in causes]
 
 
 def _stage(kind: str) -> str:
     """What is judged: `video`, `audio` or `stream`."""
     return kind.partition(".")[0]
-
-
-@lru_cache(maxsize=256)
-def _track(kind: str, scope: str) -> str:
-    """The audio track that an event speaks of; "" for all other kinds."""
-    return scope.partition(":")[0] if kind.startswith("audio.") else ""
 
 
 def _channels(scope: str, details: Mapping[str, object]) -> frozenset[str] | None:
