@@ -28,6 +28,7 @@ from gpu_qa.fleet.price import price_rows  # noqa: E402
 
 Document = PipelineResult | MemoryResult | JudgingResult | ManyStreamsResult
 PAGE = ROOT / "docs" / "speed.md"
+_COLUMNS = "wall s | CPU s | frames/s | CPU ms per frame | peak MB | others kept busy"
 COST_PAGE = ROOT / "docs" / "cost.md"
 RESULTS = ROOT / "benchmarks" / "results"
 KINDS: dict[str, Any] = {
@@ -106,8 +107,7 @@ def _text(document: Document) -> str:
     ]
     if isinstance(document, PipelineResult):
         lines += [
-            f"| {document.clip.height}p side | wall s | CPU s | frames/s | CPU ms per frame | peak MB "
-            "| others kept busy |",
+            f"| {document.clip.height}p side | {_COLUMNS} |",
             "|---|---:|---:|---:|---:|---:|---:|",
             *(_side_row(side) for side in document.sides),
             "",

@@ -82,6 +82,7 @@ def true_peak(
                 "sample_peak_dbfs": amplitude_to_db(series.peak.max(axis=1).astype(np.float64)).astype(np.float32),
                 "times_s": times_s,
             },
+            latest=frozenset({"times_s"}),
             message="true peaks up to {value:.1f} dBTP in audio track {track}, highest in {channel} "
             "(limit {limit:.1f} dBTP)",
         )
