@@ -108,6 +108,11 @@ def problems(compared: Compared, limits: SkewLimits = SkewLimits()) -> list[str]
             found.append(
                 f"sound becomes {way}: {drift_ppm:+.1f} ± {sigma_ppm:.1f} ppm, {limits.max_drift_ppm:g} allowed"
             )
+    for freeze in summary.frozen:
+        length_s = freeze.end_s - freeze.start_s
+        found.append(
+            f"the picture is frozen for {length_s:.1f} s at {s_to_clock(freeze.start_s)}, the reference's is not"
+        )
     for count, most, what in (
         (summary.lost, limits.max_lost, "missing"),
         (summary.repeated, limits.max_repeated, "repeated"),

@@ -264,6 +264,7 @@ def _document(result: Compared, limits: SkewLimits) -> dict[str, Any]:
         "sound": _part_document(summary.sound),
         "frames_lost": summary.lost,
         "frames_repeated": summary.repeated,
+        "frozen": [{"start_s": _rounded(one.start_s), "end_s": _rounded(one.end_s)} for one in summary.frozen],
         "stretches": [
             {
                 "start_s": _rounded(one.start_s),
@@ -305,6 +306,7 @@ def _stretch_document(found: Found) -> dict[str, Any]:
         "sound": _placing_document(stretch.sound),
         "frames_lost": None if stretch.lost is None else len(stretch.lost),
         "frames_repeated": None if stretch.repeated is None else len(stretch.repeated),
+        "frozen": [{"start_s": _rounded(one.start_s), "end_s": _rounded(one.end_s)} for one in stretch.frozen],
     }
 
 
