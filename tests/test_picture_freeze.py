@@ -47,7 +47,8 @@ def test_a_frozen_picture_is_told_and_its_stretch_placed_by_the_rest(count: int)
     found = laid(strip(WHOLE), strip(frozen_at(100, count)), (0.0, 10.0), 0.0)
     assert found.picture.delay_s == pytest.approx(0.0, abs=0.002)
     ((start_s, end_s),) = found.frozen
-    assert (start_s, end_s) == (pytest.approx(4.0), pytest.approx(4.0 + (count + 1) / RATE))
+    assert start_s == pytest.approx(4.0)
+    assert end_s == pytest.approx(4.0 + (count + 1) / RATE)
     assert found.lost is not None
     assert found.repeated is not None
     assert len(found.lost) == len(found.repeated) == count

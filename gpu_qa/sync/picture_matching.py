@@ -46,7 +46,7 @@ than so many times the median; ours."""
 CHANGES = 1.5 / 255
 """And what it should have changed to is so far in one cell, a fraction of full scale: coders hold what changes less."""
 STAYS = 2 / 255
-"""It stays where no cell changes by more: so no picture was told to in 31 copies of nine clips that repeated nothing."""
+"""It stays where no cell changes more: so no picture was told to in 31 copies of nine clips that repeated nothing."""
 LEAST_TELLING = 20
 """Pictures that say which ones they are, from which on a delay between different rates is taken from them: with an even
 spread over 33 ms their mean is then uncertain by 2 ms."""
