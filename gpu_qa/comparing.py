@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from gpu_qa.comparison import Compared, Comparison, Found, SkewLimits
+    from gpu_qa.agreement import Compared, SkewLimits
+    from gpu_qa.comparison import Comparison, Found
     from gpu_qa.sync.reference import Placing
     from gpu_qa.sync.summary import Part
 
@@ -76,20 +77,32 @@ def show_compare(
         bool, typer.Option("--quiet", "-q", help="No progress; errors only.", rich_help_panel="Result")
     ] = False,
     profile: Annotated[
-        Literal["default", "contribution"],
-        typer.Option(help="Limits: sound 90 ms early, 185 late; or 15 and 45.", rich_help_panel="Judging"),
+        Literal["default", "aws", "ebu", "atsc", "streaming", "contribution"],
+        typer.Option(
+            help="Limits as `analyze` has them: 45 ms early, 125 late; `ebu` 40 and 60, `contribution` 15 and 45.",
+            rich_help_panel="Judging",
+        ),
     ] = "default",
     max_advanced: Annotated[
         float | None,
-        typer.Option(metavar="MS", help="Sound may be early by this.", show_default="90", rich_help_panel="Judging"),
+        typer.Option(metavar="MS", help="Sound may be early by this.", show_default="45", rich_help_panel="Judging"),
     ] = None,
     max_delayed: Annotated[
         float | None,
-        typer.Option(metavar="MS", help="Sound may be late by this.", show_default="185", rich_help_panel="Judging"),
+        typer.Option(metavar="MS", help="Sound may be late by this.", show_default="125", rich_help_panel="Judging"),
     ] = None,
     max_lost: Annotated[
         int, typer.Option(metavar="N", min=0, help="Pictures that may be missing.", rich_help_panel="Judging")
     ] = 0,
+    max_repeated: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Pictures that may be repeated.", rich_help_panel="Judging")
+    ] = 0,
+    max_drift: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PPM", help="The skew may change so fast, millionths.", show_default="10", rich_help_panel="Judging"
+        ),
+    ] = None,
     max_short: Annotated[
         float | None,
         typer.Option(
@@ -118,18 +131,23 @@ def show_compare(
 ) -> int:
     """Compare copies of a programme with the original: delay, lip sync, drift, lost and repeated pictures.
 
-    Exit code: 0 in sync and the same content, 1 outside the limits, other content or pictures missing, 2 not compared.
+    Exit code: 0 within the limits and the same content, 1 outside them or other content, 2 not compared.
     """
     from dataclasses import replace
 
-    from gpu_qa.comparison import PROFILES, Comparison, exit_code
+    from gpu_qa.agreement import PROFILES, exit_code
+    from gpu_qa.comparison import Comparison
     from gpu_qa.config import Settings, override
     from gpu_qa.output import opened
     from gpu_qa.sync.reference import ReferenceLimits
 
-    for option, value in (("--max-advanced", max_advanced), ("--max-delayed", max_delayed)):
+    for option, value, unit in (
+        ("--max-advanced", max_advanced, "ms"),
+        ("--max-delayed", max_delayed, "ms"),
+        ("--max-drift", max_drift, "ppm"),
+    ):
         if value is not None and not 0 <= value < float("inf"):
-            raise ConfigError(f"{option} {value:g}: must be 0 ms or more")
+            raise ConfigError(f"{option} {value:g}: must be 0 {unit} or more")
     if duration is not None and not duration > 0:
         raise ConfigError(f"--duration {duration:g}: must be more than 0 seconds")
     if max_short is not None and not max_short >= 0:
@@ -138,11 +156,14 @@ def show_compare(
         raise ConfigError(f"--max-delay {max_delay:g}: must be 0 to 600 seconds")
     if [reference, *probes].count("-") > 1:
         raise ConfigError("standard input can be only one of the inputs")
-    limits = replace(PROFILES[profile], max_lost=max_lost, max_short_s=max_short)
-    if max_advanced is not None:
-        limits = replace(limits, max_advanced_ms=max_advanced)
-    if max_delayed is not None:
-        limits = replace(limits, max_delayed_ms=max_delayed)
+    chosen = {"max_advanced_ms": max_advanced, "max_delayed_ms": max_delayed, "max_drift_ppm": max_drift}
+    limits = replace(
+        PROFILES[profile],
+        max_lost=max_lost,
+        max_repeated=max_repeated,
+        max_short_s=max_short,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
     settings = Settings() if device is None else override(Settings(), {"decode": {"device": device}})
     reach = ReferenceLimits(max_delay_s=max_delay, max_lead_s=max_delay)
     comparison = Comparison(reference, probes, settings, reach, duration_s=duration)
@@ -213,7 +234,7 @@ def _write(stream: TextIO, document: dict[str, Any]) -> None:
 
 def _document(result: Compared, limits: SkewLimits) -> dict[str, Any]:
     """A probe as JSON; null is not known, with the reason beside it."""
-    from gpu_qa.comparison import exit_code, problems
+    from gpu_qa.agreement import exit_code, grade, problems
 
     code = exit_code(result, limits)
     document: dict[str, Any] = {
@@ -231,6 +252,7 @@ def _document(result: Compared, limits: SkewLimits) -> dict[str, Any]:
         return document
     return document | {
         "skew_s": _rounded(summary.skew_s),
+        "skew_grade": grade(result),
         "skew_reason": summary.reason,
         "skew_low_s": _rounded(summary.skew_low_s),
         "skew_high_s": _rounded(summary.skew_high_s),
@@ -242,6 +264,7 @@ def _document(result: Compared, limits: SkewLimits) -> dict[str, Any]:
         "sound": _part_document(summary.sound),
         "frames_lost": summary.lost,
         "frames_repeated": summary.repeated,
+        "frozen": [{"start_s": _rounded(one.start_s), "end_s": _rounded(one.end_s)} for one in summary.frozen],
         "stretches": [
             {
                 "start_s": _rounded(one.start_s),
@@ -283,6 +306,7 @@ def _stretch_document(found: Found) -> dict[str, Any]:
         "sound": _placing_document(stretch.sound),
         "frames_lost": None if stretch.lost is None else len(stretch.lost),
         "frames_repeated": None if stretch.repeated is None else len(stretch.repeated),
+        "frozen": [{"start_s": _rounded(one.start_s), "end_s": _rounded(one.end_s)} for one in stretch.frozen],
     }
 
 
@@ -302,7 +326,7 @@ def _rounded(value: float | None, digits: int = 4) -> float | None:
 def _table(results: Sequence[Compared], limits: SkewLimits) -> Table:
     from rich.table import Table
 
-    from gpu_qa.comparison import exit_code, problems, shortcomings
+    from gpu_qa.agreement import exit_code, grade, problems, shortcomings
     from gpu_qa.sinks.phrases import printable
 
     table = Table(box=None, padding=(0, 1))
@@ -324,9 +348,12 @@ def _table(results: Sequence[Compared], limits: SkewLimits) -> Table:
                 words.append(f"not known: {summary.reason}")
         code = exit_code(result, limits)
         style = ("green", "red", "magenta")[code]
+        graded = grade(result)
+        # More than is noticed may have been allowed.
+        words = words or [f"{'in sync' if graded == 'in sync' else f'{graded}, but allowed'}, same content"]
         if limits.max_short_s is None and summary is not None:
-            words = [*(words or ["in sync, same content"]), *shortcomings(result, _SHORT_S)]
-        text = "; ".join(words) or "in sync, same content"
+            words += shortcomings(result, _SHORT_S)
+        text = "; ".join(words)
         table.add_row(printable(result.probe), *cells, f"[{style}]{_plain(printable(text))}[/]")
     return table
 

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from gpu_qa.agreement import Compared
 from gpu_qa.config import Settings
 from gpu_qa.features import StreamFeatures
 from gpu_qa.on_card import OnCard
@@ -20,17 +21,16 @@ from gpu_qa.sources import open_source
 from gpu_qa.sources.address import STDIN, without_credentials
 from gpu_qa.sync.reference import ReferenceLimits
 from gpu_qa.sync.side import Probe, Reference
-from gpu_qa.sync.summary import Summary, summarize
-from gpu_qa.units import s_to_clock
+from gpu_qa.sync.summary import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gpu_qa.features import Measured
     from gpu_qa.sync.reference import Stretch
+    from gpu_qa.sync.summary import Summary
 
-__all__ = ["PROFILES", "Compared", "Comparison", "Found", "SkewLimits", "exit_code", "problems", "shortcomings"]
-
+__all__ = ["Comparison", "Found"]
 
 MOST_STRETCHES = 20_000
 """The newest stretches of a probe that are summed up: a day of them, some 10 MB."""
@@ -39,54 +39,12 @@ GATHER_S = 0.02
 _Side = TypeVar("_Side", Reference, Probe)
 
 
-@dataclass(frozen=True, slots=True)
-class SkewLimits:
-    """From when on a probe is not as the reference is."""
-
-    max_advanced_ms: float = 90.0
-    """Sound may come so much earlier against the picture than in the reference (ITU-R BT.1359-1, acceptability)."""
-    max_delayed_ms: float = 185.0
-    """Sound may come so much later (the same)."""
-    max_lost: int = 0
-    """Pictures of the reference that may be missing, where both have the same rate."""
-    max_short_s: float | None = None
-    """So much of the reference may lie before the probe's beginning, and behind its end; null is any amount: a probe
-    may be a part of it."""
-
-
-PROFILES = {"default": SkewLimits(), "contribution": SkewLimits(15.0, 45.0)}
-"""`contribution`: ATSC IS-191, what a link before the last encoder may add."""
-
-
 class Found(NamedTuple):
     """A stretch of a probe has become known."""
 
     probe: str
     """Its name."""
     stretch: Stretch
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A probe as a whole."""
-
-    reference: str
-    """Name of the reference."""
-    probe: str
-    """Its own."""
-    summary: Summary | None
-    """Null where nothing could be compared; `error` then says why."""
-    stretches: tuple[Stretch, ...]
-    """In order, the newest of them at most."""
-    analyzed_s: float
-    """How much of the probe was read."""
-    short_start_s: float | None = None
-    """How much of the reference lies before the probe's beginning, seconds; null where that is not known."""
-    short_end_s: float | None = None
-    """How much of the reference, as far as it was read, lies behind the probe's end; null where that is not known: it
-    is live, or was not read to its end."""
-    error: str | None = None
-    """Why one of both could not be read, or not to its end."""
 
 
 @dataclass(eq=False, slots=True)
@@ -278,53 +236,6 @@ class Comparison:
             now_s = time.monotonic() if one.side.live else None
             until_s = one.features.timeline.until_s
             one.side.extend(measured.video, measured.audio, until_s=until_s, now_s=now_s, ended=ended)
-
-
-def problems(compared: Compared, limits: SkewLimits = SkewLimits()) -> list[str]:
-    """What is not as in the reference, a line each; empty where all that could be compared is."""
-    summary = compared.summary
-    if summary is None:
-        return []
-    found = []
-    for part, name in ((summary.picture, "picture"), (summary.sound, "sound")):
-        if part.verdict == "differs":
-            found.append(f"the {name} is not the reference's")
-        elif part.verdict == "partly":
-            found.append(
-                f"{part.differing} of {part.differing + part.matching} stretches of {name} are not in the reference"
-            )
-    if found and summary.picture.verdict == summary.sound.verdict == "differs":
-        found = ["content differs: neither picture nor sound is the reference's"]
-    for jump in summary.picture.jumps or summary.sound.jumps:
-        what = f"{-jump.by_s:.2f} s are missing" if jump.by_s < 0 else f"{jump.by_s:.2f} s are added"
-        found.append(f"{what} at {s_to_clock(jump.at_s)}")
-    if summary.skew_low_s is not None and summary.skew_high_s is not None:
-        if 1000 * summary.skew_high_s > limits.max_advanced_ms:
-            found.append(f"sound up to {1000 * summary.skew_high_s:.0f} ms early, {limits.max_advanced_ms:g} allowed")
-        if -1000 * summary.skew_low_s > limits.max_delayed_ms:
-            found.append(f"sound up to {-1000 * summary.skew_low_s:.0f} ms late, {limits.max_delayed_ms:g} allowed")
-    if summary.lost is not None and summary.lost > limits.max_lost:
-        found.append(f"{summary.lost} {'picture is' if summary.lost == 1 else 'pictures are'} missing")
-    if limits.max_short_s is not None:
-        found += shortcomings(compared, limits.max_short_s)
-    return found
-
-
-def shortcomings(compared: Compared, least_s: float) -> list[str]:
-    """Where the probe holds less than the reference does, by more than this; a line each."""
-    found = []
-    if compared.short_start_s is not None and compared.short_start_s > least_s:
-        found.append(f"begins {compared.short_start_s:.1f} s after the reference does")
-    if compared.short_end_s is not None and compared.short_end_s > least_s:
-        found.append(f"ends {compared.short_end_s:.1f} s before the reference does")
-    return found
-
-
-def exit_code(compared: Compared, limits: SkewLimits = SkewLimits()) -> int:
-    """0 in sync and matching, 1 outside limits or other content, 2 picture and sound could not be compared."""
-    if problems(compared, limits):
-        return 1
-    return 2 if compared.error is not None or compared.summary is None or compared.summary.skew_s is None else 0
 
 
 def _error(reference: _Input[Any], probe: _Input[Any]) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gpu_qa import comparison
+from gpu_qa.agreement import exit_code, problems
 from gpu_qa.comparing import _delay, _skew
 from gpu_qa.config import Settings, override
 from gpu_qa.errors import SourceError
@@ -111,7 +112,7 @@ def test_copies_are_placed_and_other_content_is_called_other(folder: Path) -> No
     assert late["sound"]["delay_s"] == pytest.approx(1.85, abs=0.005)
     assert late["skew_s"] == pytest.approx(0.15, abs=0.005)
     assert late["verdict"] == "differs"
-    assert "150 ms early, 90 allowed" in " ".join(late["problems"])
+    assert "150 ms early, 45 allowed (unacceptable)" in " ".join(late["problems"])
     assert fifty["skew_s"] == pytest.approx(-0.5, abs=0.015)
     assert other["skew_s"] is None
     assert other["problems"] == ["content differs: neither picture nor sound is the reference's"]
@@ -221,7 +222,7 @@ def test_stopping_does_not_wait_for_an_input_that_does_not_open(monkeypatch: pyt
     (result,) = running.results()
     assert result.summary is None
     assert result.error == "stopped before anything was known"
-    assert comparison.exit_code(result) == 2
+    assert exit_code(result) == 2
     opens.set()
 
 
@@ -286,7 +287,7 @@ def test_a_live_copy_that_is_joined_later_is_found(folder: Path, monkeypatch: py
     for _ in running:
         pass
     (result,) = running.results()
-    assert comparison.problems(result) == []
+    assert problems(result) == []
     assert result.summary is not None
     assert result.summary.picture.delay_s == pytest.approx(-LATER_S, abs=0.002)
     assert result.summary.skew_s == pytest.approx(0.0, abs=0.002)

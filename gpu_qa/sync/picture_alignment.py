@@ -79,7 +79,7 @@ def cells(luma: np.ndarray, area: Area) -> np.ndarray:
 
 
 def picture_fit(
-    probe: Pictures, reference: Pictures, *, within_s: tuple[float, float], least_s: float
+    probe: Pictures, reference: Pictures, *, within_s: tuple[float, float], least_s: float, hold_s: float = HOLD_S
 ) -> PictureFit | None:
     """Lay pictures of a probe over those of the reference.
 
@@ -88,12 +88,13 @@ def picture_fit(
         reference: All that it may stand in.
         within_s: Delays that are tried, from and to, seconds.
         least_s: Least overlap that is judged, seconds.
+        hold_s: A picture of the probe holds over a gap of so much at most.
     """
     areas = {(lit_area(probe), lit_area(reference)), (full_area, full_area)}
     best: tuple[Fit, Area, Area] | None = None
     for ours, theirs in sorted(areas):
         fit = best_fit(
-            _changes(probe, ours, COARSE_S),
+            _changes(probe, ours, COARSE_S, hold_s),
             _changes(reference, theirs, COARSE_S),
             within_s=within_s,
             least_s=least_s,
@@ -107,7 +108,7 @@ def picture_fit(
     beside = _beside(reference, probe, coarse.delay_s)
     if beside is None:
         return None
-    a, b = _changes(probe, ours, FINE_S), _changes(beside, theirs, FINE_S)
+    a, b = _changes(probe, ours, FINE_S, hold_s), _changes(beside, theirs, FINE_S)
     near_s = (coarse.delay_s - REACH_S, coarse.delay_s + REACH_S)
     fine = best_fit(a, b, within_s=near_s, least_s=least_s, apart_s=APART_S)
     if fine is None:
@@ -132,13 +133,15 @@ def moving_s(pictures: Pictures, still: float) -> float:
     return float(at[-1] - at[0]) * COARSE_S if len(at) else 0.0
 
 
-def _changes(pictures: Pictures, area: Area, step_s: float) -> Rows:
+def _changes(pictures: Pictures, area: Area, step_s: float, hold_s: float = HOLD_S) -> Rows:
     start_s = float(np.floor(pictures.pts_s[0] / step_s) * step_s)
-    change, valid = _cell_changes(pictures, area, start_s, step_s)
+    change, valid = _cell_changes(pictures, area, start_s, step_s, hold_s)
     return Rows((change / (np.abs(change) + COMPRESS)).astype(np.float32), valid, start_s, step_s)
 
 
-def _cell_changes(pictures: Pictures, area: Area, start_s: float, step_s: float) -> tuple[np.ndarray, np.ndarray]:
+def _cell_changes(
+    pictures: Pictures, area: Area, start_s: float, step_s: float, hold_s: float = HOLD_S
+) -> tuple[np.ndarray, np.ndarray]:
     """The cells' changes on a grid of time, and where they are known."""
     count = max(2, round((pictures.end_s[-1] - start_s) / step_s))
     shown, valid = held(
@@ -148,7 +151,7 @@ def _cell_changes(pictures: Pictures, area: Area, start_s: float, step_s: float)
         start_s=start_s,
         step_s=step_s,
         count=count,
-        hold_s=HOLD_S,
+        hold_s=hold_s,
     )
     return _differences(shown, valid, step_s)
 

@@ -17,9 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gpu_qa.sync.picture_alignment import cells
+from gpu_qa.sync.picture_freeze import SHARE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpu_qa.sync.picture_alignment import PictureFit
+    from gpu_qa.sync.picture_freeze import Run
     from gpu_qa.sync.strip import Pictures
 
 __all__ = ["Match", "Place", "match", "place", "uneven_s"]
@@ -36,6 +40,13 @@ TELLING = 2.0
 """A picture says which one it is where the next best differs by this many times what the best one does."""
 CLEARLY = 0.25
 """A change fits a step clearly where it is off by no more than this share of what it is off another, squared; ours."""
+FITS = 3.0
+"""A picture that comes again fits the one it is taken for as the others fit theirs: the squared difference is no larger
+than so many times the median; ours."""
+CHANGES = 1.5 / 255
+"""And what it should have changed to is so far in one cell, a fraction of full scale: coders hold what changes less."""
+STAYS = 2 / 255
+"""It stays where no cell changes more: so no picture was told to in 31 copies of nine clips that repeated nothing."""
 LEAST_TELLING = 20
 """Pictures that say which ones they are, from which on a delay between different rates is taken from them: with an even
 spread over 33 ms their mean is then uncertain by 2 ms."""
@@ -114,13 +125,14 @@ def place(probe: Pictures, reference: Pictures, found: PictureFit) -> Place | No
     return Place(float(differences.mean()), float(differences.std() / np.sqrt(len(differences))))
 
 
-def match(probe: Pictures, reference: Pictures, found: PictureFit) -> Match | None:
+def match(probe: Pictures, reference: Pictures, found: PictureFit, held: Sequence[Run] = ()) -> Match | None:
     """Match the pictures of a stretch; null where the rates differ or there are too few.
 
     Args:
         probe: The stretch.
         reference: All that it may stand in.
         found: Where it stands.
+        held: Where it shows one picture while the reference moves on.
     """
     delay_s = found.fit.delay_s
     if len(probe) < 2 * REACH or len(reference) < 2 * REACH:
@@ -129,14 +141,19 @@ def match(probe: Pictures, reference: Pictures, found: PictureFit) -> Match | No
     if not ours_s > 0 or abs(ours_s / theirs_s - 1) > SAME_RATE:
         return None
     inside = (probe.pts_s - delay_s >= reference.pts_s[REACH]) & (probe.pts_s - delay_s <= reference.pts_s[-1 - REACH])
-    at_s = probe.pts_s[inside]
+    stays = np.zeros(len(probe), bool)
+    for run in held:
+        stays[run.first + 1 : run.last + 1] = True
+    moves = inside & ~stays
+    at_s = probe.pts_s[moves]
     if len(at_s) < 2 * REACH:
         return None
     expected = np.searchsorted(reference.pts_s, at_s - delay_s - theirs_s / 2)
-    first, candidates, ours, theirs = _tried(probe, reference, found, inside, expected)
+    first, candidates, ours, theirs = _tried(probe, reference, found, moves, expected)
     apart = ((ours[:, None] - theirs[candidates]) ** 2).sum(axis=2)
     noise = np.median(apart.min(axis=1)) / ours.shape[1] + 1e-9
-    chosen = _course(apart / noise, candidates)
+    wanted = np.diff(np.flatnonzero(moves))
+    chosen = _course(apart / noise, candidates, wanted)
     others = np.where(candidates == chosen[:, None], np.inf, apart).min(axis=1)
     mine = np.take_along_axis(apart, np.argmax(candidates == chosen[:, None], axis=1)[:, None], axis=1)[:, 0]
     telling = others > TELLING * mine + 4 * noise
@@ -146,16 +163,21 @@ def match(probe: Pictures, reference: Pictures, found: PictureFit) -> Match | No
     spread = 1.4826 * float(np.median(np.abs(differences - np.median(differences))))
     steps = np.diff(chosen)
     # A step is sure where the pictures on both its sides say which ones they are.
-    sure = telling[1:] & telling[:-1]
-    skips, stays = _seen_steps(ours, theirs, chosen)
-    lost = [at for at, step, known in zip(at_s[1:], steps, sure & skips, strict=True) if known for _ in range(step - 1)]
-    repeated = at_s[1:][(steps == 0) & sure & stays].tolist()
-    lost, repeated = _uneven(lost, repeated)
+    sure = telling[1:] & telling[:-1] & (wanted == 1)
+    fits = mine <= FITS * np.median(mine) + 4 * noise
+    skips, stays_too = _seen_steps(ours, theirs, chosen)
+    shown_s = (reference.end_s - reference.pts_s)[first + chosen[1:]]
+    # What the reference itself shows for as long comes no more often.
+    again = (steps == 0) & sure & stays_too & fits[1:] & fits[:-1] & (shown_s < 1.5 * theirs_s)
+    lost, repeated = _uneven(at_s[1:], steps * (wanted == 1), sure & skips, again)
+    frozen = probe.pts_s[inside & stays].tolist()
+    # Where the course goes on with fewer pictures left out than were held, time was put in.
+    put_in = int(np.maximum(wanted - np.maximum(steps, 1), 0)[wanted > 1].sum())
     return Match(
         float(np.median(differences)),
         spread / np.sqrt(telling.sum()),
-        tuple(map(float, lost)),
-        tuple(repeated),
+        tuple(sorted(lost + frozen[put_in:])),
+        tuple(sorted(repeated + frozen)),
     )
 
 
@@ -183,32 +205,53 @@ def _tried(
     return first, expected[:, None] - first + np.arange(-REACH, REACH + 1), ours, theirs
 
 
-def _uneven(lost: list[float], repeated: list[float]) -> tuple[list[float], list[float]]:
-    """What is left without pairs of a lost and a repeated picture that lie close together; both rise."""
-    kept, left = [], list(repeated)
-    for at_s in lost:
-        pair = next((other_s for other_s in left if abs(other_s - at_s) <= EVEN_S), None)
-        if pair is None:
-            kept.append(at_s)
-        else:
-            left.remove(pair)
-    return kept, left
+def _uneven(
+    at_s: np.ndarray, steps: np.ndarray, skips: np.ndarray, again: np.ndarray
+) -> tuple[list[float], list[float]]:
+    """Times of lost and of repeated pictures.
+
+    A picture that comes again has one that is lost for it close by, in place of which it came. One that only seems to
+    come again was made to look like its neighbour by a coarse copy: what seems lost for it is not.
+
+    Args:
+        at_s: float64 [T]: of each step's second picture.
+        steps: int64 [T]: from each picture to the next, in pictures of the reference.
+        skips: bool [T]: a step of two or more that is sure.
+        again: bool [T]: a step of none that is sure.
+    """
+    left = np.maximum(steps - 1, 0)
+    lost, repeated = list[float](), at_s[again].tolist()
+    for is_sure in (True, False):
+        for time_s in at_s[(steps == 0) & (again == is_sure)]:
+            near = np.flatnonzero((left > 0) & (np.abs(at_s - time_s) <= EVEN_S))
+            if not len(near):
+                continue
+            pair = near[np.abs(at_s[near] - time_s).argmin()]
+            left[pair] -= 1
+            if is_sure:
+                lost.append(float(at_s[pair]))
+    lost += [float(time_s) for time_s in np.repeat(at_s, left * skips)]
+    return sorted(lost), repeated
 
 
 def _seen_steps(ours: np.ndarray, theirs: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whether each picture clearly skips one after the one before it, and clearly stays with it, bool [T − 1] each.
 
-    That it looks like a neighbour is not enough in a coarse copy: its change must say so too.
+    That it looks like a neighbour is not enough in a coarse copy: its change must say so too. And such a copy holds
+    what changes little, but not what changes most: that must stay too.
     """
     change, at = np.diff(ours, axis=0), chosen[1:]
 
+    def step(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return np.asarray(theirs[np.clip(second, 0, len(theirs) - 1)] - theirs[np.clip(first, 0, len(theirs) - 1)])
+
     def apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        wanted = theirs[np.clip(second, 0, len(theirs) - 1)] - theirs[np.clip(first, 0, len(theirs) - 1)]
-        return np.asarray(((change - wanted) ** 2).sum(axis=1))
+        return np.asarray(((change - step(first, second)) ** 2).sum(axis=1))
 
     skips = apart(chosen[:-1], at) < CLEARLY * apart(at - 1, at)
     stays = (change**2).sum(axis=1) < CLEARLY * apart(at, at + 1)
-    return skips, stays
+    most = np.abs(step(at, at + 1)).max(axis=1)
+    return skips, stays & (most >= CHANGES) & (np.abs(change).max(axis=1) <= np.minimum(SHARE * most, STAYS))
 
 
 def _alike(ours: np.ndarray, theirs: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -220,18 +263,19 @@ def _alike(ours: np.ndarray, theirs: np.ndarray, expected: np.ndarray) -> tuple[
     return ours - ours.mean(axis=0), (theirs - beside.mean(axis=0)) * gain
 
 
-def _course(costs: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def _course(costs: np.ndarray, candidates: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """The cheapest course through candidates, one for each picture, never back: int [T].
 
     Args:
         costs: float [T, N]: of each candidate.
         candidates: int [T, N]: indices of pictures, rising by one along N.
+        wanted: int [T − 1]: the steps that cost nothing.
     """
     total = costs[0]
     came = np.zeros(costs.shape, np.intp)
     for number in range(1, len(costs)):
         steps = candidates[number][:, None] - candidates[number - 1][None, :]
-        price = np.where(steps < 0, np.inf, np.abs(steps - 1) * STEP_COST) + total[None, :]
+        price = np.where(steps < 0, np.inf, np.abs(steps - wanted[number - 1]) * STEP_COST) + total[None, :]
         came[number] = price.argmin(axis=1)
         total = price[np.arange(len(price)), came[number]] + costs[number]
     at = int(total.argmin())

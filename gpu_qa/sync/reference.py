@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gpu_qa.sync.picture_alignment import activity, moving_s, picture_fit
+from gpu_qa.sync.picture_alignment import activity, full_area, moving_s, picture_fit
+from gpu_qa.sync.picture_freeze import Freeze, frozen_runs, still_runs, without
 from gpu_qa.sync.picture_matching import match, place, uneven_s
 from gpu_qa.sync.sound_alignment import heard, sound_fit
 from gpu_qa.sync.strip import pictures_between, sound_between
 
 if TYPE_CHECKING:
     from gpu_qa.sync.lag import Fit
+    from gpu_qa.sync.picture_alignment import PictureFit
     from gpu_qa.sync.picture_matching import Match
-    from gpu_qa.sync.strip import Strip
+    from gpu_qa.sync.strip import Pictures, Strip
 
 __all__ = ["Placing", "ReferenceLimits", "State", "Stretch", "as_long", "laid", "unlaid"]
 
@@ -33,6 +35,13 @@ RIGHT_S = 0.045
 SURE_S = 5.0
 """What rests on less in common is less sure in proportion, seconds: of 116 copies of real clips the only answer that
 was wrong by more than 20 ms, 40, rested on 3 s, the picture where its encoder had just begun."""
+
+
+FROZEN_S = 0.4
+"""From here on a picture that stays while the reference moves is told as frozen; ours."""
+
+NEAR_S = 0.5
+"""Where only the sound says what the delay is, that of the picture may be off by this: more is another problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,9 @@ class Stretch:
     """Probe time in seconds of each picture of the reference that is missing, in the part of the stretch that no
     earlier one covers; null where rates differ or nothing matches."""
     repeated: tuple[float, ...] | None = None
-    """The same of pictures that come twice."""
+    """The same of pictures that come once more."""
+    frozen: tuple[Freeze, ...] = ()
+    """Where the picture stays though the reference moves, in the part of the stretch that no earlier one covers."""
     looked_s: tuple[float, float] | None = None
     """Least and most delay at which all of it was laid over the reference, as far as that had come and was kept; the
     first is larger where there is none; null where nothing was laid over."""
@@ -163,13 +174,18 @@ def laid(
         limits: How it is done.
     """
     searched_s = (stretch_s[0] - limits.max_delay_s - 1.0, stretch_s[1] + limits.max_lead_s)
-    picture, matched = _picture(reference, probe, stretch_s, searched_s, limits)
+    ours, theirs = pictures_between(probe, *stretch_s), pictures_between(reference, *searched_s)
+    picture, matched, frozen = _picture(ours, theirs, limits)
     sound = _sound(reference, probe, stretch_s, searched_s, limits)
+    if picture.delay_s is None and sound.delay_s is not None and ours is not None and theirs is not None:
+        # What stands still says not where; what is heard with it does.
+        frozen = _frozen(ours, theirs, None, sound.delay_s)
     lost = repeated = None
     if matched is not None:
         lost = tuple(at_s for at_s in matched.lost if at_s > covered_s)
         repeated = tuple(at_s for at_s in matched.repeated if at_s > covered_s)
-    return Stretch(*stretch_s, picture, sound, lost, repeated)
+    new = tuple(Freeze(max(one.start_s, covered_s), one.end_s) for one in frozen if one.end_s > covered_s)
+    return Stretch(*stretch_s, picture, sound, lost, repeated, new)
 
 
 def unlaid(stretch_s: tuple[float, float], reason: str) -> Stretch:
@@ -178,32 +194,29 @@ def unlaid(stretch_s: tuple[float, float], reason: str) -> Stretch:
 
 
 def _picture(
-    reference: Strip,
-    probe: Strip,
-    stretch_s: tuple[float, float],
-    searched_s: tuple[float, float],
-    limits: ReferenceLimits,
-) -> tuple[Placing, Match | None]:
-    ours, theirs = pictures_between(probe, *stretch_s), pictures_between(reference, *searched_s)
+    ours: Pictures | None, theirs: Pictures | None, limits: ReferenceLimits
+) -> tuple[Placing, Match | None, list[Freeze]]:
     if ours is None:
-        return Placing("unknown", "no picture in the probe"), None
+        return Placing("unknown", "no picture in the probe"), None, []
     if activity(ours) <= limits.still:
-        return Placing("unknown", "the picture is still"), None
+        return Placing("unknown", "the picture is still"), None, []
     if moving_s(ours, limits.still) < limits.least_s:
-        return Placing("unknown", "the picture moves for too short a time"), None
+        return Placing("unknown", "the picture moves for too short a time"), None, []
     if theirs is None:
-        return Placing("outside", "no picture in the reference"), None
+        return Placing("outside", "no picture in the reference"), None, []
     within_s = (-limits.max_lead_s, limits.max_delay_s)
     found = picture_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
     if found is None:
-        return Placing("outside", "too little of both at the same time"), None
-    fit = found.fit
-    differs_below = as_sure(limits.differs_below, limits.stretch_s, fit.overlap_s)
-    coefficient = as_sure(limits.picture_coefficient, limits.stretch_s, fit.overlap_s)
-    placing = _placing(fit, differs_below, coefficient, limits.picture_margin)
+        return Placing("outside", "too little of both at the same time"), None, []
+    placing = _fitted(found, limits)
     if placing.state != "matches":
-        return placing, None
-    matched = match(ours, theirs, found)
+        again = _fit_without_freezes(ours, theirs, limits)
+        if again is None:
+            return placing, None, []
+        found, placing = again, _fitted(again, limits)
+    fit = found.fit
+    held = frozen_runs(ours, theirs, (found.probe_area, found.reference_area), fit.delay_s)
+    matched = match(ours, theirs, found, held)
     if matched is not None and not np.isnan(matched.delay_s) and abs(matched.delay_s - fit.delay_s) < 0.05:
         sigma_s = max(matched.sigma_s, 0.0005)
         placing = replace(placing, delay_s=matched.delay_s, sigma_s=sigma_s)
@@ -214,7 +227,35 @@ def _picture(
             placing = replace(placing, sigma_s=max(fit.sigma_s, spread_s))
         else:
             placing = replace(placing, delay_s=at.delay_s, sigma_s=max(at.sigma_s, 0.0005))
-    return placing, matched
+    return placing, matched, _frozen(ours, theirs, found, fit.delay_s)
+
+
+def _fitted(found: PictureFit, limits: ReferenceLimits) -> Placing:
+    overlap_s = found.fit.overlap_s
+    differs_below = as_sure(limits.differs_below, limits.stretch_s, overlap_s)
+    coefficient = as_sure(limits.picture_coefficient, limits.stretch_s, overlap_s)
+    return _placing(found.fit, differs_below, coefficient, limits.picture_margin)
+
+
+def _fit_without_freezes(ours: Pictures, theirs: Pictures, limits: ReferenceLimits) -> PictureFit | None:
+    """The place of what moves in a stretch, where that matches, and the rest is still where the reference moves."""
+    runs = still_runs(ours, full_area, least_s=FROZEN_S)
+    if not runs:
+        return None
+    within_s = (-limits.max_lead_s, limits.max_delay_s)
+    moving = without(ours, runs)
+    found = picture_fit(moving, theirs, within_s=within_s, least_s=limits.least_s, hold_s=FROZEN_S / 2)
+    if found is None or _fitted(found, limits).state != "matches":
+        return None
+    return found if _frozen(ours, theirs, found, found.fit.delay_s) else None
+
+
+def _frozen(ours: Pictures, theirs: Pictures, found: PictureFit | None, delay_s: float) -> list[Freeze]:
+    """Where it stays for long though the reference moves; without a place by the picture the delay may be off."""
+    areas = (full_area, full_area) if found is None else (found.probe_area, found.reference_area)
+    edge_s = NEAR_S if found is None else 0.0
+    runs = frozen_runs(ours, theirs, areas, delay_s, least_s=FROZEN_S, edge_s=edge_s)
+    return [Freeze(float(ours.pts_s[run.first]), float(ours.end_s[run.last])) for run in runs]
 
 
 def _sound(

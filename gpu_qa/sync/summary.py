@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gpu_qa.sync.drift import course
+from gpu_qa.sync.picture_freeze import Freeze
 from gpu_qa.sync.reference import Placing, Stretch
 from gpu_qa.sync.schedule import MOST_SKEW_S
 
@@ -25,6 +26,9 @@ APART_SIGMA_S = 0.005
 """Least standard deviation of a skew of which picture and sound are known in different stretches only. Of 124
 such pairs in copies at an uneven rate the root mean square error was 4.6 ms, of 694 others 0.3 ms. All, in copies of 25
 programmes, were right within 14 ms, and of 160 comparisons with other content none had both (docs/compare.md)."""
+
+BESIDE_S = 0.1
+"""Freezes that are no further apart are one: of two stretches, between which a picture is shown."""
 
 Verdict = Literal["matches", "partly", "differs", "unknown"]
 
@@ -74,6 +78,8 @@ class Summary:
     """Pictures of the reference that are missing; null where rates differ or nothing matches."""
     repeated: int | None
     """Pictures that come once more."""
+    frozen: tuple[Freeze, ...] = ()
+    """Where the picture stays though the reference moves."""
 
 
 def summarize(stretches: Sequence[Stretch], reference_from_s: float, reference_until_s: float) -> Summary:
@@ -119,7 +125,19 @@ def summarize(stretches: Sequence[Stretch], reference_from_s: float, reference_u
         None if along is None else along.sigma_ppm,
         sum(len(one.lost or ()) for one in matched) if matched else None,
         sum(len(one.repeated or ()) for one in matched) if matched else None,
+        _joined([freeze for one in stretches for freeze in one.frozen]),
     )
+
+
+def _joined(freezes: Sequence[Freeze]) -> tuple[Freeze, ...]:
+    """Freezes that go on from one stretch to the next are one."""
+    joined: list[Freeze] = []
+    for one in freezes:
+        if joined and one.start_s - joined[-1].end_s <= BESIDE_S:
+            joined[-1] = Freeze(joined[-1].start_s, max(one.end_s, joined[-1].end_s))
+        else:
+            joined.append(one)
+    return tuple(joined)
 
 
 def _apart(stretches: Sequence[Stretch], middles: Sequence[float], picture: Part, sound: Part) -> Stretch | None:
