@@ -229,8 +229,8 @@ def test_no_card_is_told_in_the_words_of_the_decoder(monkeypatch: pytest.MonkeyP
 
 
 def test_kernels_are_compiled_where_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    prepared: list[tuple[int, ...]] = []
-    monkeypatch.setattr("gpu_qa.features.prepare", lambda *bits: prepared.append(bits))
+    prepared: list[tuple[object, ...]] = []
+    monkeypatch.setattr("gpu_qa.features.prepare", lambda *bits, sync: prepared.append((*bits, sync)))
     monkeypatch.setattr(doctor, "_LOOKS", ())
     monkeypatch.setattr(doctor, "_trial", lambda device: Finding("gpu", "trial", "ok", device))
     for arguments, kernels in (([], []), (["--compile"], ["kernels"])):
@@ -239,7 +239,7 @@ def test_kernels_are_compiled_where_asked(monkeypatch: pytest.MonkeyPatch, capsy
         assert ending.value.code == 0
         findings = json.loads(capsys.readouterr().out)["findings"]
         assert [finding["name"] for finding in findings if finding["area"] == "cpu"] == kernels
-    assert prepared == [(8, 10)]
+    assert prepared == [(8, 10, True)]
     assert findings[0]["data"]["ready_after_s"] >= 0
 
 

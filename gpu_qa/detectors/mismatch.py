@@ -61,7 +61,7 @@ def mismatch(
         verdict=np.array([_verdict(*one, limits) for one in zip(facts, values, strict=True)], np.int8),
         value=np.array(values, np.float32),
         limit=limits.coefficient,
-        unit="",
+        unit="correlation",
         worst="min",
         confidence=np.array([fact.details.get("confidence", 1.0) for fact in facts], np.float32),
         details={
