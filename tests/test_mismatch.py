@@ -62,7 +62,7 @@ def test_other_content_is_told_and_over_when_it_matches_again() -> None:
         ("closed", "major", 20.0, 55.0),
     ]
     event = told[-1]
-    assert (event.kind, event.unit, event.limit) == ("stream.mismatch", "", 0.5)
+    assert (event.kind, event.unit, event.limit) == ("stream.mismatch", "correlation", 0.5)
     assert event.value == pytest.approx(0.2, abs=0.001)
     assert event.confidence == pytest.approx(0.96, abs=0.001)
     assert event.details == {"reference": "studio", "what": "picture and sound"}
