@@ -293,7 +293,8 @@ class StreamAnalysis:
         for spectrum in measured.spectrum:
             self._sounds.add_spectrum(spectrum)
             yield from self._weigh("spectrum", spectrum)
-        if measured.video or measured.audio or (self._sync is not None and self._sync.has_reference):
+        has_reference = self._sync is not None and self._sync.has_reference
+        if measured.video or measured.audio or measured.jumps_s or has_reference:
             yield from self._synchronise(measured)
         has_facts = self._features is not None and self._features.has_facts
         if measured.video or measured.audio or has_facts:

@@ -12,6 +12,7 @@ from gpu_qa.sync.content import own_weights, shipped_weights
 from gpu_qa.sync.follower import Follower
 from gpu_qa.sync.listener import Listener
 from gpu_qa.sync.marker import marker_step, marker_sync
+from gpu_qa.sync.material import why_too_little
 from gpu_qa.sync.precedence import Precedence, counting
 from gpu_qa.sync.timestamps import timestamp_step, timestamp_sync
 
@@ -54,6 +55,7 @@ class StreamSync:
         self._marker: MarkerCarry | None = None
         self._timestamps: TimestampCarry | None = None
         self._recorder = SyncRecorder()
+        self._until_s = 0.0
         self._precedence = Precedence()
         # Last: the reference waits for whom it has.
         self._follower = None if reference is None else Follower(reference.add())
@@ -95,7 +97,8 @@ class StreamSync:
             until_s: How far the stream has come, seconds.
             finished: Nothing follows.
         """
-        if self._follower is None and not (measured.video or measured.audio or finished):
+        self._recorder.reached(until_s, measured.jumps_s)
+        if self._follower is None and not (measured.video or measured.audio or measured.jumps_s or finished):
             return []
         answers: list[SyncSeries] = []
         for video in measured.video:
@@ -111,7 +114,7 @@ class StreamSync:
             answers += self._follower.take(
                 measured.video, measured.audio, until_s=until_s, now_s=time.monotonic(), finished=finished
             )
-        answers += self._listener.take(measured.video, measured.audio, finished=finished)
+        answers += self._listener.take(measured.video, measured.audio, jumps_s=measured.jumps_s, finished=finished)
         known_s = math.inf if self._follower is None else self._follower.known_s
         told, self._precedence = counting(self._precedence, answers, known_s)
         for one in told:
@@ -123,7 +126,9 @@ class StreamSync:
         return [] if self._follower is None else self._follower.facts()
 
     def note(self, series: StreamSeries) -> None:
-        """Keep what timestamps say."""
+        """Keep what timestamps say, and how far the stream has come, whether or not anything came of it."""
+        self._until_s = max(self._until_s, series.until_s)
+        self._recorder.reached(series.until_s)
         shifts, self._timestamps = timestamp_step(series, self._timestamps)
         for shift in shifts:
             self._recorder.add(shift)
@@ -151,7 +156,8 @@ class StreamSync:
             reason = "there is no picture" if "video" not in kinds else "there is no sound"
         reference = None if self._follower is None else self._follower.measurements()
         markers = marker_sync(self._marker)
-        return self._recorder.measurements(reason, markers=markers, reference=reference) | {
+        too_little = why_too_little(self._listener.material, self._until_s)
+        return self._recorder.measurements(reason, markers=markers, reference=reference, too_little=too_little) | {
             "av_markers": [_rounded(one) for one in markers if one.pairs],
             "av_timestamps": [_rounded(one) for one in timestamp_sync(self._timestamps)],
         }

@@ -244,3 +244,13 @@ def test_any_cut_of_the_answers_gives_the_same_drift(size: int) -> None:
 def test_the_carry_is_bounded() -> None:
     _, carry = weigh(drifting(10.0, 8000.0), AvOffsetLimits(), None)
     assert len(carry.drifts["marker", 1].course.at_s) == 360
+
+
+def test_what_content_told_ends_where_it_was_sure_last_and_that_of_a_marker_goes_on() -> None:
+    silence = [answers(*[np.nan] * 5, way="content", confidence=0.0, start_s=20.0 * at) for at in range(1, 7)]
+    (event,) = told(answers(*[300.0] * 5, way="content"), *silence)
+    assert (event.start_s, event.end_s, event.state) == (0.0, 20.0, "closed")
+    (event,) = told(answers(*[300.0] * 5), *silence)
+    assert event.end_s == 140.0
+    (event,) = told(answers(*[300.0] * 5, way="content"), silence[0])
+    assert event.end_s == 40.0

@@ -157,6 +157,26 @@ def test_without_a_further_thread_the_answers_are_the_same(monkeypatch: pytest.M
     assert [one.offset_s.tolist() for one in got] == [one.offset_s.tolist() for one in wanted] != []
 
 
+@pytest.mark.parametrize("threaded", [False, True])
+def test_what_was_known_is_forgotten_where_the_clock_jumps(threaded: bool) -> None:
+    listener = Listener(shipped_weights(), threaded=threaded)
+    found = listener.take([VIDEO], [AUDIO], jumps_s=[6.0], finished=True)
+    alone = Listener(shipped_weights(), threaded=threaded).take([VIDEO], [AUDIO], finished=True)
+    assert found[0].confidence[0] == alone[0].confidence[0]
+    assert found[-1].lags is not None
+    assert alone[-1].lags is not None
+    assert not np.array_equal(found[-1].lags.evidence, alone[-1].lags.evidence)
+
+
+def test_a_loop_says_nothing_new_the_second_time() -> None:
+    later = [dataclasses.replace(one, pts_s=one.pts_s + 9.0, end_s=one.end_s + 9.0) for one in (VIDEO, AUDIO)]
+    listener = Listener(shipped_weights(), threaded=False)
+    found = listener.take([VIDEO, later[0]], [AUDIO, later[1]], finished=True)  # type: ignore[list-item]
+    assert listener.material.used_s == pytest.approx(9.0, abs=0.2)
+    assert listener.material.repeated_s == pytest.approx(9.0, abs=0.2)
+    assert found[-1].confidence[0] == found[len(found) // 2 - 1].confidence[0]
+
+
 def test_a_fault_in_the_thread_beside_comes_out() -> None:
     with pytest.raises(KeyError):
         answers(Listener(({},)))

@@ -178,7 +178,7 @@ def test_a_marker_clip_tells_its_offset(tmp_path: Path) -> None:
 
 
 def test_a_clip_without_sound_or_too_short_says_so(tmp_path: Path) -> None:
-    for name, audio, reason in (("a.mp4", None, "there is no sound"), ("b.mp4", "aac", "both seen and heard")):
+    for name, audio, reason in (("a.mp4", None, "there is no sound"), ("b.mp4", "aac", "too short")):
         report = gpu_qa.analyze(make_clip(tmp_path / name, seconds=0.6, size=(64, 48), audio=audio))
         assert report.measurements["av_offset_s"] is None
         assert reason in report.measurements["av_offset_s_reason"]
@@ -211,6 +211,41 @@ def test_evidence_over_lag_is_drawn_with_its_answer(
 def test_evidence_that_is_the_same_for_all_lags_is_drawn_too() -> None:
     view = lag_view(LagEvidence(np.linspace(-1, 1, 101), np.zeros(101), -1.0, 0.0))
     assert view["at"] == 0.0
+
+
+def test_what_was_heard_long_ago_or_before_the_clock_jumped_is_no_answer_any_more() -> None:
+    recorder = SyncRecorder()
+    recorder.add(answers("content", (0.271, 0.99)))
+    recorder.reached(60.0)
+    assert recorder.measurements()["av_offset_s"] == 0.271
+    recorder.reached(270.0)
+    stale = recorder.measurements()
+    assert (stale["av_offset_s"], stale["av_offset_method"], stale["av_offset_confidence"]) == (None, None, None)
+    assert stale["av_offset_s_reason"] == (
+        "nothing has been heard of it for 266 s: last known at 4.0 s, +271 ms by content"
+    )
+    jumped = SyncRecorder()
+    jumped.add(answers("content", (0.271, 0.99)))
+    jumped.reached(10.0, [8.0])
+    assert "since the clock jumped at 8.0 s" in jumped.measurements()["av_offset_s_reason"]
+
+
+def test_the_reason_says_what_is_missing() -> None:
+    unsure, known = (
+        answers("content", (0.1, 0.6)),
+        {"stream": "studio", "offset_s": None, "confidence": 0.0, "reason": "other"},
+    )
+    assert measured(unsure)["av_offset_s_reason"] == "by content: not sure enough, 0.60 of 0.90"
+    both = measured(unsure, reference=known, too_little="it is silent throughout")["av_offset_s_reason"]
+    assert both == "by reference: other; by content: it is silent throughout"
+    faded = measured(answers("content", (0.3, 0.95), (0.3, 0.4)))["av_offset_s_reason"]
+    assert faded == "by content: not sure enough, 0.40 of 0.90"
+
+
+def test_content_near_a_marker_signal_is_told_as_not_heeded() -> None:
+    ways = measured(answers("marker", *[(0.12, 0.7)] * 3), unheeded=answers("content", (0.5, 0.97)))["av_offset_ways"]
+    assert ways["content"]["heeded"] is False
+    assert "marker" in ways["content"]["reason"]
 
 
 def test_the_last_evidence_is_kept_unless_it_is_not_heeded() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gpu_qa.detectors.offset_course import CELL_S, NOTHING, Course, CourseCarry, course_step
-from gpu_qa.series import Detector, EventTiming, Evidence, constant
+from gpu_qa.series import SYNC_STALE_S, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
     from gpu_qa.series import SyncSeries
@@ -68,10 +68,14 @@ class AvOffsetLimits:
 
 
 def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[Evidence], Any]:
-    """Answers outside the limits raise; sure answers within them clear. The course of sure answers is carried."""
-    known = Known({}, {}) if carry is None else carry
+    """Answers outside the limits raise; sure answers within them clear, and so does it when content has long told none.
+
+    The course of sure answers is carried.
+    """
+    known = Known({}, {}, {}) if carry is None else carry
     doubt_ms = limits.content_doubt_ms if series.way == "content" else 0.0
     sure = (series.confidence >= limits.confidence) & np.isfinite(series.offset_s)
+    faded, last = _faded(series, sure, known.last.get(series.track))
     offset_ms = np.where(sure, series.offset_s * 1000, 0.0)
     moved_ms = np.where(sure, _moved_ms(series, doubt_ms), 0.0)
     start_s, stepped = series.start_s, np.zeros(len(series), bool)
@@ -91,6 +95,7 @@ def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[
             stepped_ms > _SOURCES_APART * doubt_ms,
             np.where(stepped, series.end_s, np.nan),
             series.end_s,
+            _knows_a_step(series),
             max(limit_ms, _SOURCES_APART * doubt_ms),
         )
         is_outside = (away_ms > limit_ms + doubt_ms) | is_led
@@ -103,7 +108,7 @@ def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[
                 scope=f"{series.track}:{side}",
                 start_s=start_s,
                 end_s=series.end_s,
-                verdict=np.where(is_outside | has_stepped, 1, np.where(sure, -1, 0)).astype(np.int8),
+                verdict=np.where(is_outside | has_stepped, 1, np.where(sure | faded, -1, 0)).astype(np.int8),
                 value=amount_ms.astype(np.float32),
                 limit=limit_ms,
                 unit="ms",
@@ -122,7 +127,26 @@ def weigh(series: SyncSeries, limits: AvOffsetLimits, carry: Any) -> tuple[list[
             )
         )
     drift, drifts = _drift(series, limits, sure, known.drifts)
-    return [*found, drift], Known(drifts, led)
+    return [*found, drift], Known(drifts, led, known.last if last is None else known.last | {series.track: last})
+
+
+class Last(NamedTuple):
+    """The last sure answer of a track."""
+
+    way: str
+    end_s: float
+
+
+def _faded(series: SyncSeries, sure: np.ndarray, last: Last | None) -> tuple[np.ndarray, Last | None]:
+    """At which answers what content told last is too old to stand, bool [n]; and the last sure answer."""
+    faded = np.zeros(len(series), bool)
+    for index, is_sure in enumerate(sure.tolist()):
+        end_s = float(series.end_s[index])
+        if is_sure:
+            last = Last(series.way, end_s)
+        elif last is not None and last.way == "content":
+            faded[index] = end_s > last.end_s + SYNC_STALE_S
+    return faded, last
 
 
 class Led(NamedTuple):
@@ -134,7 +158,13 @@ class Led(NamedTuple):
 
 
 def _led_out(
-    led: Led, away_ms: np.ndarray, is_large: np.ndarray, step_s: np.ndarray, end_s: np.ndarray, limit_ms: float
+    led: Led,
+    away_ms: np.ndarray,
+    is_large: np.ndarray,
+    step_s: np.ndarray,
+    end_s: np.ndarray,
+    knows: np.ndarray,
+    limit_ms: float,
 ) -> tuple[np.ndarray, Led]:
     """Which sure answers are where a step led them: bool [n].
 
@@ -144,6 +174,7 @@ def _led_out(
         is_large: bool [n]: whether the last step is larger than sources are apart, towards this side.
         step_s: float64 [n]: when a step was told, NaN where none was.
         end_s: float64 [n]: of each answer.
+        knows: bool [n]: whether it knows of a step: none does of what was before the clock jumped.
         limit_ms: Past which it leads.
     """
     is_out, until_s = led
@@ -153,9 +184,13 @@ def _led_out(
             until_s = float(step_s[index]) + _LED_WITHIN_S
         if np.isfinite(away_ms[index]):
             led_now = bool(is_large[index]) and end_s[index] <= until_s and away_ms[index] > limit_ms
-            is_out = led_now or (is_out and away_ms[index] > limit_ms - _BACK_MS)
+            is_out = led_now or (is_out and bool(knows[index]) and away_ms[index] > limit_ms - _BACK_MS)
             found[index] = is_out
     return found, Led(is_out, until_s)
+
+
+def _knows_a_step(series: SyncSeries) -> np.ndarray:
+    return np.zeros(len(series), bool) if series.before_s is None else np.isfinite(series.before_s)
 
 
 def _moved_ms(series: SyncSeries, doubt_ms: float) -> np.ndarray:
@@ -174,6 +209,8 @@ class Drifting(NamedTuple):
     """It drifts, by the last answer that says whether it does."""
     over_s: float = 0.0
     """End of the last drift."""
+    sure_s: float = np.inf
+    """End of the last sure answer."""
 
 
 class Known(NamedTuple):
@@ -183,6 +220,8 @@ class Known(NamedTuple):
     """By way and track."""
     led: dict[tuple[str, int, str], Led]
     """By way, track and side."""
+    last: dict[int, Last]
+    """By track."""
 
 
 def _drift(
@@ -194,21 +233,23 @@ def _drift(
     apart_s = _CONTENT_APART_S if by_content else CELL_S
     least_s = _CONTENT_LEAST_S if by_content else _LEAST_S
     least_ms = limits.drift_ms + (3 * limits.content_doubt_ms if by_content else 0.0)
-    course, is_told, over_s = drifts.get((series.way, series.track), Drifting())
+    course, is_told, over_s, sure_s = drifts.get((series.way, series.track), Drifting())
     known: list[Course] = []
     verdict: list[int] = []
     start_s = series.start_s.copy()
     for step, is_sure in enumerate(sure.tolist()):
         until_s = float(series.end_s[step])
         if is_sure:
+            sure_s = until_s
             course = course_step(course, until_s, float(series.offset_s[step]), jump_s=jump_s, apart_s=apart_s)
         one = course.course if is_sure else None
         known.append(one or NOTHING)
-        verdict.append(_drift_verdict(one, until_s, least_s, least_ms, limits.drift_ppm))
+        is_faded = by_content and until_s > sure_s + SYNC_STALE_S
+        verdict.append(-1 if is_faded else _drift_verdict(one, until_s, least_s, least_ms, limits.drift_ppm))
         if one is not None and verdict[-1] > 0:
             start_s[step], is_told = max(one.since_s, over_s), True
         elif verdict[-1] < 0 and is_told:
-            is_told, over_s = False, until_s
+            is_told, over_s = False, sure_s if is_faded else until_s
     count = len(series)
     evidence = Evidence(
         kind=DRIFT,
@@ -233,7 +274,7 @@ def _drift(
         message="sound becomes {becomes} and {becomes} against the picture, by {value:.0f} ppm "
         "(limit {limit:.0f} ppm): {moved_ms:+.0f} ms so far, found by {way}",
     )
-    return evidence, drifts | {(series.way, series.track): Drifting(course, is_told, over_s)}
+    return evidence, drifts | {(series.way, series.track): Drifting(course, is_told, over_s, sure_s)}
 
 
 def _drift_verdict(course: Course | None, until_s: float, least_s: float, least_ms: float, least_ppm: float) -> int:

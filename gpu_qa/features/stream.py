@@ -33,6 +33,8 @@ class Measured:
     video: tuple[VideoSeries, ...] = ()
     audio: tuple[AudioSeries, ...] = ()
     spectrum: tuple[SpectrumSeries, ...] = ()
+    jumps_s: tuple[float, ...] = ()
+    """Where timestamps jumped, seconds on the stream's clock; no later than the series that lie behind it."""
 
 
 class StreamFeatures:
@@ -82,6 +84,7 @@ class StreamFeatures:
         """
         video: list[VideoSeries] = []
         heard: list[Heard] = []
+        known = len(self._facts)
         for note in notes:
             self._damage.hear(note)
         for picture in pictures:
@@ -99,7 +102,7 @@ class StreamFeatures:
             else:
                 heard += self._place_sound(measured)
         self._facts += [self._fact(note) for note in notes]
-        return _complete(video, heard)
+        return self._complete(video, heard, known)
 
     def note(self, fact: StreamFact) -> None:
         """Add something that happened to the stream and was seen elsewhere."""
@@ -123,9 +126,10 @@ class StreamFeatures:
             rest: Of the sound that was measured elsewhere.
             ended: Nothing follows.
         """
+        known = len(self._facts)
         self._waiting += (*rest, *self._host.rest(ended=ended))
         heard = self._place_waiting() if ended or not self._waits else []
-        return _complete(self._video.flush(), heard)
+        return self._complete(self._video.flush(), heard, known)
 
     def stream_series(self, *, finished: bool = False, until_s: float | None = None) -> StreamSeries:
         """The facts since the last call and how far each track has come.
@@ -224,12 +228,11 @@ class StreamFeatures:
         rate = self._video_track.frame_rate if self._video_track else None
         return float(1 / rate) if rate else _FRAME_S
 
-
-def _complete(video: Sequence[VideoSeries], heard: Sequence[Heard]) -> Measured:
-    if not heard:
-        return Measured(tuple(video))
-    return Measured(
-        tuple(video),
-        tuple(series for one in heard for series in one.audio),
-        tuple(series for one in heard for series in one.spectrum),
-    )
+    def _complete(self, video: Sequence[VideoSeries], heard: Sequence[Heard], known: int) -> Measured:
+        """The series, and the jumps among the facts that are new since there were so many."""
+        return Measured(
+            tuple(video),
+            tuple(series for one in heard for series in one.audio),
+            tuple(series for one in heard for series in one.spectrum),
+            tuple(fact.start_s for fact in self._facts[known:] if fact.kind == "discontinuity"),
+        )

@@ -12,7 +12,8 @@ SYNC_WAYS = ("marker", "reference", "content", "timestamps")
 """Ways to know the A/V offset in order of strength: an earlier one that is sure counts. Timestamps say by how much the
 offset has changed since the start, and are never sure of more."""
 SYNC_STALE_S = 60.0
-"""For so long a sure answer counts before those of weaker ways where none of its own way follows, seconds; ours."""
+"""For so long a sure answer counts where none of its own way follows, seconds: before those of weaker ways, as
+`av_offset_s`, and, by content, as what keeps an event open; ours."""
 SYNC_SURE = 0.9
 """From this confidence on an answer is `av_offset_s`, is drawn, and goes before those of weaker ways. No setting moves
 it, so the measurement means the same for every stream; which answers are judged is a limit of the detector. Ours."""
@@ -46,9 +47,10 @@ class SyncSeries:
     offset_s: np.ndarray
     """float64 [N]: t_vision − t_sound, positive where sound is advanced; NaN where the way abstains."""
     sigma_s: np.ndarray
-    """float64 [N]: standard deviation of the offset."""
+    """float64 [N]: standard deviation of the offset; by content with what sources in step are apart."""
     confidence: np.ndarray
-    """float32 [N]: 0…1, that the offset is right within 45 ms."""
+    """float32 [N]: 0…1, that the offset is right within 45 ms; by content that its peak is the right one, within
+    120 ms: `sigma_s` says how near."""
     before_s: np.ndarray | None = None
     """float64 [N]: the answer before the last step, NaN where there was none; null where the way follows at once."""
     since_s: np.ndarray | None = None

@@ -149,12 +149,13 @@ def section_view(report: Report, number: int) -> dict[str, Any]:
 def rows(mapping: dict[str, Any]) -> list[dict[str, Any]]:
     """JSON values as rows of a label, a text with its unit and, where the text is a null's reason, `missing`.
 
-    Mappings inside give their own rows under `rows`.
+    Mappings inside give their own rows under `rows`. A `reason` that is null is that of nothing.
     """
     plain = json_value(mapping)
     shown: list[dict[str, Any]] = []
     for name, value in plain.items():
-        if name.endswith("_reason") and name.removesuffix("_reason") in plain:
+        is_told = name.endswith("_reason") and name.removesuffix("_reason") in plain
+        if is_told or (name == "reason" and value is None):
             continue
         label, unit = _label_and_unit(name)
         row: dict[str, Any] = {

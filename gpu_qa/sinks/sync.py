@@ -26,18 +26,32 @@ class SyncRecorder:
         self._last: dict[str, dict[str, Any]] = {}
         self._unheeded: set[str] = set()
         """Ways whose last answer is no answer to anything."""
+        self._sure: dict[str, dict[str, Any]] = {}
+        """Last answer of each way that was sure and heeded."""
         self._bins = Bins(1)
         self._lags: LagEvidence | None = None
+        self._until_s = 0.0
+        self._jump_s = -np.inf
+
+    def reached(self, until_s: float, jumps_s: Sequence[float] = ()) -> None:
+        """The stream has come so far.
+
+        Args:
+            until_s: Seconds on its clock.
+            jumps_s: Where its timestamps jumped: what content knew before is of another programme.
+        """
+        self._until_s = max(self._until_s, until_s)
+        self._jump_s = max([self._jump_s, *jumps_s])
 
     def add(self, series: SyncSeries, *, is_heeded: bool = True) -> None:
-        """Take the next answers of a way.
+        """Take the next answers of a way; one that content does not give says nothing.
 
         Args:
             series: The answers.
             is_heeded: False of those that are kept for what they are worth and neither drawn nor chosen: of content
                 near a marker signal.
         """
-        if not len(series):
+        if not len(series) or not np.isfinite(series.offset_s).any():
             return
         if is_heeded:
             self._unheeded.discard(series.way)
@@ -53,6 +67,12 @@ class SyncRecorder:
             "until_s": _rounded(series.end_s[-1], 3),
             "answers": len(series) + (before["answers"] if before else 0),
         }
+        if series.way == "content":
+            self._last[series.way]["heeded"] = is_heeded
+            if not is_heeded:
+                self._last[series.way]["reason"] = "a marker signal is near, of which content is sure of what is wrong"
+        if is_heeded and _is_sure(self._last[series.way]):
+            self._sure[series.way] = self._last[series.way]
         sure = (series.confidence >= SYNC_SURE) & np.isfinite(series.offset_s)
         if is_heeded and sure.any():
             at_s = np.repeat(series.end_s[sure], 2)
@@ -61,8 +81,9 @@ class SyncRecorder:
 
     @property
     def lags(self) -> LagEvidence | None:
-        """What the last answer by content was chosen from; null where that is not heeded."""
-        return None if "content" in self._unheeded else self._lags
+        """What the last answer by content was chosen from; null where that is not heeded, or is known no more."""
+        last = self._last.get("content")
+        return None if last is None or "content" in self._unheeded or self._gone("content", last) else self._lags
 
     def curves(self) -> tuple[Curve, ...]:
         """`av_offset`: sure answers, from one standard deviation below to one above; none where there are none."""
@@ -72,7 +93,12 @@ class SyncRecorder:
         return (Curve("av_offset", "Sound ahead of picture", "ms", start_s, low, high),)
 
     def measurements(
-        self, reason: str | None = None, *, markers: Sequence[Any] = (), reference: dict[str, Any] | None = None
+        self,
+        reason: str | None = None,
+        *,
+        markers: Sequence[Any] = (),
+        reference: dict[str, Any] | None = None,
+        too_little: str | None = None,
     ) -> dict[str, Any]:
         """`av_offset_s`, `av_drift_ppm` and what belongs to them, JSON values.
 
@@ -80,6 +106,7 @@ class SyncRecorder:
             reason: Why nothing could be measured, where that is known.
             markers: What a marker signal says of each audio track: objects with `track` and `drift_ppm`.
             reference: What is known beside the answers by reference, or instead of them; null where there is none.
+            too_little: Why content has too little to judge by; null where it has enough.
         """
         last = dict(self._last)
         if reference is not None:
@@ -89,6 +116,10 @@ class SyncRecorder:
         sure = [way for way in heeded if _is_sure(ways[way])]
         newest_s = max((ways[way]["until_s"] for way in sure), default=0.0)
         chosen = next((way for way in sure if newest_s - ways[way]["until_s"] <= SYNC_STALE_S), None)
+        gone = self._gone(chosen, ways[chosen]) if chosen else None
+        if gone is not None:
+            chosen, reason = None, reason or gone
+            heeded = [way for way in heeded if not self._gone(way, ways[way])]
         measured: dict[str, Any] = {
             "av_offset_s": ways[chosen]["offset_s"] if chosen else None,
             "av_offset_confidence": max((ways[way]["confidence"] or 0.0 for way in heeded), default=None),
@@ -106,17 +137,42 @@ class SyncRecorder:
         if chosen:
             measured["av_offset_confidence"] = ways[chosen]["confidence"]
         else:
-            measured["av_offset_s_reason"] = reason or _reason(ways, heeded)
+            measured["av_offset_s_reason"] = reason or self._reason(ways, too_little)
         return measured
 
+    def _gone(self, way: str, answer: dict[str, Any]) -> str | None:
+        """Why a way's last answer is none any more; null where it still is."""
+        at_s = answer.get("until_s")
+        if at_s is None:
+            return None
+        if way == "content" and at_s <= self._jump_s:
+            return f"nothing has been heard since the clock jumped at {self._jump_s:.1f} s: {_last_known(way, answer)}"
+        if self._until_s > at_s + SYNC_STALE_S:
+            return f"nothing has been heard of it for {self._until_s - at_s:.0f} s: {_last_known(way, answer)}"
+        return None
 
-def _reason(ways: dict[str, dict[str, Any]], heeded: list[str]) -> str:
-    """Why no way is sure."""
-    if len(heeded) < len(ways):
-        return "flashes and beeps come so evenly that they fit at more than one distance"
-    if ways:
-        return "what is seen and heard does not say how far they are apart"
-    return "nothing in it is both seen and heard long enough"
+    def _reason(self, ways: dict[str, dict[str, Any]], too_little: str | None) -> str:
+        """Why no way is sure."""
+        reasons: list[str] = []
+        for way, answer in ways.items():
+            if way in self._unheeded:
+                reasons.append("flashes and beeps come so evenly that they fit at more than one distance")
+            elif way == "content" and too_little is not None:
+                continue
+            elif answer.get("offset_s") is None:
+                reasons += [f"by {way}: {answer['reason']}"] if answer.get("reason") else []
+            elif not _is_sure(answer):
+                reasons.append(f"by {way}: not sure enough, {answer['confidence'] or 0:.2f} of {SYNC_SURE:.2f}")
+        if too_little is not None and "content" not in self._unheeded:
+            reasons.append(f"by content: {too_little}" if reasons else too_little)
+        known = max(self._sure.items(), key=lambda one: float(one[1]["until_s"]), default=None)
+        if known is not None:
+            reasons.append(_last_known(*known))
+        return "; ".join(reasons) or "nothing of it has come that can be judged"
+
+
+def _last_known(way: str, answer: dict[str, Any]) -> str:
+    return f"last known at {answer['until_s']:.1f} s, {answer['offset_s'] * 1000:+.0f} ms by {way}"
 
 
 def _sure_drift_ppm(reference: dict[str, Any] | None) -> float | None:

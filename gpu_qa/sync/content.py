@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,13 +18,14 @@ from gpu_qa.sync.measures import mean_change, net_picture, unpacked
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
 from gpu_qa.sync.shots import Seen, ShotCarry, Window, cut_shots, end_shots
 from gpu_qa_kernels.speech_bands import FLOOR
-from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, LAGS, RATIO, SHAPES, lag_scores, lag_scores_cpu
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN, FRAMES_PER_S, LAGS, MOVING, RATIO, SHAPES, lag_scores, lag_scores_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, VideoSeries
     from gpu_qa.sync.evidence import Evidence
+    from gpu_qa.sync.material import PictureFault, SoundFault
 
 COOLING = 1.0
 """The net's log probabilities are divided by it: taken as they are, talking is answered most at the same rate of
@@ -36,6 +37,8 @@ STILL = 0.02
 """Mean log change of a window below which nothing moves."""
 _QUIET = 0.05
 """Deviation of the bands, decades, below which nothing is said."""
+_BLACK_CODES = 20.0
+"""Mean luma, 8-bit codes, below which what does not move is black: 16 is, of the limited range."""
 _PRESENT = 0.6
 """Share of a window's own rows of sound that must be there."""
 _LATE_ROWS = 1000
@@ -67,6 +70,16 @@ class Heard:
     """float32 [4 T + 320, 12]: from 1.6 s before to 1.6 s after; NaN where there is none."""
     track: int
     """Index of the audio track in its container."""
+
+    @property
+    def start_s(self) -> float:
+        """Where the window starts, on the stream's clock."""
+        return self.window.first / FRAMES_PER_S
+
+    @property
+    def end_s(self) -> float:
+        """Where it ends."""
+        return (self.window.first + len(self.window)) / FRAMES_PER_S
 
 
 Weights = tuple[dict[str, Any], ...]
@@ -152,18 +165,37 @@ def _has_sound(window: Window, rows: RowCarry, seen: int) -> bool:
     return rows.until >= needed or rows.until < RATIO * seen - _LATE_ROWS
 
 
+class Unusable(NamedTuple):
+    """Why the net is not asked about a window."""
+
+    sound: SoundFault | None
+    picture: PictureFault | None
+
+
+def unusable(heard: Heard) -> Unusable | None:
+    """Why a window says nothing; null where it may."""
+    rows, motion = heard.rows, heard.window.motion
+    present = np.isfinite(rows[:, 0])
+    sound: SoundFault | None = None
+    if present[AUDIO_MARGIN:-AUDIO_MARGIN].mean() < _PRESENT:
+        sound = "missing"
+    elif rows[present].max() < np.log10(FLOOR) + 1:
+        sound = "silent"
+    elif rows[present].std(0).mean() < _QUIET:
+        sound = "steady"
+    picture: PictureFault | None = None
+    if mean_change(motion) < STILL:
+        picture = "black" if motion[:, MOVING].mean() < _BLACK_CODES else "still"
+    return Unusable(sound, picture) if sound or picture else None
+
+
 def scorable(heard: Heard) -> np.ndarray | None:
     """The sound of a window as the net takes it, float32 [4 T + 320, 12]; null where nothing moves or is said."""
+    if unusable(heard) is not None:
+        return None
     rows = heard.rows
     present = np.isfinite(rows[:, 0])
-    if present[AUDIO_MARGIN:-AUDIO_MARGIN].mean() < _PRESENT:
-        return None
-    sound = rows[present]
-    if sound.std(0).mean() < _QUIET or sound.max() < np.log10(FLOOR) + 1:
-        return None
-    if mean_change(heard.window.motion) < STILL:
-        return None
-    return np.asarray(np.where(present[:, None], rows, sound.mean(0)), np.float32)
+    return np.asarray(np.where(present[:, None], rows, rows[present].mean(0)), np.float32)
 
 
 def window_scores(codes: Any, sound: Any, weights: Weights, xp: Any = np) -> Any:
@@ -195,16 +227,31 @@ def window_evidence(scores: np.ndarray) -> np.ndarray:
 def told(heard: Heard, evidence: Evidence) -> SyncSeries:
     """The answer after a window, and the evidence that it is chosen from."""
     answer = answer_of(evidence)
-    start_s, end_s = heard.window.first / FRAMES_PER_S, (heard.window.first + len(heard.window)) / FRAMES_PER_S
     return SyncSeries(
         way="content",
         track=heard.track,
-        start_s=np.array([start_s]),
-        end_s=np.array([end_s]),
+        start_s=np.array([heard.start_s]),
+        end_s=np.array([heard.end_s]),
         offset_s=np.array([answer.offset_s]),
         sigma_s=np.array([answer.sigma_s]),
         confidence=np.array([answer.confidence], np.float32),
         before_s=np.array([evidence.before_s]),
         since_s=np.array([evidence.since_s]),
         lags=LagEvidence(LAGS_S - ZERO_S, evidence.lags, answer.offset_s, answer.confidence),
+    )
+
+
+def untold(heard: Heard) -> SyncSeries:
+    """What stands for a window that says nothing: nothing was heard of the offset for so long."""
+    nothing = np.array([np.nan])
+    return SyncSeries(
+        way="content",
+        track=heard.track,
+        start_s=np.array([heard.start_s]),
+        end_s=np.array([heard.end_s]),
+        offset_s=nothing,
+        sigma_s=nothing,
+        confidence=np.zeros(1, np.float32),
+        before_s=nothing,
+        since_s=nothing,
     )

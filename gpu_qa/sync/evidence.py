@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,9 @@ LEAST_S = 8.0
 """With less material than this confidence is less in proportion: one window may be as sure of what is wrong."""
 ZERO_S = 0.0
 """What the net tells of material in sync."""
+SOURCES_S = 0.04
+"""Standard deviation of what sources in step are told to be, however much is heard of them: of their own offsets, some
+35 ms, and of the zero point, some 20 ms (docs/detectors/av_offset.md)."""
 STEP_LEAST_S, STEP_MOST_S = 28.0, 60.0
 """So much material must, and may, speak for a step by itself."""
 STEP_APART_S = 0.1
@@ -72,7 +75,9 @@ class Answer(NamedTuple):
 
     offset_s: float
     sigma_s: float
+    """Standard deviation: how wide the peak is, and how far sources in step are apart."""
     confidence: float
+    """0…1, that the peak is the right one, within `APART_S`."""
 
 
 def gathered(evidence: Evidence | None, fresh: np.ndarray, start_s: float, length_s: float) -> Evidence:
@@ -86,6 +91,11 @@ def gathered(evidence: Evidence | None, fresh: np.ndarray, start_s: float, lengt
         recent = recent[1:]
     lags, counted_s = kept * evidence.lags + fresh, kept * evidence.length_s + length_s
     return _stepped(Evidence(lags, counted_s, recent, evidence.before_s))
+
+
+def unchanged(evidence: Evidence) -> Evidence:
+    """The evidence where a window adds nothing to it."""
+    return replace(evidence, since_s=np.nan)
 
 
 def _stepped(evidence: Evidence) -> Evidence:
@@ -135,7 +145,7 @@ def answer_of(evidence: Evidence) -> Answer:
     near = np.exp(lags - lags[top]) * ~far
     near /= near.sum()
     mean = float((near * LAGS_S).sum())
-    sigma_s = float(np.sqrt((near * (LAGS_S - mean) ** 2).sum() + (LAG_S / 4) ** 2))
+    sigma_s = float(np.sqrt((near * (LAGS_S - mean) ** 2).sum() + (LAG_S / 4) ** 2 + SOURCES_S**2))
     slope, at_none = CONFIDENCE
     is_peak = END_LAGS <= top < LAGS - END_LAGS
     sure = float(is_peak / (1 + np.exp(-(slope * score + at_none))))

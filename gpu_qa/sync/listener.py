@@ -9,16 +9,27 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gpu_qa.sync.beside import Beside
-from gpu_qa.sync.content import ContentCarry, content_windows, scorable, told, window_evidence, window_scores
-from gpu_qa.sync.evidence import gathered
+from gpu_qa.sync.content import (
+    ContentCarry,
+    content_windows,
+    scorable,
+    told,
+    untold,
+    unusable,
+    window_evidence,
+    window_scores,
+)
+from gpu_qa.sync.evidence import gathered, unchanged
+from gpu_qa.sync.material import Material, with_unusable, with_used
+from gpu_qa.sync.repeats import NOTHING, is_repeat
 from gpu_qa.sync.shots import seen
-from gpu_qa_kernels.sync_net import FRAMES_PER_S
+from gpu_qa_kernels.sync_net import AUDIO_MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
-    from gpu_qa.sync.content import Heard, Weights
+    from gpu_qa.sync.content import Heard, Unusable, Weights
     from gpu_qa.sync.evidence import Evidence
     from gpu_qa.sync.shots import Seen
     from gpu_qa.sync.together import CardScores
@@ -33,12 +44,21 @@ _JOBS = 2
 
 
 class _Asked(NamedTuple):
-    """A window whose scores are being found."""
+    """A window whose scores are being found, or that has none."""
 
     heard: Heard
-    sound: np.ndarray
+    is_anew: bool
+    """The stream's clock has jumped before it: another programme begins."""
+    unusable: Unusable | None = None
+    """Why it says nothing."""
+    sound: np.ndarray | None = None
     """As the net takes it."""
-    scores: Future[np.ndarray]
+    scores: Future[np.ndarray] | None = None
+    """Null where it says nothing, or nothing new."""
+
+    @property
+    def is_found(self) -> bool:
+        return self.scores is None or self.scores.done()
 
 
 class Listener:
@@ -53,11 +73,18 @@ class Listener:
     def __init__(self, weights: Weights, *, threaded: bool = True) -> None:
         self._weights = weights
         self._carry = ContentCarry()
+        self._known = NOTHING
+        """Of the thread beside, as the carry is."""
+        self._ahead_s: list[float] = []
+        """Jumps of the clock that no window has passed; of the thread beside."""
         self._evidence: Evidence | None = None
+        self.material = Material()
+        """What has come so far."""
         self._card: CardScores | None = None
         self._asked: deque[_Asked] = deque()
         self._video: list[Seen] = []
         self._audio: list[AudioSeries] = []
+        self._jumps_s: list[float] = []
         self._beside = Beside(self._listened, "gpu-qa sync", threaded=threaded)
 
     def use(self, card: CardScores) -> None:
@@ -65,24 +92,31 @@ class Listener:
         self._card = card
 
     def take(
-        self, video: Sequence[VideoSeries] = (), audio: Sequence[AudioSeries] = (), *, finished: bool = False
+        self,
+        video: Sequence[VideoSeries] = (),
+        audio: Sequence[AudioSeries] = (),
+        *,
+        jumps_s: Sequence[float] = (),
+        finished: bool = False,
     ) -> list[SyncSeries]:
-        """Take what became complete; the answers since the last call.
+        """Take what became complete; the answers since the last call, NaN of a window that says nothing.
 
         Args:
             video: Series with `motion`.
             audio: Series with `speech`.
+            jumps_s: Where the stream's timestamps jumped, seconds on its clock; not after series that lie behind it.
             finished: Nothing follows: all answers.
         """
         self._video += map(seen, video)
         self._audio += audio
+        self._jumps_s += jumps_s
         if finished or len(self._video) + len(self._audio) >= _GATHERED:
-            self._beside.add((self._video, self._audio, finished))
-            self._video, self._audio = [], []
+            self._beside.add((self._video, self._audio, self._jumps_s, finished))
+            self._video, self._audio, self._jumps_s = [], [], []
             self._beside.wait(_JOBS)
         self._asked += self._beside.take_all() if finished else self._beside.take()
         answers = []
-        while self._asked and (finished or len(self._asked) > _MOST or self._asked[0].scores.done()):
+        while self._asked and (finished or len(self._asked) > _MOST or self._asked[0].is_found):
             answers.append(self._answer(self._asked.popleft()))
         return answers
 
@@ -91,15 +125,23 @@ class Listener:
         self._beside.close()
         self._asked.clear()
 
-    def _listened(self, job: tuple[Sequence[Seen], Sequence[AudioSeries], bool]) -> list[_Asked]:
-        video, audio, finished = job
+    def _listened(self, job: tuple[Sequence[Seen], Sequence[AudioSeries], Sequence[float], bool]) -> list[_Asked]:
+        video, audio, jumps_s, finished = job
+        self._ahead_s += jumps_s
         windows, self._carry = content_windows(self._carry, video, audio, finished=finished)
-        asked = []
-        for heard in windows:
-            sound = scorable(heard)
-            if sound is not None:
-                asked.append(_Asked(heard, sound, self._scores(heard, sound)))
-        return asked
+        return [self._looked_at(heard) for heard in windows]
+
+    def _looked_at(self, heard: Heard) -> _Asked:
+        # A window in which the clock jumps is of the programme that most of it shows.
+        passed = [at_s for at_s in self._ahead_s if at_s <= (heard.start_s + heard.end_s) / 2]
+        if passed:
+            self._ahead_s = [at_s for at_s in self._ahead_s if at_s > max(passed)]
+            self._known = NOTHING
+        sound = scorable(heard)
+        if sound is None:
+            return _Asked(heard, bool(passed), unusable(heard))
+        repeats, self._known = is_repeat(heard.window, sound[AUDIO_MARGIN:-AUDIO_MARGIN], self._known)
+        return _Asked(heard, bool(passed), None, sound, None if repeats else self._scores(heard, sound))
 
     def _scores(self, heard: Heard, sound: np.ndarray) -> Future[np.ndarray]:
         if self._card is not None:
@@ -113,11 +155,24 @@ class Listener:
 
     def _answer(self, asked: _Asked) -> SyncSeries:
         heard = asked.heard
+        length_s = heard.end_s - heard.start_s
+        if asked.is_anew:
+            self._evidence = None
+        if asked.sound is None:
+            why = asked.unusable
+            self.material = with_unusable(
+                self.material, length_s, why.sound if why else None, why.picture if why else None
+            )
+            return untold(heard)
+        self.material = with_used(self.material, length_s, is_repeat=asked.scores is None)
+        if asked.scores is None:
+            # What it repeats has told already, and is told as long as it lasts.
+            self._evidence = unchanged(self._evidence) if self._evidence is not None else None
+            return told(heard, self._evidence) if self._evidence is not None else untold(heard)
         try:
             scores = asked.scores.result()
         except Exception:  # noqa: BLE001 - the card failed; what it would have said can be found here as well.
             self._card = None
             scores = self._scored_here(heard, asked.sound)
-        start_s, length_s = heard.window.first / FRAMES_PER_S, len(heard.window) / FRAMES_PER_S
-        self._evidence = gathered(self._evidence, window_evidence(scores), start_s, length_s)
+        self._evidence = gathered(self._evidence, window_evidence(scores), heard.start_s, length_s)
         return told(heard, self._evidence)
