@@ -52,6 +52,9 @@ def show_sync_clip(
         float, typer.Option(metavar="MS", help="How much the sound is advanced; negative where it is late.")
     ] = 0.0,
     period: Annotated[float, typer.Option("--period-s", metavar="SECONDS", help="Mean distance of the flashes.")] = 1.5,
+    between_frames: Annotated[
+        bool, typer.Option("--between-frames", help="Flashes begin within frames, whose exposure shows when.")
+    ] = False,
 ) -> int:
     """Write a test clip of flashes and beeps, to measure where in a chain sound and picture part."""
     from fractions import Fraction
@@ -63,7 +66,7 @@ def show_sync_clip(
         width, height = (int(side) for side in size.lower().split("x"))
     except (ValueError, ZeroDivisionError):
         raise ConfigError(f"--rate {rate} --size {size}: must look like 30000/1001 and 1280x720") from None
-    clip = SyncClip(seconds=seconds, rate=frames, size=(width, height), offset_s=offset_ms / 1e3, period_s=period)
+    clip = SyncClip(seconds, frames, (width, height), offset_ms / 1e3, period, between_frames)
     write_sync_clip(out, clip)
     return 0
 

@@ -19,7 +19,7 @@ from gpu_qa.inject.picture import Picture, PictureForm
 from gpu_qa.inject.reader import ClipFacts, Sound
 from gpu_qa.inject.sound import SoundForm
 from gpu_qa.inject.writer import ClipWriter, Coding, container_of, written_whole
-from gpu_qa.sync.marker import ENOUGH
+from gpu_qa.sync.pairing import ENOUGH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

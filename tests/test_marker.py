@@ -9,8 +9,10 @@ import pytest
 
 from benchmarks.detectors.sweep import recorded
 from gpu_qa.inject.writer import Coding
-from gpu_qa.series import AudioSeries, VideoSeries
-from gpu_qa.sync.marker import LIKELY, NEAREST, RIVALLED, MarkerCarry, MarkerSync, marker_step, marker_sync
+from gpu_qa.series import SYNC_SURE, AudioSeries, VideoSeries
+from gpu_qa.sync.leader import LEADER
+from gpu_qa.sync.marker import MarkerCarry, MarkerSync, _TrackCarry, marker_step, marker_sync
+from gpu_qa.sync.pairing import LIKELY, NEAREST, RIVALLED
 from gpu_qa.sync_clip import BEEP_S, SyncClip, write_sync_clip
 from tests.series_builder import audio_series, video_series
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 def picture(
     flashes_s: list[float], *, rate: float = 25.0, seconds: float = 20.0, tiles: slice = slice(None)
 ) -> VideoSeries:
-    """A still picture with flashes of two frames."""
+    """A still picture with flashes of two frames; `tiles` are the columns of 42 that they fill."""
     luma = np.full((round(seconds * rate), 24, 42), 0.1, np.float32)
     for at_s in flashes_s:
         first = round(at_s * rate)
@@ -29,16 +31,19 @@ def picture(
     return video_series(len(luma), frame_rate=rate, luma=luma)
 
 
-def sound(beeps_s: list[float], *, seconds: float = 20.0, crest: float = 2.0) -> AudioSeries:
+def sound(
+    beeps_s: list[float], *, seconds: float = 20.0, crest: float = 2.0, length_s: float = BEEP_S, hz: float = 1000.0
+) -> AudioSeries:
     """Silence with beeps of a steady level, whose power within a quarter is the share of it that they fill."""
     edges = np.arange(round(seconds * 400) + 1) / 400
     share = np.zeros(len(edges) - 1)
     for at_s in beeps_s:
-        share += np.clip(np.minimum(edges[1:], at_s + BEEP_S) - np.maximum(edges[:-1], at_s), 0, None) * 400
+        share += np.clip(np.minimum(edges[1:], at_s + length_s) - np.maximum(edges[:-1], at_s), 0, None) * 400
     silent = audio_series(seconds, rms_dbfs=-120.0)
     fine = np.repeat((0.03 * share).reshape(-1, 4, 1), 2, axis=2).astype(np.float32)
     peak = np.sqrt(crest * fine.max(1))
-    return dataclasses.replace(silent, fine_power=fine, peak=peak.astype(np.float32))
+    bend = np.float32((2 * np.sin(np.pi * hz / silent.sample_rate)) ** 4) * fine.mean(1)
+    return dataclasses.replace(silent, fine_power=fine, peak=peak.astype(np.float32), bend_power=bend)
 
 
 def measured(video: VideoSeries, audio: AudioSeries) -> tuple[np.ndarray, np.ndarray, MarkerSync]:
@@ -131,11 +136,132 @@ def _cut(series: S, start: int, stop: int) -> S:
     )
 
 
-def test_two_pairs_are_not_enough_and_one_is_a_leader() -> None:
-    assert not len(measured(picture([3.0, 9.0]), sound([3.0, 9.0]))[0])
-    offsets, confidence, _ = measured(picture([3.0]), sound([3.1]))
+def test_two_pairs_are_not_enough_and_one_alone_is_hardly_an_answer() -> None:
+    long = {"length_s": 0.3}
+    assert not len(measured(picture([3.0, 9.0]), sound([3.0, 9.0], **long))[0])
+    offsets, confidence, _ = measured(picture([3.0]), sound([3.1], **long))
     assert offsets == pytest.approx(-0.1, abs=1e-3)
     assert confidence.max() < 0.5
+
+
+@pytest.mark.parametrize("offset_s", [-0.1, 0.0, 0.04])
+def test_a_leader_is_told_when_it_has_passed(offset_s: float) -> None:
+    small = picture([12.0, 13.0, 14.0], tiles=slice(0, 2)).luma
+    video = picture([6.0])
+    video = dataclasses.replace(video, luma=np.maximum(video.luma, small))
+    found, carry = marker_step(_cut(video, 0, 300), None)
+    told, _ = marker_step(None, _cut(sound([6.0 - offset_s], length_s=0.04), 0, 1000), carry)
+    assert not found
+    assert told[0].offset_s == pytest.approx(offset_s, abs=1e-3)
+    assert told[0].confidence == pytest.approx(LEADER)
+    offsets, confidence, _ = measured(video, sound([6.0 - offset_s], length_s=0.04))
+    assert len(offsets) == 1
+    assert confidence == pytest.approx(LEADER)
+
+
+@pytest.mark.parametrize(
+    ("video", "audio"),
+    [
+        (picture([6.0]), sound([6.0], length_s=0.2)),
+        (picture([6.0]), sound([6.0], length_s=0.04, hz=4000.0)),
+        (picture([6.0]), sound([6.0, 6.6], length_s=0.04)),
+        (picture([6.0]), sound([6.5], length_s=0.04)),
+        (picture([6.0, 6.8]), sound([6.0], length_s=0.04)),
+        (picture([6.0], tiles=slice(0, 30)), sound([6.0], length_s=0.04)),
+        (picture([6.0]), sound([0.5, 6.0, 19.5], length_s=0.04, seconds=6.5)),
+    ],
+    ids=["long beep", "other tone", "two beeps", "far apart", "two flashes", "part of the picture", "end of the sound"],
+)
+def test_what_is_not_quite_a_leader_is_no_sure_answer(video: VideoSeries, audio: AudioSeries) -> None:
+    _, confidence, _ = measured(video, audio)
+    assert not (confidence >= SYNC_SURE).any()
+
+
+LOOP = np.arange(4) * 8.0
+
+
+def looped(*moments_s: float) -> list[float]:
+    return sorted(float(start_s + at_s) for start_s in LOOP for at_s in moments_s)
+
+
+@pytest.mark.parametrize(
+    ("flashes_s", "beeps_s"), [((5.146, 5.387), (6.352,)), ((5.0,), (6.2,)), ((2.0, 5.0), (3.2, 6.2))]
+)
+def test_small_flashes_of_a_clip_that_is_repeated_are_no_marker(
+    flashes_s: tuple[float, ...], beeps_s: tuple[float, ...]
+) -> None:
+    video = picture(looped(*flashes_s), tiles=slice(0, 1), seconds=32.0)
+    offsets, _, _ = measured(video, sound(looped(*beeps_s), seconds=32.0))
+    assert not len(offsets)
+
+
+def test_more_flashes_than_beeps_are_no_sure_answer() -> None:
+    offsets, confidence, _ = measured(picture(looped(2.0, 2.4), seconds=32.0), sound(looped(3.2), seconds=32.0))
+    assert len(offsets) == 0 or confidence.max() < SYNC_SURE
+
+
+def test_small_flashes_at_even_short_distances_need_five_pairs() -> None:
+    even = np.arange(2.0, 18.0, 1.0).tolist()
+    offsets, confidence, _ = measured(picture(even, tiles=slice(0, 2)), sound(even))
+    assert offsets == pytest.approx(0.0, abs=1e-3)
+    assert len(offsets) == len(even)
+    assert (confidence[:-1] == np.float32(LIKELY)).all()
+    assert not len(measured(picture(even[:4], tiles=slice(0, 2)), sound(even[:4]))[0])
+
+
+def test_pairs_further_apart_than_a_frame_are_no_sure_answer() -> None:
+    apart = [at_s + (0.04 if i % 2 else -0.04) for i, at_s in enumerate(UNEVEN)]
+    _, confidence, _ = measured(picture(UNEVEN), sound(apart))
+    assert not (confidence >= SYNC_SURE).any()
+
+
+def test_a_step_is_followed_with_four_pairs() -> None:
+    times = np.round(25 * (1.0 + np.cumsum(1.2 + 0.6 * (np.arange(24) * 0.618 % 1.0)))) / 25
+    heard = np.where(np.arange(24) < 12, times, times - 0.3)
+    seconds = float(times[-1] + 3.0)
+    video = picture(times.tolist(), seconds=round(seconds))
+    audio = sound(heard.tolist(), seconds=round(seconds))
+    first, carry = marker_step(video, audio)
+    rest, carry = marker_step(None, None, carry, finished=True)
+    offsets = np.concatenate([one.offset_s for one in [*first, *rest]])
+    confidence = np.concatenate([one.confidence for one in [*first, *rest]])
+    assert offsets == pytest.approx([0.0] * 12 + [0.3] * 12, abs=1e-3)
+    assert (confidence >= SYNC_SURE).all()
+    assert marker_sync(carry)[0].latest_s == pytest.approx(0.3, abs=1e-3)
+
+
+def told(times: np.ndarray, offsets: np.ndarray, frame_s: float = 1 / 24) -> MarkerSync:
+    pairs = tuple(zip(times.tolist(), offsets.tolist(), [frame_s] * len(times), strict=True))
+    return marker_sync(MarkerCarry(tracks={1: _TrackCarry(told=pairs, pair_count=len(pairs))}))[0]
+
+
+def test_drift_has_its_uncertainty() -> None:
+    times = 1.5 * np.arange(45)
+    exact = told(times, 100e-6 * times)
+    assert exact.drift_ppm == pytest.approx(100.0)
+    assert exact.drift_sigma_ppm is not None
+    assert 1.0 < exact.drift_sigma_ppm < 10.0
+    missed = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        rounded = told(times, rng.uniform(-0.5, 0.5, 45) / 24)
+        assert rounded.drift_ppm is not None and rounded.drift_sigma_ppm is not None  # noqa: PT018
+        assert rounded.drift_sigma_ppm > 50.0
+        missed += abs(rounded.drift_ppm) > 2.0 * rounded.drift_sigma_ppm
+    assert missed <= 20
+
+
+def test_flashes_that_move_slowly_against_the_frames_are_no_sure_drift() -> None:
+    times = 1.0 * np.arange(300)
+    beat = told(times, (times * 0.025 % 1.0) / 25)
+    assert beat.drift_ppm is not None and beat.drift_sigma_ppm is not None  # noqa: PT018
+    assert beat.drift_sigma_ppm > 20.0
+    assert abs(beat.drift_ppm) < 3.0 * beat.drift_sigma_ppm
+
+
+def test_the_latest_offset_is_the_median_of_the_pairs_that_agree() -> None:
+    offsets = np.array([0.5] * 10 + [0.0, 0.0167, 0.0, 0.0083])
+    assert told(1.5 * np.arange(14), offsets).latest_s == pytest.approx(0.00415)
 
 
 def test_noise_bursts_and_chance_flashes_are_no_marker() -> None:

@@ -87,6 +87,19 @@ def test_the_command_writes_picture_and_sound(tmp_path: Path) -> None:
     assert names == ["h264", "aac"]
 
 
+def test_the_command_draws_flashes_within_frames(tmp_path: Path) -> None:
+    out = tmp_path / "clip.mkv"
+    with pytest.raises(SystemExit) as ended:
+        main(["sync-clip", str(out), "--seconds", "4", "--size", "64x48", "--rate", "24", "--between-frames"])
+    assert ended.value.code == 0
+    clip = SyncClip(seconds=4.0, rate=Fraction(24), between_frames=True)
+    with av.open(str(out)) as container:
+        means = [frame.to_ndarray()[:48].mean() for frame in container.decode(video=0)]
+    # The second flash begins within a frame, which is neither dark nor white.
+    assert clip.flashes_s[1] * 24 % 1 == pytest.approx(0.125 + 1e-9, abs=0.5)
+    assert 60 < means[int(clip.flashes_s[1] * 24)] < 230
+
+
 @pytest.mark.parametrize("words", [["clip.xyz"], ["clip.mp4", "--size", "wide"], ["clip.mp4", "--rate", "1/0"]])
 def test_the_command_refuses_what_it_cannot_write(tmp_path: Path, words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -51,6 +51,11 @@ def measured(*series: SyncSeries, unheeded: SyncSeries | None = None, **others: 
     return recorder.measurements(**others)
 
 
+def drifting(drift_ppm: float | None, *, sigma_ppm: float = 5.0, latest_s: float | None = None) -> SimpleNamespace:
+    """What a marker signal says of track 1."""
+    return SimpleNamespace(track=1, latest_s=latest_s, drift_ppm=drift_ppm, drift_sigma_ppm=sigma_ppm)
+
+
 def later(series: SyncSeries, by_s: float) -> SyncSeries:
     return replace(series, start_s=series.start_s + by_s, end_s=series.end_s + by_s)
 
@@ -110,7 +115,7 @@ def test_what_was_judged_before_a_marker_signal_began_is_the_answer_too(monkeypa
 def test_a_marker_goes_before_a_reference_which_tells_drift_too() -> None:
     marker, reference = answers("marker", (0.12, 0.98)), answers("reference", (0.02, 0.99))
     known = {"stream": "studio", "drift_ppm": 12.34, "drift_sigma_ppm": 6.0, "reason": None}
-    both = measured(marker, reference, reference=known, markers=[SimpleNamespace(drift_ppm=49.96)])
+    both = measured(marker, reference, reference=known, markers=[drifting(49.96)])
     assert (both["av_offset_s"], both["av_offset_method"], both["av_drift_ppm"]) == (0.12, "marker", 50.0)
     assert list(both["av_offset_ways"]) == ["marker", "reference"]
     alone = measured(reference, reference=known)
@@ -130,7 +135,14 @@ def test_without_a_sure_answer_there_is_null_and_why() -> None:
     assert unsure["av_offset_confidence"] == 0.6
     assert unsure["av_offset_s_reason"]
     assert measured()["av_drift_ppm"] is None
-    assert measured(markers=[SimpleNamespace(drift_ppm=49.96)])["av_drift_ppm"] == 50.0
+    assert measured(markers=[drifting(49.96)])["av_drift_ppm"] == 50.0
+    unsure = measured(markers=[drifting(74.5, sigma_ppm=96.0)])
+    assert (unsure["av_drift_ppm"], "less certain" in unsure["av_drift_ppm_reason"]) == (None, True)
+
+
+def test_the_offset_by_marker_is_the_median_of_the_last_pairs() -> None:
+    told = measured(answers("marker", (0.0, 0.98), (0.0, 0.98), (0.0083, 0.98)), markers=[drifting(None, latest_s=0.0)])
+    assert told["av_offset_s"] == told["av_offset_ways"]["marker"]["offset_s"] == 0.0
 
 
 @pytest.mark.parametrize(("confidence", "judged"), [(0.5, 1), (0.95, 0)])

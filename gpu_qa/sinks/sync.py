@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from gpu_qa.series import LagEvidence, SyncSeries
 
 SURE_DRIFT_PPM = 20.0
-"""A drift against the reference that is less certain is not told as the stream's, standard deviation: of half a
-minute of a copy of the same rate it is 7, of another rate hundreds; ours."""
+"""A drift by marker or against the reference that is less certain is not told as the stream's, standard deviation: of
+half a minute of a copy of the same rate it is 7, of another rate hundreds; ours."""
 
 
 class SyncRecorder:
@@ -104,11 +104,16 @@ class SyncRecorder:
 
         Args:
             reason: Why nothing could be measured, where that is known.
-            markers: What a marker signal says of each audio track: objects with `track` and `drift_ppm`.
+            markers: What a marker signal says of each audio track: objects with `track`, `latest_s`, `drift_ppm` and
+                `drift_sigma_ppm`.
             reference: What is known beside the answers by reference, or instead of them; null where there is none.
             too_little: Why content has too little to judge by; null where it has enough.
         """
         last = dict(self._last)
+        # A single pair is off by up to a frame.
+        for one in markers:
+            if one.latest_s is not None and last.get("marker", {}).get("track") == one.track:
+                last["marker"] = last["marker"] | {"offset_s": _rounded(one.latest_s, 4)}
         if reference is not None:
             last["reference"] = last.get("reference", {}) | reference
         ways = {way: last[way] for way in SYNC_WAYS if way in last}
@@ -126,14 +131,16 @@ class SyncRecorder:
             "av_offset_method": chosen,
             "av_offset_ways": ways,
         }
-        drifts_ppm = [*(one.drift_ppm for one in markers), _sure_drift_ppm(reference)]
-        drift_ppm = next((one for one in drifts_ppm if one is not None), None)
+        drifts = [*((one.drift_ppm, one.drift_sigma_ppm) for one in markers), _reference_drift(reference)]
+        drift_ppm = next((ppm for ppm, sigma in drifts if sigma is not None and sigma <= SURE_DRIFT_PPM), None)
         measured["av_drift_ppm"] = None if drift_ppm is None else round(drift_ppm, 1)
         if drift_ppm is None:
             measured["av_drift_ppm_reason"] = (
                 "only a marker signal of a minute or more, or a reference, says how the offset drifts; "
                 "what drifts by content is told as av.drift"
             )
+            if any(ppm is not None for ppm, _ in drifts):
+                measured["av_drift_ppm_reason"] = f"what is known of it is less certain than {SURE_DRIFT_PPM:g} ppm"
         if chosen:
             measured["av_offset_confidence"] = ways[chosen]["confidence"]
         else:
@@ -175,11 +182,10 @@ def _last_known(way: str, answer: dict[str, Any]) -> str:
     return f"last known at {answer['until_s']:.1f} s, {answer['offset_s'] * 1000:+.0f} ms by {way}"
 
 
-def _sure_drift_ppm(reference: dict[str, Any] | None) -> float | None:
-    drift_ppm, sigma_ppm = (
-        None if reference is None else reference.get(name) for name in ("drift_ppm", "drift_sigma_ppm")
-    )
-    return None if sigma_ppm is None or sigma_ppm > SURE_DRIFT_PPM else drift_ppm
+def _reference_drift(reference: dict[str, Any] | None) -> tuple[float | None, float | None]:
+    """Drift and its standard deviation, millionths."""
+    known = reference or {}
+    return known.get("drift_ppm"), known.get("drift_sigma_ppm")
 
 
 def _is_sure(answer: dict[str, Any]) -> bool:

@@ -51,6 +51,10 @@ class Flash:
     """Share of the picture, 0…1."""
     region: bytes
     """The tiles it fills, one bit each."""
+    frames: int
+    """How many it lasts, the first one among them however weak."""
+    peak: float
+    """Mean luma of its region at its brightest, full scale = 1."""
 
     def like(self, other: Flash) -> float:
         """Share of the tiles of both together that are in both regions, 0…1."""
@@ -77,6 +81,8 @@ class FlashCarry:
     """From here on flashes are seen: the picture has begun and its first calm is over."""
     last_s: float = -np.inf
     """When the last flash began."""
+    until_s: float = -np.inf
+    """Up to here all flashes are known."""
 
 
 def flashes(
@@ -119,7 +125,10 @@ def flashes(
     start = int(np.searchsorted(pts_s, pts_s[min(judged, len(pts_s) - 1)] - BEHIND_S))
     # Frames may be farther apart than that: the one before the next is always kept.
     start = min(start, max(0, judged - 1))
-    kept = FlashCarry(pts_s[start:].copy(), end_s[start:].copy(), luma[start:].copy(), judged - start, from_s, last_s)
+    until_s = max(carry.until_s, float(pts_s[judged] if judged < len(pts_s) else end_s[-1]))
+    kept = FlashCarry(
+        pts_s[start:].copy(), end_s[start:].copy(), luma[start:].copy(), judged - start, from_s, last_s, until_s
+    )
     return found, kept
 
 
@@ -143,9 +152,9 @@ def _candidates(luma: np.ndarray, start: int, stop: int) -> list[int]:
 def _flash(pts_s: np.ndarray, end_s: np.ndarray, luma: np.ndarray, first: int) -> Flash | None:
     """The flash that begins with the frame `first`, if one does."""
     base = luma[first - 1]
-    peak = luma[first : first + 2].max(0) - base
-    largest = np.sort(peak)[-max(TILES, len(peak) // 100) :]
-    region = peak > max(RISE, ALIKE * float(largest[len(largest) // 2]))
+    risen = luma[first : first + 2].max(0) - base
+    largest = np.sort(risen)[-max(TILES, len(risen) // 100) :]
+    region = risen > max(RISE, ALIKE * float(largest[len(largest) // 2]))
     if region.sum() < TILES:
         return None
     last = int(np.searchsorted(pts_s, pts_s[first] + AHEAD_S))
@@ -170,10 +179,11 @@ def _flash(pts_s: np.ndarray, end_s: np.ndarray, luma: np.ndarray, first: int) -
     light = np.clip(dark + after[:3], 0.0, 1.5) ** GAMMA - max(dark, 0.0) ** GAMMA
     share = float(light[0] / max(light.max(), 1e-6))
     lit = light > 0.1 * light.max()
-    if dark + rise < WHITE and lit.sum() == 2 and lit[0] and lit[1]:
+    peak = dark + rise
+    if peak < WHITE and lit.sum() == 2 and lit[0] and lit[1]:
         # No frame was wholly exposed: a flash as long as a frame fell into two.
         share = float(light[0] / light[:2].sum())
         at_s += frame_s * (1.0 - share)
     elif TRACE < share < FULL:
         at_s += frame_s * (1.0 - share)
-    return Flash(at_s, frame_s, float(region.mean()), np.packbits(region).tobytes())
+    return Flash(at_s, frame_s, float(region.mean()), np.packbits(region).tobytes(), int(gone[0]), peak)

@@ -2,7 +2,8 @@
 
 A flash is a picture, or a fixed part of one, that is bright for a moment and then as it was; a beep is a short steady
 tone out of near silence. Both are rare in programmes and hardly ever keep the same distance, which is what pairs are
-told by: at least three flashes of the last eight must have a beep at the same distance, within a frame.
+told by: at least three flashes of the last eight must have a beep at the same distance, within a frame, small flashes
+more. A countdown leader has one of each, which must be what nothing else is.
 """
 
 from __future__ import annotations
@@ -15,40 +16,32 @@ import numpy as np
 from gpu_qa.series import SyncSeries
 from gpu_qa.sync.beeps import Beep, BeepCarry, beeps
 from gpu_qa.sync.flashes import Flash, FlashCarry, flashes
+from gpu_qa.sync.leader import AFTER_S, LEADER, leader_beep
+from gpu_qa.sync.pairing import AGREE_S, ALIKE, ENOUGH, REACH_S, Sound, offsets_from, pairing, within_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, VideoSeries
 
-REACH_S = 2.1
-"""Farthest that a beep is looked for on either side of its flash: 2 s, and some for what was measured late."""
 TIMER_S = 0.5e-3
 """Standard deviation of a beep's onset; ours, from beeps through AAC at 48 to 192 kbit/s (docs/sync_marker.md)."""
-AGREE_S = 0.004
-"""Pairs agree within a frame and this: AAC moves an onset by 1 ms or less, a stage of timestamps by as much."""
 RECENT = 8
-"""Flashes that are compared."""
-ENOUGH = 3
-"""Pairs of these that make a marker signal."""
+"""Flashes that are compared, of one part of the picture."""
+CROWD = 24
+"""Flashes of all parts among which they are."""
+LONG_S = 60.0
+"""Pairs must span so long before they tell a drift."""
+STEP = 4
+"""Pairs in a row, with nothing against them, that tell a new offset of a signal that was there: a step."""
 KEPT_S = 64.0
 """Beeps and flashes are forgotten after this long: as many flashes as are compared fit, unless they are 8 s apart."""
 MOST = 64
 """Beeps of a track, or flashes, that are kept at most: a marker signal has fewer in that time."""
 OVERLAP = 0.3
 """Share that the regions of two flashes of one signal have in common, of both together."""
-SURE = 0.98
-"""Confidence in a pair that no other pairing rivals."""
-FAR_S = 0.5
-"""Sound is seldom so far off; ours."""
-LIKELY = 0.92
-"""Confidence where other pairings fit as well, by `FAR_S` and four times as far off or more: markers every second."""
-NEAREST = 0.7
-"""Confidence where another pairing fits as well, farther off by a factor of two or more: evenly spaced markers."""
-RIVALLED = 0.3
-"""Confidence where another pairing fits as well and lies about as near."""
 LONE = 0.3
-"""Confidence in one flash and one beep with nothing like them around: a countdown leader."""
+"""Confidence in one flash and one beep in all that was seen and heard."""
 LONE_AREA = 0.5
 """Share of the picture that a lone flash must fill."""
 
@@ -69,8 +62,12 @@ class MarkerSync:
     """Median over the last pairs, 1024 at most; t_vision − t_sound, positive where sound is advanced; null without."""
     spread_s: float | None
     """Half the distance between their 16th and 84th percentile; null without."""
+    latest_s: float | None
+    """Median of the last 8 pairs that agree with the last one within a frame; null without."""
     drift_ppm: float | None
-    """Slope of the offset over these pairs, millionths; null where they span less than a minute."""
+    """Slope of the offset over the last pairs, 1024 at most, millionths; null where they span less than a minute."""
+    drift_sigma_ppm: float | None
+    """Its standard deviation, by how far the offsets lie from the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +92,8 @@ class _TrackCarry:
     offset_s: float | None = None
     """Of the last pair told."""
     pair_count: int = 0
-    told: tuple[tuple[float, float], ...] = ()
-    """Time and offset of the last pairs told."""
+    told: tuple[tuple[float, float, float], ...] = ()
+    """Time, offset and length of the frame of the last pairs told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +142,13 @@ def marker_step(
             known = replace(
                 known, heard=state, beeps=(*known.beeps, *heard)[-MOST:], beep_count=known.beep_count + len(heard)
             )
-        pairs, tracks[track] = _paired(known, kept, count, seen.from_s, finished=finished)
+        pairs, tracks[track] = _paired(known, kept, count, seen, finished=finished)
         if pairs:
             answers.append(_series(track, pairs))
     last = count - len(kept)
     next_ = min((known.judged for known in tracks.values()), default=0)
     oldest_s = kept[min(max(0, next_ - last), len(kept) - 1)].at_s - KEPT_S if kept else 0.0
-    remembered = tuple(one for i, one in enumerate(kept) if last + i > next_ - RECENT and one.at_s > oldest_s)
+    remembered = tuple(one for i, one in enumerate(kept) if last + i > next_ - CROWD and one.at_s > oldest_s)
     return answers, MarkerCarry(seen, remembered, count, tracks)
 
 
@@ -161,11 +158,11 @@ def marker_sync(carry: MarkerCarry | None) -> list[MarkerSync]:
         return []
     found = []
     for track, known in sorted(carry.tracks.items()):
-        times = np.array([at_s for at_s, _ in known.told])
-        offsets = np.array([offset_s for _, offset_s in known.told])
+        times, offsets, frames = np.array(known.told).reshape(-1, 3).T
         enough = len(offsets) > 0
         low, middle, high = np.percentile(offsets, (16, 50, 84)) if enough else (0.0, 0.0, 0.0)
-        long = len(offsets) >= ENOUGH and times[-1] - times[0] >= 60.0
+        long = len(offsets) >= ENOUGH and times[-1] - times[0] >= LONG_S
+        drift_ppm, sigma_ppm = _slope_ppm(times, offsets) if long else (None, None)
         found.append(
             MarkerSync(
                 track=track,
@@ -174,28 +171,56 @@ def marker_sync(carry: MarkerCarry | None) -> list[MarkerSync]:
                 beeps=known.beep_count,
                 offset_s=float(middle) if enough else None,
                 spread_s=float(high - low) / 2 if enough else None,
-                drift_ppm=float(np.polyfit(times - times.mean(), offsets, 1)[0] * 1e6) if long else None,
+                latest_s=_latest_s(times, offsets, frames) if enough else None,
+                drift_ppm=drift_ppm,
+                drift_sigma_ppm=sigma_ppm,
             )
         )
     return found
 
 
+def _latest_s(times: np.ndarray, offsets: np.ndarray, frames: np.ndarray) -> float:
+    """Median of the last pairs that agree with the last one."""
+    recent = (np.abs(offsets - offsets[-1]) <= frames[-1] + AGREE_S) & (times > times[-1] - KEPT_S)
+    return float(np.median(offsets[recent][-RECENT:]))
+
+
+def _slope_ppm(times: np.ndarray, offsets: np.ndarray) -> tuple[float, float]:
+    """Slope of the line through these offsets by least squares, and its standard deviation, millionths.
+
+    Offsets near in time may be off alike, where flashes move slowly against the frames: as many as that leaves count
+    (Bartlett 1935, of the correlation of each with the next).
+    """
+    centred = times - times.mean()
+    square = float((centred**2).sum())
+    slope = float((centred * offsets).sum()) / square
+    rest = offsets - offsets.mean() - slope * centred
+    alike = float((rest[1:] * rest[:-1]).sum()) / max(float((rest**2).sum()), 1e-18)
+    alike = min(max(alike, 0.0), 0.99)
+    spread = float((rest**2).sum()) / max(1, len(rest) - 2) + TIMER_S**2
+    return slope * 1e6, float(np.sqrt(spread / square * (1.0 + alike) / (1.0 - alike))) * 1e6
+
+
 def _paired(
-    known: _TrackCarry, kept: Sequence[Flash], count: int, seen_from_s: float, *, finished: bool
+    known: _TrackCarry, kept: Sequence[Flash], count: int, seen: FlashCarry, *, finished: bool
 ) -> tuple[list[_Pair], _TrackCarry]:
     """Judge the flashes around which all sound is known."""
     told: list[_Pair] = []
     first = count - len(kept)
     number = max(known.judged, first)
-    while number < count and (finished or known.heard.until_s >= kept[number - first].at_s + REACH_S):
+    while number < count:
         flash = kept[number - first]
-        recent = [
-            one
-            for one in kept[max(0, number - first - RECENT + 1) : number - first + 1]
-            if one.at_s > flash.at_s - KEPT_S and one.like(flash) >= OVERLAP
-        ]
+        is_heard = known.heard.until_s >= flash.at_s + REACH_S and seen.until_s >= flash.at_s + AFTER_S
+        if not (finished or is_heard):
+            break
+        around = kept[max(0, number - first - CROWD + 1) : number - first + 1]
+        around = [one for one in around if one.at_s > flash.at_s - KEPT_S]
         sound = [one for one in known.beeps if flash.at_s - KEPT_S < one.at_s <= flash.at_s + REACH_S]
-        known, now = _judged(known, recent, sound, seen_from_s)
+        now = _signal(known, around, sound, seen.from_s)
+        if not now:
+            beep = leader_beep(flash, [*around, *kept[number - first + 1 :]], sound)
+            now = [_Pair(flash.at_s, flash.at_s - beep.at_s, flash.frame_s, LEADER)] if beep else []
+        known = _remembered(known, now)
         told += now
         number += 1
     if finished and not told and not known.pair_count:
@@ -209,60 +234,27 @@ def _paired(
     return told, known
 
 
-def _confidence(offset_s: float, rival_s: float | None) -> float:
-    """How sure a pairing is, by the nearest other one that fits as well; both seconds, unsigned."""
-    if rival_s is None:
-        return SURE
-    if rival_s >= max(FAR_S, 4.0 * offset_s):
-        return LIKELY
-    return NEAREST if rival_s >= 2.0 * offset_s else RIVALLED
-
-
-def _judged(
-    known: _TrackCarry, recent: Sequence[Flash], sound: Sequence[Beep], seen_from_s: float
-) -> tuple[_TrackCarry, list[_Pair]]:
-    """Pair the last of the recent flashes, if it has a beep at the distance that others have."""
-    flash = recent[-1]
-    times = np.array([one.at_s for one in recent])
-    heard = np.array([one.at_s for one in sound])
-    near = [one.at_s for one in sound if abs(flash.at_s - one.at_s) <= REACH_S]
-    if not near:
-        return known, []
-    within_s = flash.frame_s + AGREE_S
-    choices = []
-    for beep_s in near:
-        offset_s = flash.at_s - beep_s
-        matched = np.abs(heard[None, :] + offset_s - times[:, None]).min(1) <= within_s
-        back = np.abs(heard[None, :] + offset_s - times[:, None]).min(0) <= within_s
-        # Only what must have been seen or heard speaks against a pairing.
-        partner_s = times - offset_s
-        lacking = ~matched & (partner_s > known.heard.from_s) & (partner_s < known.heard.until_s)
-        alone_s = heard[~back] + offset_s
-        alone = (alone_s > max(times[0] - within_s, seen_from_s)) & (alone_s < times[-1] + within_s)
-        choices.append((int(matched.sum()), int(lacking.sum()) + int(alone.sum()), offset_s))
-
-    def rank(choice: tuple[int, int, float]) -> tuple[int, bool, float]:
-        pairs, against, offset_s = choice
-        is_last = known.offset_s is not None and abs(offset_s - known.offset_s) <= within_s
-        return pairs - against, is_last, -abs(offset_s)
-
-    choices.sort(key=rank, reverse=True)
-    pairs, against, offset_s = choices[0]
-    if pairs < ENOUGH or against > pairs:
-        return known, []
-    rivals = [abs(other) for fits, but, other in choices[1:] if fits - but >= pairs - against]
-    confidence = _confidence(abs(offset_s), min(rivals, default=None))
-    pair = _Pair(flash.at_s, offset_s, flash.frame_s, confidence)
+def _signal(known: _TrackCarry, around: Sequence[Flash], sound: Sequence[Beep], seen_from_s: float) -> list[_Pair]:
+    """Pair the last of these flashes, if it has a beep at the distance that others have."""
+    flash = around[-1]
+    recent = [one for one in around if one.like(flash) >= OVERLAP][-RECENT:]
+    strangers_s = [one.at_s for one in around if one.like(flash) < OVERLAP and one.area >= ALIKE * flash.area]
+    heard = Sound(np.array([one.at_s for one in sound]), known.heard.from_s, known.heard.until_s)
+    best = pairing(recent, strangers_s, heard, seen_from_s, known.offset_s)
+    is_doubted = best is None or 2 * best.against > best.pairs
+    if is_doubted and len(known.told) >= ENOUGH and known.told[-ENOUGH][0] > flash.at_s - KEPT_S:
+        step = pairing(recent[-STEP:], strangers_s, heard, seen_from_s, known.offset_s)
+        best = step if step and step.pairs == STEP and not step.against else best
+    if best is None:
+        return []
     # The first pairs of a signal could not be told until now; of an evenly spaced one their beeps are known now.
-    before = [
-        _Pair(one.at_s, one.at_s - float(heard[nearest]), one.frame_s, confidence)
-        for one in recent[:-1]
-        if not known.told or one.at_s > known.told[-1][0]
-        for nearest in (int(np.abs(heard + offset_s - one.at_s).argmin()),)
-        if abs(float(heard[nearest]) + offset_s - one.at_s) <= within_s
+    since_s = known.told[-1][0] if known.told else -np.inf
+    offsets_s = offsets_from(np.array([one.at_s for one in recent]), heard.beeps_s, best.offset_s, within_s(flash))
+    return [
+        _Pair(one.at_s, offset_s, one.frame_s, best.confidence)
+        for one, offset_s in zip(recent, offsets_s.tolist(), strict=True)
+        if one is flash or (one.at_s > since_s and np.isfinite(offset_s))
     ]
-    told = [*before, pair]
-    return _remembered(known, told), told
 
 
 def _remembered(known: _TrackCarry, told: Sequence[_Pair]) -> _TrackCarry:
@@ -272,7 +264,7 @@ def _remembered(known: _TrackCarry, told: Sequence[_Pair]) -> _TrackCarry:
         known,
         offset_s=told[-1].offset_s,
         pair_count=known.pair_count + len(told),
-        told=(*known.told, *((one.at_s, one.offset_s) for one in told))[-1024:],
+        told=(*known.told, *((one.at_s, one.offset_s, one.frame_s) for one in told))[-1024:],
     )
 
 
