@@ -55,7 +55,7 @@ def test_a_peak_between_samples_is_told() -> None:
     assert event.limit == -1.0
     assert event.details["channel"] == "FR"
     assert event.details["sample_peak_dbfs"] == pytest.approx(-3.0, abs=0.1)
-    assert "in audio track 1, last in FR (limit -1.0 dBTP)" in event.message
+    assert "in audio track 1, highest in FR (limit -1.0 dBTP)" in event.message
 
 
 def test_below_the_limit_nothing_is_told() -> None:
