@@ -1,55 +1,19 @@
-"""Events: hysteresis, ids, severities, messages, and that no cut of the evidence changes any of it."""
+"""Events: hysteresis, ids, severities and messages."""
 
 from __future__ import annotations
 
 import copy
-import itertools
 import pickle
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gpu_qa.events import TrackerState, finish, track
-from gpu_qa.series import SEVERITIES, Event, EventTiming, Evidence
-
-TIMING = EventTiming(raise_after_s=2.0, clear_after_s=0.5, major_after_s=5.0, critical_after_s=15.0)
-
-
-def steps(pattern: str, *, step_s: float = 0.1, start_s: float = 0.0, **more: Any) -> Evidence:
-    """One step per letter: `+` raises, `-` clears, `0` holds, `_` leaves a gap in time."""
-    at = [index for index, letter in enumerate(pattern) if letter != "_"]
-    verdict = np.array([{"+": 1, "-": -1, "0": 0}[pattern[index]] for index in at], np.int8)
-    begin_s = start_s + np.array(at, np.float64) * step_s
-    values: dict[str, Any] = {
-        "kind": "video.freeze",
-        "scope": "",
-        "start_s": begin_s,
-        "end_s": begin_s + step_s,
-        "verdict": verdict,
-        "value": np.linspace(0, 1, len(at), dtype=np.float32),
-        "limit": 0.5,
-        "unit": "share",
-    }
-    return Evidence(**{**values, **more})
-
-
-def told(*evidence: Evidence, timing: EventTiming = TIMING, end_s: float | None = None) -> list[Event]:
-    """All events of the evidence in turn, with the stream's end where `end_s` is given."""
-    state, events = TrackerState("stream"), []
-    for part in evidence:
-        state, more = track(state, part, timing)
-        events += more
-    if end_s is not None:
-        events += finish(state, end_s)[1]
-    return events
-
-
-def spans(events: list[Event]) -> list[tuple[float, float | None]]:
-    return [(round(event.start_s, 6), None if event.end_s is None else round(event.end_s, 6)) for event in events]
+from gpu_qa.series import EventTiming
+from tests.event_steps import TIMING, spans, steps, told
 
 
 def test_opens_where_the_evidence_began_and_closes_where_it_ended() -> None:
@@ -99,12 +63,12 @@ def test_overlapping_windows_clear_only_after_the_last_raising_one() -> None:
     start_s = np.arange(0, 10, 0.1)
     verdict = np.where((start_s > 2.95) & (start_s < 5.95), 1, -1).astype(np.int8)
     windows = steps("+" * 100, start_s=0, verdict=verdict)
-    windows = Evidence(**{**_fields(windows), "start_s": start_s, "end_s": start_s + 1.0})
+    windows = replace(windows, start_s=start_s, end_s=start_s + 1.0)
     assert spans(told(windows, end_s=11.0)) == [(3.0, None), (3.0, 6.9)]
 
 
 def test_events_of_one_key_never_overlap() -> None:
-    wide = Evidence(**{**_fields(steps("+" * 30 + "-" * 30 + "+" * 30)), "end_s": np.arange(90) * 0.1 + 3.0})
+    wide = replace(steps("+" * 30 + "-" * 30 + "+" * 30), end_s=np.arange(90) * 0.1 + 3.0)
     events = [event for event in told(wide, end_s=12.0) if event.state == "closed"]
     assert len(events) == 2
     assert events[0].end_s is not None
@@ -250,7 +214,7 @@ def test_ids_differ_by_scope_and_start() -> None:
 def test_ids_differ_where_events_begin_in_the_same_instant() -> None:
     at_once = EventTiming(raise_after_s=0.0, clear_after_s=0.0)
     moment = np.zeros(8)
-    evidence = Evidence(**{**_fields(steps("+-+-+-+-")), "start_s": moment, "end_s": moment})
+    evidence = replace(steps("+-+-+-+-"), start_s=moment, end_s=moment)
     ids = [event.id for event in told(evidence, timing=at_once) if event.state == "open"]
     assert ids == ["stream-video.freeze-0", *(f"stream-video.freeze-0+{n}" for n in (1, 2, 3))]
 
@@ -266,7 +230,7 @@ def test_keys_do_not_touch_each_other() -> None:
 
 def test_milliseconds_of_the_container_do_not_cost_an_event() -> None:
     begin_s = np.round(np.arange(51) / 25 + 0.0004, 3)
-    evidence = Evidence(**{**_fields(steps("+" * 50)), "start_s": begin_s[:-1], "end_s": begin_s[1:] - 0.0009})
+    evidence = replace(steps("+" * 50), start_s=begin_s[:-1], end_s=begin_s[1:] - 0.0009)
     assert len(told(evidence)) == 1
 
 
@@ -287,127 +251,6 @@ def test_quiet_evidence_is_cheap() -> None:
     best_s = min(_timed(lambda: track(state, quiet, TIMING)) for _ in range(20))
     assert best_s < 50e-6
     assert track(state, quiet, TIMING)[0] is state
-
-
-@st.composite
-def evidences(draw: st.DrawFn) -> Evidence:
-    count = draw(st.integers(0, 60))
-    verdict = draw(st.lists(st.sampled_from([1, 1, 0, -1]), min_size=count, max_size=count))
-    gap = draw(st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.3, -0.05]), min_size=count, max_size=count))
-    length = draw(st.lists(st.sampled_from([0.0, 0.1, 0.2, 1.0]), min_size=count, max_size=count))
-    start_s = np.cumsum(np.array(gap) + np.concatenate(([0.0], length[:-1])) if count else np.zeros(0))
-    value = draw(st.lists(st.sampled_from([0.1, 0.5, 2.0, float("nan"), -np.inf]), min_size=count, max_size=count))
-    confidence = draw(st.lists(st.floats(0, 1, width=32), min_size=count, max_size=count))
-    cap = draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
-    limits: list[Any] = [0.5, np.linspace(0, 1, count)]
-    return Evidence(
-        kind="video.freeze",
-        scope="",
-        start_s=start_s,
-        end_s=start_s + np.array(length, np.float64),
-        verdict=np.array(verdict, np.int8),
-        value=np.array(value, np.float32),
-        limit=draw(st.sampled_from(limits)),
-        unit="share",
-        worst=draw(st.sampled_from(["max", "min"])),
-        confidence=draw(st.sampled_from([None, np.array(confidence, np.float32)])),
-        details={name: np.arange(count) for name in ("step", "so_far")} | {"names": _lists(count)},
-        latest=draw(st.sampled_from([frozenset(), frozenset({"so_far"})])),
-        gathered=draw(st.sampled_from([frozenset(), frozenset({"names"})])),
-        severity_cap=draw(st.sampled_from([None, np.array(cap, np.int8)])),
-        message="{value:.2f} {duration_s:.2f} {step}",
-    )
-
-
-def _lists(count: int) -> np.ndarray:
-    lists = np.empty(count, object)
-    for index in range(count):
-        lists[index] = [index % 3, index % 5]
-    return lists
-
-
-TIMINGS = st.builds(
-    lambda up, down, major, critical: EventTiming(up, down, up + major, up + major + critical),
-    st.sampled_from([0.0, 0.2, 1.0]),
-    st.sampled_from([0.0, 0.1, 0.5]),
-    st.sampled_from([0.0, 0.5, 2.0]),
-    st.sampled_from([0.0, 1.0]),
-)
-
-
-@given(evidences(), TIMINGS, st.lists(st.integers(0, 60), max_size=8))
-@settings(max_examples=300, deadline=None)
-def test_any_cut_gives_the_same_events(evidence: Evidence, timing: EventTiming, at: list[int]) -> None:
-    end_s = float(evidence.end_s.max(initial=0.0)) + 0.05
-    edges = [0, *sorted(min(cut, len(evidence)) for cut in at), len(evidence)]
-    pieces = [_slice(evidence, slice(*edge)) for edge in itertools.pairwise(edges)]
-    whole = told(evidence, timing=timing, end_s=end_s)
-    assert repr(told(*pieces, timing=timing, end_s=end_s)) == repr(whole)
-    one_by_one = [_slice(evidence, slice(i, i + 1)) for i in range(len(evidence))]
-    assert repr(told(*one_by_one, timing=timing, end_s=end_s)) == repr(whole)
-
-
-@given(evidences(), TIMINGS)
-@settings(max_examples=300, deadline=None)
-def test_follows_the_rules_step_by_step(evidence: Evidence, timing: EventTiming) -> None:
-    end_s = float(evidence.end_s.max(initial=0.0))
-    events = told(evidence, timing=timing, end_s=end_s)
-    assert [(e.state, e.start_s, e.end_s, e.severity) for e in events] == _by_the_rules(evidence, timing, end_s)
-    assert len({e.id for e in events}) == sum(e.state == "closed" for e in events)
-
-
-def _by_the_rules(evidence: Evidence, timing: EventTiming, end_s: float) -> list[tuple[str, float, float | None, str]]:
-    """The tracker's rules, written down one step at a time with nothing in mind but the rules."""
-    out: list[tuple[str, float, float | None, str]] = []
-    start = until = held = floor = clear_from = clear_until = None
-    level, cap, spent = -1, 0, 0.0
-    limits = [x - 0.001 for x in (timing.raise_after_s, timing.major_after_s, timing.critical_after_s)]
-    for i in range(len(evidence)):
-        a, b, verdict = float(evidence.start_s[i]), float(evidence.end_s[i]), evidence.verdict[i]
-        if verdict == 1:
-            if start is None:
-                start = a if floor is None else max(a, floor)
-                until = held = start
-                level, cap, spent, clear_from = -1, 0, 0.0, None
-            if clear_from is not None and clear_until is not None:
-                spent += clear_until - clear_from if level < 0 else 0.0
-                clear_from = None
-            assert until is not None
-            until = max(until, b)
-            cap = max(cap, 3 if evidence.severity_cap is None else int(evidence.severity_cap[i]))
-            grown = sum(until - start >= limit for limit in limits)
-            if grown and min(grown, cap) > level:
-                level = min(grown, cap)
-                out.append(("open", start, None, SEVERITIES[level]))
-        elif verdict == 0 and held is not None:
-            held = max(held, b)
-        elif verdict == -1 and start is not None and until is not None:
-            clear_until = max(b, clear_until) if clear_from is not None and clear_until is not None else b
-            clear_from = max(a, until) if clear_from is None else clear_from
-            clear_until = max(clear_until, clear_from)
-            if clear_until - clear_from + (spent if level < 0 else 0.0) >= timing.clear_after_s - 0.001:
-                if level >= 0:
-                    out.append(("closed", start, until, SEVERITIES[level]))
-                    floor = until
-                start = None
-    if start is not None and level >= 0 and until is not None and held is not None:
-        end = until if clear_from is not None else max(until, min(held, end_s))
-        out.append(("closed", start, end, SEVERITIES[level]))
-    return out
-
-
-def _fields(evidence: Evidence) -> dict[str, Any]:
-    return {name: getattr(evidence, name) for name in Evidence.__slots__}
-
-
-def _slice(evidence: Evidence, which: slice) -> Evidence:
-    values = _fields(evidence)
-    for name in ("start_s", "end_s", "verdict", "value", "confidence", "severity_cap"):
-        values[name] = None if values[name] is None else values[name][which]
-    if isinstance(evidence.limit, np.ndarray):
-        values["limit"] = evidence.limit[which]
-    values["details"] = {name: array[which] for name, array in evidence.details.items()}
-    return Evidence(**values)
 
 
 def _timed(action: Any) -> float:
