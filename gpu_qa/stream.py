@@ -364,6 +364,7 @@ class StreamAnalysis:
             measurements=self._measurements(),
             curves=(*self._curves.curves(), *(self._sync.curves() if self._sync is not None else ())),
             thumbnails={**self._thumbnails.thumbnails, **self._sounds.pictures},
+            thumbnail_s=self._thumbnails.shown_s,
             settings=settings_json(self.settings),
             lags=self._sync.lags if self._sync is not None else None,
             error=error,

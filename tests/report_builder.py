@@ -54,6 +54,7 @@ def report(
     measurements: dict[str, Any] | None = None,
     curves: tuple[Curve, ...] = (),
     thumbnails: dict[str, bytes] | None = None,
+    thumbnail_s: dict[str, float] | None = None,
     settings: dict[str, Any] | None = None,
     error: str | None = None,
 ) -> Report:
@@ -65,6 +66,7 @@ def report(
         measurements=measurements or {},
         curves=curves,
         thumbnails=thumbnails or {},
+        thumbnail_s=thumbnail_s or {},
         settings=settings or {},
         error=error,
     )

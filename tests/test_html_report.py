@@ -153,6 +153,14 @@ def test_thumbnails_belong_to_their_events_and_say_what_they_show() -> None:
     assert images[0]["loading"] == "lazy"
 
 
+def test_a_thumbnail_of_another_moment_says_which() -> None:
+    told = event(start_s=5.005)
+    for shown_s, says in ((5.2, "at 0:00:05.005, where"), (6.27, "at 0:00:06.270, 1.265 s after"), (3.0, "s before")):
+        (image,) = page(report(told, thumbnails={told.id: JPEG}, thumbnail_s={told.id: shown_s})).all("img")
+        assert says in image["alt"]
+        assert image["title"] == image["alt"]
+
+
 def test_no_events_and_no_curves() -> None:
     made = page(report())
     assert "Clean" in made.text

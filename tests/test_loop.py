@@ -81,9 +81,45 @@ def test_loops_are_told_with_their_ends(period: int, repeats: float, frame_rate:
     assert closed.end_s == pytest.approx(end / frame_rate, abs=0.1)
     assert closed.details["period_frames"] == period
     assert closed.details["period_s"] == pytest.approx(period / frame_rate, abs=0.001)
+    assert f"for {(closed.end_s or 0.0) - closed.start_s:.1f} s: {period} pictures" in closed.message
     assert closed.value == pytest.approx(repeats, rel=0.2)
     assert closed.details["verdict"] == "stuck"
     assert closed.severity != "info"
+
+
+def two_shots(first: int, second: int, motion: float) -> np.ndarray:
+    """Two quiet shots with a cut between, each of a camera that stands: little moves in them, float [T, R, K]."""
+    rng = np.random.default_rng(7)
+    luma = rng.uniform(0.2, 0.8, (2, *TILES))[np.repeat([0, 1], [first, second])]
+    walk = np.cumsum(rng.normal(0, motion, (len(luma), 12, 9)), axis=0)
+    luma[:, 6:18, 15:24] += walk
+    return np.asarray(luma)
+
+
+def played(luma: np.ndarray, order: Any) -> VideoSeries:
+    """Pictures in the given order, with what an encoder adds."""
+    noise = np.random.default_rng(8).normal(0, 0.0006, (len(order), *TILES))
+    return video_series(len(order), luma=luma[order] + noise)
+
+
+@pytest.mark.parametrize(("before", "period"), [(10, 60), (30, 60), (90, 100), (4, 30)])
+def test_a_loop_of_quiet_shots_with_a_cut_is_told(before: int, period: int) -> None:
+    opened, *_, closed = events(played(two_shots(100 + before, 200, 0.02), again(100, period, 3.0, 20)))
+    assert opened.start_s == pytest.approx(4.0, abs=0.1)
+    assert closed.end_s == pytest.approx((100 + 4 * period) / 25, abs=0.1)
+    assert closed.details["period_frames"] == period
+    assert f"{period} pictures" in closed.message
+
+
+def test_two_stills_that_take_turns_are_none() -> None:
+    assert events(played(two_shots(50, 50, 0.0), np.resize(np.arange(100), 500))) == []
+
+
+def test_quiet_shots_cut_in_the_same_rhythm_are_none() -> None:
+    """A talk between two cameras that stand: what moves in them is never the same again."""
+    luma = two_shots(50, 50, 0.0)[np.resize(np.arange(100), 500)]
+    luma[:, 6:18, 15:24] += np.cumsum(np.random.default_rng(9).normal(0, 0.02, (500, 12, 9)), axis=0)
+    assert events(video_series(500, luma=luma)) == []
 
 
 def test_to_and_fro_is_none() -> None:

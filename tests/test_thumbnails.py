@@ -53,6 +53,14 @@ def test_the_picture_is_never_one_from_before_the_event(frame_rate: float) -> No
         assert grey(recorder.thumbnails[event(start_s=start_s).id]) == pytest.approx(200, abs=3)
 
 
+def test_it_is_known_when_the_picture_was_shown() -> None:
+    recorder = ThumbnailRecorder()
+    recorder.add(pictures(np.arange(20, 220)))  # 8 s, of which the ring keeps the last 3
+    for start_s, shown_s in ((6.04, 6.24), (0.2, 5.0)):
+        recorder.capture(event(start_s=start_s))
+        assert recorder.shown_s[event(start_s=start_s).id] == pytest.approx(shown_s, abs=0.05)
+
+
 def test_colours_and_ranges() -> None:
     # Red of 75 % bars, limited range (ITU-R BT.709-6: Y′ 51, Cb 109, Cr 212), and the same in full range.
     for black, white, codes in ((16.0, 235.0, (51, 109, 212)), (0.0, 255.0, (41, 106, 223))):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.detectors.by_turns import BetweenCuts, between_cuts, blinks, differences, swings
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _AWAY = 5.0
 """Back is a picture that is so many times nearer to a former one than some picture in between."""
 _CANDIDATES = 3
 """So many of the shortest periods are looked at."""
+_QUIET = 3
+"""A picture that came back in so many neighbouring ones is of a quiet shot, whose cut tells the period. Ours."""
 _NOISE = 0.0012
 """Mean difference that an encoder may leave between repeats, as a fraction of full scale, beside `likeness`. Ours: 95 %
 of planted repeats stayed below 0.0027 in squares that moved by 0.014 and more."""
@@ -47,8 +50,8 @@ _ROUGHLY = 1.5
 """Pictures are taken for the same forward and backward at so much more difference than repeats."""
 _FLICKER_S = 0.17
 """A loop with a shorter period, in seconds, is never meant: two pictures in turn also run forward and backward."""
-_BLINK_S, _BLINK_SHARE = 1.5, 0.7
-"""What has a shorter period, in seconds, and changes by two steps that make up this share of all its change, blinks."""
+_BLINK_S = 1.5
+"""What blinks has a shorter period, in seconds."""
 _CONTENT = 0.05
 """A picture shows something when its squares differ by more than this, as a fraction of full scale: flashes of white do
 not loop."""
@@ -94,6 +97,8 @@ class _Looping:
     """How many times the pictures have been repeated."""
     last_s: float
     """End of the last repeat, in seconds."""
+    within: BetweenCuts | None
+    """Null where there is no cut in the period, or nothing moves between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +194,8 @@ def _evidence(series: VideoSeries, found: Sequence[tuple[int, _Looping]], limits
         confidence=confidence,
         details={"period_s": period_s, "period_frames": frames, "moving_area": area, "verdict": opinion},
         severity_cap=cap,
-        message="picture loops: {period_frames} pictures ({period_s:.2f} s) are shown again and again ({verdict})",
+        message="picture loops for {duration_s:.1f} s: {period_frames} pictures ({period_s:.2f} s) are shown again and "
+        "again ({verdict})",
     )
 
 
@@ -245,20 +251,40 @@ def _begun(
     edges = [0, *(np.flatnonzero(back[1:] - back[:-1] > 1) + 1).tolist(), len(back)]
     for low, high in pairwise(edges[: _CANDIDATES + 1]):
         nearest = low + int(distance[low:high].argmin())
-        period = int(back[nearest]) + 1
-        if 2 * period > last + 1:
-            continue
-        # A look at three pictures of the period before all of them, at their sums first.
-        some = last - _QUARTERS * period // 4
-        most = float(farthest[nearest]) / _AWAY * 2.0
-        if np.abs(columns[some] - columns[some - period]).sum(axis=1).max() > most:
-            continue
-        if _distances(squares[some], squares[some - period]).max() > most:
-            continue
-        found = _looping(squares, pts_s, period, end_s, limits)
-        if found is not None:
-            return found
+        periods = [int(back[nearest]) + 1]
+        if high - low >= _QUIET:
+            periods += _period_by_jump(squares, columns, back[low:high] + 1)
+        for period in periods:
+            if 2 * period > last + 1:
+                continue
+            # A look at three pictures of the period before all of them, at their sums first.
+            some = last - _QUARTERS * period // 4
+            most = float(farthest[nearest]) / _AWAY * 2.0
+            if np.abs(columns[some] - columns[some - period]).sum(axis=1).max() > most:
+                continue
+            if _distances(squares[some], squares[some - period]).max() <= most and (
+                found := _looping(squares, pts_s, period, end_s, limits)
+            ):
+                return found
     return None
+
+
+def _period_by_jump(squares: np.ndarray, columns: np.ndarray, periods: np.ndarray) -> list[int]:
+    """Of the periods, int64 [P], the one after which the greatest step was there before; none where there was no step.
+
+    In a quiet shot one picture is like the next, and only a cut tells which of them it was.
+    """
+    last = len(squares) - 1
+    periods = periods[2 * periods <= last]
+    if not len(periods):
+        return []
+    first = last - int(periods[-1]) + 1
+    at = first + int(np.abs(columns[first:] - columns[first - 1 : -1]).sum(axis=1).argmax())
+    apart = _distances(squares[at - periods], squares[at]) + _distances(squares[at - 1 - periods], squares[at - 1])
+    nearest = int(apart.argmin())
+    if apart[nearest] * _AWAY > _distances(squares[at : at + 1], squares[at - 1])[0]:
+        return []
+    return [int(periods[nearest])]
 
 
 def _looping(squares: np.ndarray, pts_s: np.ndarray, period: int, end_s: float, limits: LoopLimits) -> _Looping | None:
@@ -266,10 +292,8 @@ def _looping(squares: np.ndarray, pts_s: np.ndarray, period: int, end_s: float, 
     last = len(squares) - 1
     period_s = float(pts_s[last] - pts_s[last - period])
     least = max(limits.raise_repeats * period_s, limits.least_s)
-    if end_s - pts_s[period] < least:
-        return None
     moving = _is_moving(squares[last - period : last + 1], limits)
-    if np.count_nonzero(moving) < limits.moving_area * len(moving):
+    if end_s - pts_s[period] < least or np.count_nonzero(moving) < limits.moving_area * len(moving):
         return None
     most = _most(squares[last - period : last + 1, moving], limits)
     # Repeats are asked for from the last one back, in chunks: nearly no candidate survives the first.
@@ -277,7 +301,7 @@ def _looping(squares: np.ndarray, pts_s: np.ndarray, period: int, end_s: float, 
     while run <= last - period:
         newer = squares[max(period, last - run - chunk + 1) : last - run + 1, moving]
         older = squares[max(period, last - run - chunk + 1) - period : last - run + 1 - period, moving]
-        repeats = _differences(newer, older) <= most
+        repeats = differences(newer, older) <= most
         if not repeats.all():
             run += int(np.argmin(repeats[::-1]))
             break
@@ -289,10 +313,24 @@ def _looping(squares: np.ndarray, pts_s: np.ndarray, period: int, end_s: float, 
     pictures = squares[last - period + 1 : last + 1]
     if np.median(np.ptp(pictures, axis=1)) < _CONTENT * _UNIT:
         return None
-    if period_s > _FLICKER_S and _swings(pictures[:, moving], _ROUGHLY * most):
-        return None
-    if _FLICKER_S < period_s < _BLINK_S and _blinks(squares[last - period : last + 1, moving]):
-        return None
+    within = None
+    if period_s > _FLICKER_S:
+        within = between_cuts(
+            squares[last - 2 * period + 1 : last + 1],
+            moving,
+            motion=limits.motion * _UNIT,
+            area=limits.moving_area,
+            likeness=limits.likeness,
+            noise=_NOISE * _UNIT,
+        )
+        if within is None:
+            is_meant = swings(pictures[:, moving], _ROUGHLY * most) or (
+                period_s < _BLINK_S and blinks(squares[last - period : last + 1, moving])
+            )
+        else:
+            is_meant = not within.is_same or swings(pictures[:, within.at], _ROUGHLY * within.most)
+        if is_meant:
+            return None
     steps = np.abs(np.diff(squares[begun - period : begun + 1].astype(np.int32), axis=0)).sum(axis=1)
     seam = min(_SEAM, _SEAM_PER_STEP * (period - 1))
     jumps = period <= 2 or bool(steps[-1] > seam * np.median(steps[:-1]))
@@ -304,30 +342,8 @@ def _looping(squares: np.ndarray, pts_s: np.ndarray, period: int, end_s: float, 
         jumps=jumps,
         passes=run / period,
         last_s=end_s,
+        within=within,
     )
-
-
-def _swings(pictures: np.ndarray, most: float) -> bool:
-    """Whether a period's pictures, int16 [P, N], run forward and then backward: what swings, or blinks, by design.
-
-    A picture is then shown at another time within the period too, and what came after that is what came before this
-    one, in reverse order. Two pictures are tried, because one may be where it turns.
-    """
-    period = len(pictures)
-    steps = np.arange(period)
-    for one in (period - 1, period * 2 // 3):
-        twins = np.flatnonzero(_differences(pictures, pictures[one : one + 1]) <= most)
-        for twin in twins[np.abs(twins - one) > 1].tolist():
-            if np.all(_differences(pictures[(twin + steps) % period], pictures[(one - steps) % period]) <= most):
-                return True
-    return False
-
-
-def _blinks(pictures: np.ndarray) -> bool:
-    """Whether a period's pictures, int16 [P + 1, N], are two that take turns, each for a while: a cursor, a lamp."""
-    steps = np.sort(np.abs(np.diff(pictures.astype(np.int32), axis=0)).sum(axis=1))
-    second, first = float(steps[-2]), float(steps[-1])
-    return bool(first + second >= _BLINK_SHARE * steps.sum() and second >= first / 2.0)
 
 
 def _went_on(
@@ -339,7 +355,11 @@ def _went_on(
         moving = _is_moving(squares[at - 2 * period : at - period + 1], limits)
         if moving.any():
             most = _most(squares[at - 2 * period : at - period + 1, moving], limits)
-            if _differences(squares[at : at + 1, moving], squares[at - period : at - period + 1, moving])[0] <= most:
+            newer, older = squares[at : at + 1], squares[at - period : at - period + 1]
+            within = looping.within
+            if differences(newer[:, moving], older[:, moving])[0] <= most and (
+                within is None or differences(newer[:, within.at], older[:, within.at])[0] <= _ROUGHLY * within.most
+            ):
                 return replace(looping, last_s=end_s, passes=looping.passes + 1.0 / period)
     return None if end_s - looping.last_s > _GAP_S else looping
 
@@ -358,11 +378,6 @@ def _distances(newer: np.ndarray, older: np.ndarray) -> np.ndarray:
     """Sums of absolute differences of pictures, float32 [T]: of integers below 2²⁴, so exact in any order."""
     apart = newer - older
     return np.asarray(np.abs(apart, out=apart).astype(np.float32) @ np.ones(newer.shape[1], np.float32))
-
-
-def _differences(newer: np.ndarray, older: np.ndarray) -> np.ndarray:
-    """Mean absolute differences of pictures, float64 [T]."""
-    return np.asarray(np.abs(newer - older).mean(axis=1, dtype=np.float64))
 
 
 def _confidence(looping: _Looping) -> float:

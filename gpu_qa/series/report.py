@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class Report:
     """Why the input could not be analyzed, or not to its end; null where it could."""
     lags: LagEvidence | None = None
     """What the last A/V offset by content was chosen from; null where there is none."""
+    thumbnail_s: dict[str, float] = field(default_factory=dict)
+    """Event id → when the frame of its thumbnail was shown, in seconds: the start of an event that is told late may be
+    gone. Not of those of the sound."""
 
     @property
     def exit_code(self) -> int:

@@ -13,6 +13,7 @@ from gpu_qa.sinks import phrases
 from gpu_qa.sinks.json_document import json_value
 from gpu_qa.sinks.lag_view import lag_view
 from gpu_qa.sinks.plot_view import plot_view
+from gpu_qa.sinks.thumbnails import NEAR_S
 from gpu_qa.units import s_to_clock
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def section_view(report: Report, number: int) -> dict[str, Any]:
     start_s, end_s = _extent(report)
     affected_s = _affected_s(report.events, end_s)
     kinds = _kinds(report.events)
-    events = [_event_view(event, number, i, report.thumbnails) for i, event in enumerate(report.events)]
+    events = [_event_view(event, number, i, report) for i, event in enumerate(report.events)]
     return {
         **index_view(report, number),
         "facts": _facts(report, end_s - start_s, affected_s),
@@ -273,10 +274,10 @@ def _percent(share: float) -> str:
     return "100 %" if share >= 0.995 else f"{100 * share:.1f} %" if share < 0.0995 else f"{100 * share:.0f} %"
 
 
-def _event_view(event: Event, section: int, index: int, thumbnails: dict[str, bytes]) -> dict[str, Any]:
+def _event_view(event: Event, section: int, index: int, report: Report) -> dict[str, Any]:
     ended = event.end_s is not None
     lasted = event.end_s - event.start_s if event.end_s is not None else 0.0
-    jpeg = thumbnails.get(event.id)
+    jpeg = report.thumbnails.get(event.id)
     return {
         "anchor": f"event-{section}-{index}",
         "index": index,
@@ -292,7 +293,17 @@ def _event_view(event: Event, section: int, index: int, thumbnails: dict[str, by
         "message": phrases.printable(event.message),
         "details": rows({**event.details, "confidence": event.confidence, "id": event.id}),
         "thumbnail": None if jpeg is None else "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii"),
+        "shows": _shown_at(event, report.thumbnail_s.get(event.id, event.start_s)),
     }
+
+
+def _shown_at(event: Event, shown_s: float) -> str:
+    """What an event's picture shows: the moment where it began, or another one near it."""
+    label, later_s = phrases.kind_label(event.kind), shown_s - event.start_s
+    if abs(later_s) <= NEAR_S:
+        return f"The programme at {s_to_clock(event.start_s)}, where “{label}” began"
+    side = "after" if later_s > 0.0 else "before"
+    return f"The programme at {s_to_clock(shown_s)}, {phrases.duration(abs(later_s))} {side} “{label}” began"
 
 
 def _kinds(events: Sequence[Event]) -> list[dict[str, Any]]:

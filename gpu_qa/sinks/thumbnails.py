@@ -25,8 +25,8 @@ _RING_PICTURES = 12
 """At 73 kB each, 0.9 MB for each stream: 2.75 s or more. Pictures that stand still, are black or of one colour are
 told after two, and half a second of pictures is judged at once."""
 _PICTURES_PER_S = 4
-"""So that there is one within `_NEAR_S` of any start."""
-_NEAR_S = 0.35
+"""So that there is one within `NEAR_S` of any start."""
+NEAR_S = 0.35
 """A picture this soon after an event's start shows it: a quarter second and an interval of 10 pictures per second. A
 later one may be what came after a gap."""
 _QUALITY_STEPS = (3, 5, 8, 12, 18, 31)
@@ -63,6 +63,8 @@ class ThumbnailRecorder:
         """Damaged or not → the last quarter second from which such a picture was kept."""
         self.thumbnails: dict[str, bytes] = {}
         """Event id → JPEG."""
+        self.shown_s: dict[str, float] = {}
+        """Event id → when that picture was shown, in seconds."""
 
     def add(self, series: VideoSeries, color_space: str | None = None) -> None:
         """Take the next frames.
@@ -103,7 +105,8 @@ class ThumbnailRecorder:
             return True
         if not self._ring or len(self.thumbnails) >= self._max_thumbnails:
             return False
-        self.thumbnails[event.id] = _jpeg(self._picture_at(event.start_s))
+        picture = self._picture_at(event.start_s)
+        self.thumbnails[event.id], self.shown_s[event.id] = _jpeg(picture), picture.pts_s
         return True
 
     def _picture_at(self, start_s: float) -> _Picture:
@@ -111,7 +114,7 @@ class ThumbnailRecorder:
         following = [picture for picture in self._ring if picture.pts_s >= start_s - 1e-6]
         if following:
             first = min(following, key=lambda picture: picture.pts_s)
-            if first.pts_s - start_s <= _NEAR_S:
+            if first.pts_s - start_s <= NEAR_S:
                 return first
         return min(self._ring, key=lambda picture: abs(picture.pts_s - start_s))
 
