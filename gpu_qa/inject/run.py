@@ -123,7 +123,9 @@ def _check(reader: ClipReader, plantings: Sequence[Planting], clip: Path, codec:
         fault = planting.fault
         track = planting.options.get("track")
         if facts.form is None and (
-            fault.kind.startswith(("video.", "av.")) or fault.stage in ("pictures", "coding", "transport") or track == "video"
+            fault.kind.startswith(("video.", "av."))
+            or fault.stage in ("pictures", "coding", "transport")
+            or track == "video"
         ):
             raise ConfigError(f"{fault.name}: {clip} has no picture")
         if facts.sound is None and (fault.kind.startswith(("audio.", "av.")) or track == "audio"):
@@ -168,9 +170,7 @@ class _Run:
             container,
             facts,
             settings.coding,
-            coding_faults=[
-                (planting, planting.fault.make(planting, facts.form)) for planting in self._of("coding")
-            ],
+            coding_faults=[(planting, planting.fault.make(planting, facts.form)) for planting in self._of("coding")],
             packet_faults=packets,
             slices=max((fault.slices for _, fault in packets), default=0),
             top_field_first=self._top_field_first(),

@@ -361,7 +361,11 @@ def _encoder_options(
         return {"level": "3", "slices": "4"} | fields
     if codec == "mpeg2video":
         flags = "+qscale+cgop" + ("+ildct+ilme" if fields else "")
-        return {"flags": flags, "global_quality": str(round(quality * _LAMBDA)), "bf": "2" if reordered else "0"} | _CLOSED | fields
+        return (
+            {"flags": flags, "global_quality": str(round(quality * _LAMBDA)), "bf": "2" if reordered else "0"}
+            | _CLOSED
+            | fields
+        )
     options = {"preset": coding.preset, "crf": f"{quality:g}", "forced-idr": "1"}
     if codec == "hevc":
         more = ["log-level=error", "pools=4", "frame-threads=2"] + ([f"slices={slices}"] if slices else [])
