@@ -76,6 +76,12 @@ def test_what_is_told_where_nothing_is_planted() -> None:
     assert quiet.planted_hours == pytest.approx((12 - 4 - 2) / 3600, abs=1e-6)
 
 
+def test_an_alarm_of_silence_has_no_value() -> None:
+    alarm = told(1.0, 4.0, kind="audio.silence", value=float("-inf"))
+    measured: list[dict[str, Any]] = [{"row": row("a"), "truth": None, "peer": {}, "events": [alarm]}]
+    assert [one.value for one in summary.quiet(measured).alarms] == [None]
+
+
 def test_cases_compare_with_ffmpeg_on_the_same_rows() -> None:
     answer = {"freezedetect": {"spans": [[4.1, 8.0]]}}
     measured = [

@@ -149,6 +149,8 @@ def test_rows_of_a_clip() -> None:
     assert "hum" in mono
     assert "channel_loss" not in mono
     assert {one.fault for one in plan.rows([a_base()], kinds, ("hum",), quick=True)} == {"", "hum"}
+    last = [one for one in plan.rows([a_base()], kinds, ("blur", "freeze"), quick=False, last=2) if one.fault]
+    assert [(one.fault, one.case) for one in last] == [("freeze", 0), ("blur", 2), ("blur", 3)]
     # What takes minutes is planted in every second clip, and only what has rows is swept.
     both = plan.rows([a_base(), a_base(name="b")], kinds, ("hum", "loudness"), quick=True)
     assert {(one.clip, one.fault) for one in both if one.fault} == {("a", "hum"), ("a", "loudness"), ("b", "hum")}
@@ -312,9 +314,9 @@ def test_a_page_of_part_of_the_results() -> None:
 
 
 def test_the_page_is_made_from_the_committed_results() -> None:
-    document, sweeps = page.load()
+    document, sweeps, real = page.load()
     text = page.PAGE.read_text(encoding="utf-8")
-    assert page.filled(text, document, sweeps) == text
+    assert page.filled(text, document, sweeps, real) == text
     assert page.CHARTS.read_text(encoding="utf-8") == page.charts(document)
     assert page.CHARTS.stat().st_size < 200_000
     if sweeps is not None and sweeps.sweeps:

@@ -153,6 +153,22 @@ def test_stutter_repeats(share: float, repeated: int, tmp_path: Path) -> None:
     assert set(np.diff(still)) == {round(1 / share)}
 
 
+def test_stutter_in_bursts(tmp_path: Path) -> None:
+    got, _ = planted(tmp_path, "stutter", 1 / 3, how="bursts")
+    held = change(got.luma)[FIRST - 1 : LAST - 1] == 0
+    # Of every twelve pictures the last four show what was shown before; beyond the stretch all moves.
+    np.testing.assert_array_equal(np.flatnonzero(held), [8, 9, 10, 11, 20, 21, 22, 23])
+    assert np.count_nonzero(change(got.luma) == 0) == 8
+
+
+@pytest.mark.parametrize(("signal", "lost"), [("Cb", 0), ("Cr", 1)])
+def test_one_colour_signal_is_lost(signal: str, lost: int, tmp_path: Path) -> None:
+    got, _ = planted(tmp_path, "color_loss", signal=signal)
+    np.testing.assert_array_equal(got.chroma[FIRST:LAST, lost], 128)
+    np.testing.assert_array_equal(got.chroma[:, 1 - lost], clean().chroma[:, 1 - lost])
+    np.testing.assert_array_equal(got.luma, clean().luma)
+
+
 def test_stutter_drops(tmp_path: Path) -> None:
     got, _ = planted(tmp_path, "stutter", 0.5, how="drop")
     assert len(got.luma) == 75 - 15

@@ -47,9 +47,9 @@ def test_the_command_lists_and_refuses(tmp_path: Path) -> None:
     assert [entry["told"] for entry in listed] == [fault.kind in kinds for fault in FAULTS.values()]
     marks = command("--list").stdout.count("(untold)")
     assert marks == sum(not entry["told"] for entry in listed)
-    wrong = command(str(base_clip()), str(tmp_path / "a.mp4"), "--fault", "frese")
+    wrong = command(str(base_clip()), str(tmp_path / "a.mp4"), "--fault", "freez")
     assert wrong.returncode == 2
-    assert wrong.stderr.startswith("gpu-qa: unknown fault 'frese' (did you mean freeze?)")
+    assert wrong.stderr.startswith("gpu-qa: unknown fault 'freez' (did you mean freeze?)")
     truth = tmp_path / "truth.json"
     short = ["--length", "0.5", "--truth", str(truth), "--video-codec", "mpeg2video", "--audio-codec", "mp2"]
     quiet = command(str(base_clip()), str(tmp_path / "a.ts"), *short)

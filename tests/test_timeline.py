@@ -121,3 +121,12 @@ def test_locating_does_not_move_the_clock() -> None:
     assert timeline.locate(VIDEO, None) == pytest.approx(1.0)
     assert timeline.locate(VIDEO, 99_999.0) == pytest.approx(1.0)
     assert timeline.until_s == pytest.approx(1.0)
+
+
+def test_a_picture_that_seems_to_outlast_the_next_is_no_jump() -> None:
+    # MP4 with a varying rate and B-frames: durations are those between pictures as they are decoded.
+    timeline = Timeline()
+    steps = [(0.0, 0.2), (1.4, 0.2), (1.6, 0.2), (2.0, 1.2), (2.2, 0.2), (2.4, 0.2), (4.0, 0.667)]
+    placed = [timeline.place(VIDEO, "video", raw_s, duration_s) for raw_s, duration_s in steps]
+    assert [start_s for start_s, _ in placed] == [raw_s for raw_s, _ in steps]
+    assert {fact.kind for _, facts in placed for fact in facts} == {"gap"}

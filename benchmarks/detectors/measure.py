@@ -55,7 +55,7 @@ def built(row: Row, folder: Path) -> dict[str, Any]:
     fault = FAULTS[row.fault]
     case = fault.cases[row.case]
     words = f"{row.path}:{row.fault}:{case}:{row.start_s}:{row.duration_s}:{row.seed}:{CODING}:{_inject_key()}"
-    suffix = ".ts" if fault.stage in ("packets", "transport") else ".mp4"
+    suffix = ".ts" if fault.stage in ("coding", "packets", "transport") else ".mp4"
     path = folder / f"{row.fault}-{hashlib.sha256(words.encode()).hexdigest()[:14]}{suffix}"
     note = path.with_suffix(".truth.json")
     if not (path.exists() and note.exists()):

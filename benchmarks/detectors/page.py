@@ -25,8 +25,8 @@ _MOST_ALARMS = 40
 """Alarms that are listed one by one."""
 
 
-def load() -> tuple[DetectionResult, SweepResult | None]:
-    """The committed results; null for sweeps where there are none.
+def load() -> tuple[DetectionResult, SweepResult | None, DetectionResult | None]:
+    """The committed results, those of real clips last; null where there are none.
 
     Raises:
         ValueError: One does not follow its schema.
@@ -36,10 +36,16 @@ def load() -> tuple[DetectionResult, SweepResult | None]:
     sweeps = None
     if path.exists():
         sweeps = result.read(SweepResult, json.loads(path.read_text(encoding="utf-8")))
-    return result.read(DetectionResult, value), sweeps
+    path = RESULTS / "detectors_real.json"
+    real = None
+    if path.exists():
+        real = result.read(DetectionResult, json.loads(path.read_text(encoding="utf-8")))
+    return result.read(DetectionResult, value), sweeps, real
 
 
-def filled(page: str, document: DetectionResult, sweeps: SweepResult | None) -> str:
+def filled(
+    page: str, document: DetectionResult, sweeps: SweepResult | None, real: DetectionResult | None = None
+) -> str:
     """The page with the results in their places `<!-- NAME -->` … `<!-- /NAME -->`.
 
     Raises:
@@ -53,6 +59,7 @@ def filled(page: str, document: DetectionResult, sweeps: SweepResult | None) -> 
         "quiet": _quiet(document),
         "sweeps": _sweeps(sweeps),
         "where": _where(document),
+        "real": "Not measured." if real is None else "\n".join(_real(real)),
     }
     for name, words in places.items():
         page = replaced(page, name, words)
@@ -297,6 +304,25 @@ def _quiet(document: DetectionResult) -> str:
     return "\n".join(lines)
 
 
+def _real(document: DetectionResult) -> list[str]:
+    """What was found in a user's clips, what was missed where, and what was told where nothing was planted."""
+    missed = [f"| {_name(case)} | {', '.join(case.ours.missed)} |" for case in document.cases if case.ours.missed]
+    return [
+        _summary(document),
+        *_case_table(document.cases),
+        "",
+        "Missed:",
+        "",
+        "| fault | in |",
+        "|---|---|",
+        *missed,
+        "",
+        _quiet(document),
+        "",
+        _where(document),
+    ]
+
+
 def _effect(sweep: Sweep) -> float:
     """How much depends on a limit within the values that were tried."""
     found = [point.found for point in sweep.points]
@@ -354,12 +380,12 @@ def _where(document: DetectionResult) -> str:
 
 def main() -> int:
     """Write the page and its charts."""
-    document, sweeps = load()
+    document, sweeps, real = load()
     CHARTS.parent.mkdir(parents=True, exist_ok=True)
     CHARTS.write_text(charts(document), encoding="utf-8")
     if sweeps is not None and sweeps.sweeps:
         SWEEPS.write_text(sweep_charts(sweeps), encoding="utf-8")
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), document, sweeps), encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), document, sweeps, real), encoding="utf-8")
     return 0
 
 

@@ -65,14 +65,17 @@ class Row:
         )
 
 
-def rows(bases: Iterable[Base], kinds: Collection[str], faults: Collection[str], *, quick: bool) -> list[Row]:
+def rows(
+    bases: Iterable[Base], kinds: Collection[str], faults: Collection[str], *, quick: bool, last: int | None = None
+) -> list[Row]:
     """All rows, clip by clip; the clean copies come first.
 
     Args:
         bases: The clips.
         kinds: Event kinds that some detector tells; faults that nobody looks for are left out.
         faults: Only these; empty is all.
-        quick: Only the last case of each fault, the strongest.
+        quick: Only the last case of each fault, the strongest, and no long clean copies.
+        last: Only so many of each fault's cases, the last ones; null is all.
     """
     found = []
     for place, one in enumerate(bases):
@@ -90,7 +93,7 @@ def rows(bases: Iterable[Base], kinds: Collection[str], faults: Collection[str],
             if path is None or not _fits(fault.name, one) or (is_long and place % LONG_EVERY):
                 continue
             numbers = range(len(fault.cases))
-            for number in numbers[-1:] if quick else numbers:
+            for number in numbers[-1:] if quick else numbers if last is None else numbers[-last:]:
                 draw = int(hashlib.sha256(f"{one.name}:{name}:{number}".encode()).hexdigest()[:8], 16)
                 room = one.seconds - DURATION_S - 1.5
                 # Not before a third: what a detector compares with must have been seen. Never on a whole picture.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
@@ -201,6 +202,11 @@ def _same(event: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
+def _finite(value: float | None) -> float | None:
+    """A value as JSON has it; null where there is none, or silence's −∞ dBFS."""
+    return None if value is None or not math.isfinite(float(value)) else float(value)
+
+
 def _alarms(row: dict[str, Any], events: Iterable[dict[str, Any]]) -> list[Alarm]:
     return [
         Alarm(
@@ -209,7 +215,7 @@ def _alarms(row: dict[str, Any], events: Iterable[dict[str, Any]]) -> list[Alarm
             kind=event["kind"],
             start_s=round(event["start_s"], 3),
             end_s=round(event["end_s"], 3),
-            value=None if event["value"] is None else float(event["value"]),
+            value=_finite(event["value"]),
             severity=event["severity"],
             message=event["message"],
         )

@@ -118,7 +118,9 @@ class Timeline:
         facts: list[StreamFact] = []
         expected_s = clock.until_s
         start_s = expected_s if raw_s is None else raw_s + clock.offset_s
-        if raw_s is not None and abs(start_s - expected_s) > self._settings.gap_s:
+        # MP4 says how long pictures last in the order of decoding: at a varying rate one may seem to outlast the next.
+        follows = kind == "video" and clock.start_s < start_s < expected_s
+        if raw_s is not None and not follows and abs(start_s - expected_s) > self._settings.gap_s:
             clock.offset_s, known = self._offset_s(raw_s, expected_s, clock.offset_s)
             jump_s = start_s - expected_s
             start_s = raw_s + clock.offset_s

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from gpu_qa.inject.picture import Picture
+    from gpu_qa.inject.recoded import Shape
 
-Stage = Literal["pictures", "sound", "packets", "transport"]
-"""What a fault changes: decoded pictures, decoded sound, coded packets, or packets of the transport stream."""
+Stage = Literal["pictures", "sound", "coding", "packets", "transport"]
+"""What a fault changes: decoded pictures, decoded sound, how pictures are coded, coded packets, or packets of the
+transport stream."""
 OptionValue = float | str
 
 
@@ -62,7 +64,7 @@ class Fault:
     summary: str
     """One line: what is done."""
     make: Callable[..., Any]
-    """Makes what plants it: a `PictureFault`, `SoundFault`, `PacketFault` or `TransportFault`."""
+    """Makes what plants it: a `PictureFault`, `SoundFault`, `CodingFault`, `PacketFault` or `TransportFault`."""
     strength: Strength | None = None
     """Null where it is there or not."""
     options: tuple[Option, ...] = ()
@@ -139,6 +141,13 @@ class SoundFault(Protocol):
             first: Index of the first one on the stream's clock.
             inside: The fault lasts.
         """
+
+
+class CodingFault(Protocol):
+    """Changes in which size and shape pictures are coded."""
+
+    def take(self, shape: Shape) -> Shape:
+        """The shape of pictures for which the fault lasts, instead of this one."""
 
 
 class PacketFault(Protocol):

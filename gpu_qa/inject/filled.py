@@ -18,6 +18,8 @@ COLORS = {
     "red": (1.0, 0.0, 0.0),
 }
 """R′, G′, B′. Green is what decoders show where Cb and Cr are missing."""
+_SIGNALS = {"both": (1, 2), "Cb": (1,), "Cr": (2,)}
+"""Planes of the colour signals."""
 _BARS = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0))
 """Order of the colour bars of ITU-R BT.471 and BT.1729."""
 
@@ -101,9 +103,10 @@ class Bars:
 
 
 class ColorLoss:
-    """A share of the colour goes away; all of it leaves a black and white picture."""
+    """A share of the colour goes away: all of it leaves a black and white picture, one signal's a cast."""
 
     def __init__(self, planting: Planting, form: PictureForm) -> None:
+        self._lost = _SIGNALS[planting.word("signal")]
         self._kept = np.float32(1 - planting.strength)
         self._grey = form.grey
 
@@ -112,7 +115,9 @@ class ColorLoss:
         if not inside:
             return picture
         return picture.each(
-            lambda plane, number: plane if number == 0 else self._grey + (plane - np.float32(self._grey)) * self._kept
+            lambda plane, number: (
+                self._grey + (plane - np.float32(self._grey)) * self._kept if number in self._lost else plane
+            )
         )
 
 

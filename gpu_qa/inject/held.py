@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _LOOP_BYTES = 1 << 30
 """What the pictures of a loop may take."""
+_BURST = 12
+"""Pictures from one burst of repeats to the next."""
 _TICKER_SPEED = 1 / 120
 """Of the picture's width per picture: four samples at 480."""
 
@@ -94,21 +96,27 @@ class NoisyFreeze:
 
 
 class Stutter:
-    """A share of the pictures is not shown: the one before stays instead, as a copy or by its time stamps."""
+    """A share of the pictures is not shown: the one before stays instead, as a copy or by its time stamps.
+
+    Evenly, or in bursts, as where a player that waits for data goes on and stops again.
+    """
 
     def __init__(self, planting: Planting, form: PictureForm) -> None:
-        self._share = planting.strength
         self._dropped = planting.word("how") == "drop"
+        held = max(1, round(planting.strength * _BURST)) if planting.word("how") == "bursts" else 0
+        self._bursts = [0.0] * (_BURST - held) + [1.0] * held if held else [planting.strength]
+        self._taken = 0
         self._due = 0.0
         self._shown: Picture | None = None
 
     def take(self, picture: Picture, inside: bool) -> Picture | None:
         """See `PictureFault`."""
         if not inside:
-            self._due, self._shown = 0.0, picture
+            self._due, self._shown, self._taken = 0.0, picture, 0
             return picture
         # Evenly: every second picture at 0.5, every tenth at 0.1; the first of the stretch is never the one.
-        self._due += self._share
+        self._due += self._bursts[self._taken % len(self._bursts)]
+        self._taken += 1
         if self._due < 1.0 - 1e-9 or self._shown is None:
             self._shown = picture
             return picture

@@ -102,7 +102,7 @@ def inject(
     if out.exists() and clip.exists() and out.samefile(clip):
         raise ConfigError(f"{out}: is the clip itself")
     for planting in plantings:
-        if planting.fault.stage == "transport" and container != "mpegts":
+        if planting.fault.stage in ("coding", "transport") and container != "mpegts":
             raise ConfigError(f"{planting.fault.name} is planted in a transport stream: the output must be a .ts file")
     reader = ClipReader(
         clip, pixel_formats(settings.coding.video_codec), seconds=settings.seconds, height=settings.height
@@ -123,7 +123,9 @@ def _check(reader: ClipReader, plantings: Sequence[Planting], clip: Path, codec:
         fault = planting.fault
         track = planting.options.get("track")
         if facts.form is None and (
-            fault.kind.startswith(("video.", "av.")) or fault.stage in ("pictures", "transport") or track == "video"
+            fault.kind.startswith(("video.", "av."))
+            or fault.stage in ("pictures", "coding", "transport")
+            or track == "video"
         ):
             raise ConfigError(f"{fault.name}: {clip} has no picture")
         if facts.sound is None and (fault.kind.startswith(("audio.", "av.")) or track == "audio"):
@@ -168,6 +170,7 @@ class _Run:
             container,
             facts,
             settings.coding,
+            coding_faults=[(planting, planting.fault.make(planting, facts.form)) for planting in self._of("coding")],
             packet_faults=packets,
             slices=max((fault.slices for _, fault in packets), default=0),
             top_field_first=self._top_field_first(),
@@ -238,6 +241,9 @@ class _Run:
                 self._marks.mark(planting, picture.at_s, end_s)
             if shown is not None:
                 shown = fault.take(shown, inside)
+        for planting in self._of("coding"):
+            if planting.covers(picture.at_s + 1e-6):
+                self._marks.mark(planting, picture.at_s, end_s)
         if shown is not None:
             self._writer.show(shown)
 

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from gpu_qa.inject import coded, shifted, transport
+from gpu_qa.inject import coded, recoded, shifted, transport
 from gpu_qa.inject.fault import Case, Fault, Option, Strength, levels
 
 __all__ = ["STREAM_FAULTS"]
 
 STREAM_FAULTS: tuple[Fault, ...] = (
+    Fault(
+        name="resize",
+        kind="stream.format_change",
+        stage="coding",
+        summary="the stream goes on with pictures of another size",
+        make=recoded.Resize,
+        strength=Strength("their width and height", "of the former", 0.1, 4.0, 0.5),
+        cases=levels(0.75, 0.5),
+    ),
+    Fault(
+        name="aspect",
+        kind="stream.format_change",
+        stage="coding",
+        summary="the stream goes on with another sample aspect ratio, the pictures as they are",
+        make=recoded.Aspect,
+        strength=Strength("width of a sample", "of its former one", 0.25, 4.0, 4 / 3),
+        cases=levels(4 / 3),
+    ),
     Fault(
         name="packet_loss",
         kind="video.block_corruption",

@@ -12,13 +12,14 @@ import numpy as np
 from av.video.frame import PictureType
 
 from gpu_qa.errors import ConfigError, OutputError
+from gpu_qa.inject.recoded import Shape
 from gpu_qa.inject.woven import FieldMarker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from gpu_qa.inject.fault import PacketFault, Planting
+    from gpu_qa.inject.fault import CodingFault, PacketFault, Planting
     from gpu_qa.inject.picture import Picture
     from gpu_qa.inject.reader import ClipFacts, Sound
 
@@ -133,6 +134,7 @@ class ClipWriter:
         container: libavformat's name of the muxer.
         facts: What the clip is.
         coding: How it is coded.
+        coding_faults: What changes the size or shape in which pictures are coded.
         packet_faults: What is planted in coded packets.
         slices: Into how many slices pictures are coded; 0 leaves it to the encoder.
         top_field_first: Coded as interlaced, with this field first; null codes progressive pictures.
@@ -145,6 +147,7 @@ class ClipWriter:
         facts: ClipFacts,
         coding: Coding,
         *,
+        coding_faults: Sequence[tuple[Planting, CodingFault]] = (),
         packet_faults: Sequence[tuple[Planting, PacketFault]] = (),
         slices: int = 0,
         top_field_first: bool | None = None,
@@ -154,8 +157,8 @@ class ClipWriter:
             raise ConfigError(
                 f"{coding.video_codec}: its encoder codes no interlaced pictures; use one of {', '.join(INTERLACED)}"
             )
-        self._faults = packet_faults
-        self._facts = facts
+        self._faults, self._coding_faults = packet_faults, coding_faults
+        self._facts, self._coding, self._slices, self._top_field_first = facts, coding, slices, top_field_first
         self._marker = None if top_field_first is None else FieldMarker(top_first=top_field_first)
         self._planted = planted
         self._key_times = sorted({time for planting, _ in packet_faults for time in _key_times(planting)})
@@ -167,7 +170,7 @@ class ClipWriter:
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"{path.parent}: cannot be written to: {error.strerror}") from None
         try:
-            self._video: Any = self._add_video(coding, slices, top_field_first) if facts.form else None
+            self._video: Any = self._add_video() if facts.form else None
             self._audio: Any = self._add_audio(coding) if facts.sound else None
             for stream in (self._video, self._audio):
                 if stream is not None:
@@ -175,29 +178,68 @@ class ClipWriter:
         except (av.FFmpegError, ValueError) as error:
             self.abandon()
             raise OutputError(f"the encoder refuses this clip: {error}") from None
+        self._encoder: Any = self._video
+        self._shape = self._own_shape()
 
-    def _add_video(self, coding: Coding, slices: int, top_field_first: bool | None) -> Any:
-        facts, form = self._facts, self._facts.form
-        assert form is not None  # noqa: S101 - the caller has looked
+    def _own_shape(self) -> Shape:
+        """The clip's own size and shape of samples."""
+        form = self._facts.form
+        return Shape(form.width if form else 0, form.height if form else 0, self._facts.sample_aspect_ratio)
+
+    def _add_video(self) -> Any:
         stream: Any = self._out.add_stream(
-            VIDEO_ENCODERS[coding.video_codec],
-            rate=facts.frame_rate,
-            options=_encoder_options(coding, slices, top_field_first),
+            VIDEO_ENCODERS[self._coding.video_codec],
+            rate=self._facts.frame_rate,
+            options=_encoder_options(self._coding, self._slices, self._top_field_first),
         )
-        stream.width, stream.height, stream.pix_fmt = form.width, form.height, form.pixel_format
         stream.id = _VIDEO_PID
-        context = stream.codec_context
+        self._set_up(stream.codec_context, self._own_shape())
+        return stream
+
+    def _set_up(self, context: Any, shape: Shape) -> None:
+        """Tell an encoder what the clip is."""
+        facts, form, coding = self._facts, self._facts.form, self._coding
+        assert form is not None  # noqa: S101 - the caller has looked
+        context.width, context.height, context.pix_fmt = shape.width, shape.height, form.pixel_format
         if coding.video_codec == "mpeg2video":
             # MPEG-2 knows a handful of rates and no time stamps of its own.
             self._time_base = 1 / facts.frame_rate
         context.time_base = self._time_base
         context.gop_size = max(1, round(coding.gop_s * facts.frame_rate))
         context.thread_count = _THREADS
-        context.sample_aspect_ratio = facts.sample_aspect_ratio
+        context.sample_aspect_ratio = shape.sample_aspect_ratio
         _, primaries, transfer, matrix = facts.color
         context.color_range = 2 if form.full_range else 1
         context.color_primaries, context.color_trc, context.colorspace = primaries, transfer, matrix
-        return stream
+
+    def _recoded(self, shape: Shape) -> Any:
+        """Another encoder for what follows."""
+        context: Any = av.CodecContext.create(VIDEO_ENCODERS[self._coding.video_codec], "w")
+        # Without pictures before whose turn its first time stamps follow those of the encoder before it.
+        context.options = _encoder_options(self._coding, self._slices, self._top_field_first, reordered=False)
+        context.framerate = self._facts.frame_rate
+        self._set_up(context, shape)
+        try:
+            context.open()
+        except (av.FFmpegError, ValueError) as error:
+            raise OutputError(f"the encoder refuses {shape.width} × {shape.height}: {error}") from None
+        return context
+
+    def _shaped(self, frame: av.VideoFrame, at_s: float) -> av.VideoFrame:
+        """A picture in the size of its time, for which there is an encoder from here on."""
+        shape = self._own_shape()
+        for planting, fault in self._coding_faults:
+            if planting.covers(at_s + 1e-6):
+                shape = fault.take(shape)
+        if shape != self._shape:
+            self._mux(self._encoder.encode(None), "video")
+            self._encoder, self._shape = self._recoded(shape), shape
+        if (frame.width, frame.height) == (shape.width, shape.height):
+            return frame
+        pts, time_base = frame.pts, frame.time_base
+        frame = frame.reformat(width=shape.width, height=shape.height, format=frame.format.name)
+        frame.pts, frame.time_base = pts, time_base
+        return frame
 
     def _add_audio(self, coding: Coding) -> Any:
         sound = self._facts.sound
@@ -224,6 +266,8 @@ class ClipWriter:
     def show(self, picture: Picture) -> None:
         """Encode a picture."""
         frame = picture.to_frame(self._facts.time_base)
+        if self._coding_faults:
+            frame = self._shaped(frame, picture.at_s)
         if self._marker is not None:
             frame = self._marker.marked(frame, self._facts.time_base)
         frame.pict_type = PictureType.NONE
@@ -234,7 +278,7 @@ class ClipWriter:
         if self._time_base != self._facts.time_base:
             frame.pts = round(picture.pts * self._facts.time_base / self._time_base)
             frame.time_base = self._time_base
-        self._mux(self._video.encode(frame), "video")
+        self._mux(self._encoder.encode(frame), "video")
 
     def play(self, sound: Sound) -> None:
         """Encode sound."""
@@ -251,7 +295,7 @@ class ClipWriter:
 
     def finish(self) -> None:
         """Write what is still inside, and close the file."""
-        for stream, name in ((self._video, "video"), (self._audio, "audio")):
+        for stream, name in ((self._encoder, "video"), (self._audio, "audio")):
             if stream is not None:
                 self._mux(stream.encode(None), name)  # type: ignore[arg-type]
         self._out.close()
@@ -265,6 +309,8 @@ class ClipWriter:
 
     def _mux(self, packets: Sequence[Any], track: Literal["video", "audio"]) -> None:
         for packet in packets:
+            if track == "video":
+                packet.stream = self._video
             kept = self._damaged(packet, track)
             if kept is not None:
                 self._out.mux(kept)
@@ -304,7 +350,10 @@ def _key_times(planting: Planting) -> tuple[float, ...]:
     return (planting.end_s,)
 
 
-def _encoder_options(coding: Coding, slices: int, top_field_first: bool | None) -> dict[str, str]:
+def _encoder_options(
+    coding: Coding, slices: int, top_field_first: bool | None, *, reordered: bool = True
+) -> dict[str, str]:
+    """Options of the encoder; not `reordered`: pictures are coded in the order in which they are shown."""
     codec, quality = coding.video_codec, coding.quality
     # For containers; encoders read it from the pictures.
     fields = {} if top_field_first is None else {"field_order": "tt" if top_field_first else "bb"}
@@ -312,12 +361,17 @@ def _encoder_options(coding: Coding, slices: int, top_field_first: bool | None) 
         return {"level": "3", "slices": "4"} | fields
     if codec == "mpeg2video":
         flags = "+qscale+cgop" + ("+ildct+ilme" if fields else "")
-        return {"flags": flags, "global_quality": str(round(quality * _LAMBDA)), "bf": "2"} | _CLOSED | fields
+        return (
+            {"flags": flags, "global_quality": str(round(quality * _LAMBDA)), "bf": "2" if reordered else "0"}
+            | _CLOSED
+            | fields
+        )
     options = {"preset": coding.preset, "crf": f"{quality:g}", "forced-idr": "1"}
     if codec == "hevc":
         more = ["log-level=error", "pools=4", "frame-threads=2"] + ([f"slices={slices}"] if slices else [])
+        more += [] if reordered else ["bframes=0"]
         return options | {"x265-params": ":".join(more)}
-    more = [f"slices={slices}"] if slices else []
+    more = [*([f"slices={slices}"] if slices else []), *([] if reordered else ["bframes=0"])]
     if fields:
         more.append("tff=1" if top_field_first else "bff=1")
     return options | fields | ({"x264-params": ":".join(more)} if more else {})
