@@ -1,12 +1,12 @@
 """How exactly the A/V offset is found by marker: clips of `gpu-qa sync-clip` and countdown leaders, coded at low rates.
 
-    python benchmarks/marker.py            # some ten minutes; writes results/marker.json and the table of docs/sync_marker.md
+    python benchmarks/marker.py            # some ten minutes; writes results/marker.json and the page's table
     python benchmarks/marker.py --quick    # two offsets of each kind, print only
     python benchmarks/marker.py --page     # only the table, from the committed result
 
-Each clip is made without loss, with a planted offset, and then coded as a user would with FFmpeg. What is wanted of every
-clip: the median of its pairs within half a frame and 1 ms of the truth, and no sure answer farther off than a frame
-and 4 ms, which is what pairs of one signal may differ by.
+Each clip is made without loss, with a planted offset, and then coded with FFmpeg. What is wanted of every clip: the
+median of its pairs within half a frame and 1 ms of the truth, and no sure answer farther off than a frame and 4 ms,
+which is what pairs of one signal may differ by. Where the rate was converted the longer frame counts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
 
 from benchmarks import result  # noqa: E402
 from benchmarks.page import replaced  # noqa: E402
-from benchmarks.result import Machine, Software, Target  # noqa: E402, TC001 - `read` looks up the fields' types
+from benchmarks.result import Machine, Software, Target  # noqa: E402 - `read` looks up the fields' types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -163,9 +163,9 @@ def offsets_s(furthest_s: float, count: int, seed: int) -> list[float]:
     return [round(-furthest_s + part * (i + chance.random()), 4) for i in range(count)]
 
 
-def limit_s(rate: str) -> float:
-    """How far a clip's median may be off, seconds."""
-    return TIMER_S + 0.5 / float(Fraction(rate))
+def frame_s(*rates: str) -> float:
+    """Length of a frame at the lowest of these rates, seconds."""
+    return 1 / float(min(Fraction(rate) for rate in rates))
 
 
 def made(path: Path, rate: str, offset_s: float, *, between_frames: bool) -> int:
@@ -293,14 +293,14 @@ def rows(found: Sequence[MarkerClip]) -> tuple[MarkerRow, ...]:
 
 def _row(found: Sequence[MarkerClip], chain: str, made_rate: str, rate: str) -> MarkerRow:
     errors_s = [abs(one.error_s) for one in found if one.error_s is not None]
-    slack_s = 1 / float(Fraction(rate)) + APART_S
+    longest_s = frame_s(made_rate, rate)
     return MarkerRow(
         chain=chain,
         made_rate=made_rate,
         rate=rate,
         clips=len(found),
-        within=sum(error_s <= limit_s(rate) for error_s in errors_s),
-        wrong=sum(one.worst_s > slack_s for one in found),
+        within=sum(error_s <= longest_s / 2 + TIMER_S for error_s in errors_s),
+        wrong=sum(one.worst_s > longest_s + APART_S for one in found),
         planted=sum(one.planted for one in found),
         sure=sum(one.sure for one in found),
         median_s=round(statistics.median(errors_s), 6) if errors_s else None,
@@ -336,11 +336,11 @@ def text(document: MarkerResult) -> str:
         )
         chain = row.chain
     within, count = sum(row.within for row in document.rows), sum(row.clips for row in document.rows)
+    wrong = sum(row.wrong for row in document.rows)
     version = (document.software.ffmpeg or "").removeprefix("ffmpeg version ").partition(" ")[0]
     lines += [
         "",
-        f"{document.created[:10]}: {within} of {count} clips within half a frame and 1 ms, "
-        f"{sum(row.wrong for row in document.rows)} with a wrong sure answer. FFmpeg {version}.",
+        f"{document.created[:10]}: {within} of {count} clips within, {wrong} with a wrong answer. FFmpeg {version}.",
     ]
     return "\n".join(lines)
 
