@@ -159,6 +159,18 @@ def test_a_leader_is_told_when_it_has_passed(offset_s: float) -> None:
     assert confidence == pytest.approx(LEADER)
 
 
+@pytest.mark.parametrize(("after", "is_told"), [(0.0, True), (0.15, False)])
+def test_a_leader_on_grey_may_end_in_black(after: float, is_told: bool) -> None:
+    video = picture([6.0])
+    luma = np.maximum(video.luma, 0.45)
+    luma[152:] = after
+    offsets, confidence, _ = measured(dataclasses.replace(video, luma=luma), sound([5.95], length_s=0.04))
+    assert (len(offsets) > 0) is is_told
+    if is_told:
+        assert offsets == pytest.approx(0.05, abs=1e-3)
+        assert confidence == pytest.approx(LEADER)
+
+
 @pytest.mark.parametrize(
     ("video", "audio"),
     [

@@ -26,6 +26,8 @@ AFTER_S = 0.1
 """After it the region is as before for so long."""
 BACK = 0.35
 """It counts as before where no more than this share of the rise is left: codecs need a frame or two."""
+BLACK = 0.05
+"""After a white flash it may also be black, at most this luma, full scale = 1: a countdown leader ends so."""
 FULL = 0.8
 """A first frame with this share of the light counts as wholly exposed: coarse coding takes as much."""
 WHITE = 0.93
@@ -169,13 +171,14 @@ def _flash(pts_s: np.ndarray, end_s: np.ndarray, luma: np.ndarray, first: int) -
     times_s = pts_s[first:last]
     if not len(gone) or times_s[gone[0]] - times_s[0] > LONGEST_S:
         return None
+    dark = float(base[region].mean())
     settled = after[gone[0] + 1 :][times_s[gone[0] + 1 :] <= times_s[gone[0]] + AFTER_S]
-    if len(settled) and np.abs(settled).max() > BACK * rise:
+    is_black = dark + rise >= WHITE and len(settled) > 0 and dark + settled.max() <= BLACK
+    if len(settled) and np.abs(settled).max() > BACK * rise and not is_black:
         return None
     frame_s = float(min(end_s[first], pts_s[first + 1] if first + 1 < len(pts_s) else end_s[first]) - pts_s[first])
     at_s = float(pts_s[first])
     # Light adds up while a frame is exposed.
-    dark = float(base[region].mean())
     light = np.clip(dark + after[:3], 0.0, 1.5) ** GAMMA - max(dark, 0.0) ** GAMMA
     share = float(light[0] / max(light.max(), 1e-6))
     lit = light > 0.1 * light.max()
