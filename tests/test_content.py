@@ -216,11 +216,11 @@ def test_a_sure_answer_is_not_told_on_where_nothing_speaks_for_it(monkeypatch: p
     assert np.isnan(told[17].offset_s[0])
 
 
-def test_a_pause_does_not_end_what_is_news() -> None:
+def test_a_short_pause_does_not_end_what_is_news() -> None:
     peaked, flat = np.full(LAGS, -7.0), np.full(LAGS, -np.log(LAGS))
     peaked[65] = -0.2
     evidence, said = None, []
-    for number, lags in enumerate([*[peaked] * 8, *[flat] * 4, *[peaked] * 8]):
+    for number, lags in enumerate([*[peaked] * 8, *[flat] * 3, *[peaked] * 8]):
         evidence = gathered(evidence, lags, 3.0 * number, 3.0)
         said.append(is_news(evidence, answer_of(evidence).offset_s, 3.0 * number + 3.0))
     assert all(said[1:])
