@@ -21,7 +21,7 @@ from gpu_qa.sync.content import (
     window_evidence,
     window_scores,
 )
-from gpu_qa.sync.evidence import Evidence, answer_of, gathered
+from gpu_qa.sync.evidence import NEWS_S, Evidence, answer_of, gathered, is_news
 from gpu_qa.sync.listener import Listener
 from gpu_qa.sync.shots import Window
 from gpu_qa.sync_training.scene import impact_scene
@@ -200,3 +200,27 @@ def test_the_answer_of_a_window_says_where_it_lies() -> None:
     assert series.before_s is not None
     assert series.since_s is not None
     assert (series.before_s[0], series.since_s[0]) == (0.25, 1.0)
+
+
+def test_a_sure_answer_is_not_told_on_where_nothing_speaks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaked, flat = np.full((1, LAGS), -12.0), np.full((1, LAGS), -np.log(LAGS))
+    peaked[0, 65] = 0.0
+    scores = iter([*[peaked] * 12, *[flat] * 100])
+    monkeypatch.setattr("gpu_qa.sync.listener.window_scores", lambda *_: next(scores))
+    monkeypatch.setattr("gpu_qa.sync.listener.is_repeat", lambda _window, _rows, known: (False, known))
+    video, audio = programme(80.0)
+    told = Listener(shipped_weights(), threaded=False).take([video], [audio], finished=True)
+    sure = [float(one.end_s[0]) for one in told if one.confidence[0] >= 0.9]
+    assert 36 <= max(sure) <= 36 + NEWS_S
+    assert len(sure) >= 9
+    assert np.isnan(told[17].offset_s[0])
+
+
+def test_a_short_pause_does_not_end_what_is_news() -> None:
+    peaked, flat = np.full(LAGS, -7.0), np.full(LAGS, -np.log(LAGS))
+    peaked[65] = -0.2
+    evidence, said = None, []
+    for number, lags in enumerate([*[peaked] * 8, *[flat] * 3, *[peaked] * 8]):
+        evidence = gathered(evidence, lags, 3.0 * number, 3.0)
+        said.append(is_news(evidence, answer_of(evidence).offset_s, 3.0 * number + 3.0))
+    assert all(said[1:])

@@ -43,6 +43,13 @@ STEP_SURE = 0.98
 """So sure must be what speaks for a step, and what came before it. Many places are tried for a step: 0.98 takes one of
 200 changes to wrong sound for one, and finds 2 % more than 0.99 (docs/detectors/av_offset.md)."""
 
+NEWS_S, NEWS = 15.0, 2.5
+"""A sure answer is news while the windows of so many seconds say together, in log probability, so much more for it
+than chance would: nearly always where people talk, within 12 s no more where music or animation follows
+(docs/detectors/av_offset.md). Ours."""
+NEAR_S = 0.06
+"""What windows say within so much of an answer is said for it."""
+
 
 class Recent(NamedTuple):
     """A window of the last minute."""
@@ -96,6 +103,23 @@ def gathered(evidence: Evidence | None, fresh: np.ndarray, start_s: float, lengt
 def unchanged(evidence: Evidence) -> Evidence:
     """The evidence where a window adds nothing to it."""
     return replace(evidence, since_s=np.nan)
+
+
+def is_news(evidence: Evidence, offset_s: float, end_s: float) -> bool:
+    """Whether what was seen and heard lately speaks for the answer, or makes a step to it sure.
+
+    Args:
+        evidence: With that of the last window.
+        offset_s: Its answer.
+        end_s: Where the last window ends, on the stream's clock.
+    """
+    if np.isfinite(evidence.since_s):
+        return True
+    lately = [window.lags for window in evidence.recent if window.start_s >= end_s - NEWS_S]
+    if not lately:
+        return False
+    near = np.abs(LAGS_S - ZERO_S - offset_s) <= NEAR_S
+    return float(np.log(LAGS * np.exp(np.array(lately)[:, near]).mean(1)).sum()) >= NEWS
 
 
 def _stepped(evidence: Evidence) -> Evidence:

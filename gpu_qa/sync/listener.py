@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gpu_qa.series import SYNC_SURE
 from gpu_qa.sync.beside import Beside
 from gpu_qa.sync.content import (
     ContentCarry,
@@ -19,7 +20,7 @@ from gpu_qa.sync.content import (
     window_evidence,
     window_scores,
 )
-from gpu_qa.sync.evidence import gathered, unchanged
+from gpu_qa.sync.evidence import gathered, is_news, unchanged
 from gpu_qa.sync.material import Material, with_unusable, with_used
 from gpu_qa.sync.repeats import NOTHING, is_repeat
 from gpu_qa.sync.shots import seen
@@ -175,4 +176,8 @@ class Listener:
             self._card = None
             scores = self._scored_here(heard, asked.sound)
         self._evidence = gathered(self._evidence, window_evidence(scores), heard.start_s, length_s)
-        return told(heard, self._evidence)
+        answer = told(heard, self._evidence)
+        is_stale = float(answer.confidence[0]) >= SYNC_SURE and not is_news(
+            self._evidence, float(answer.offset_s[0]), heard.end_s
+        )
+        return untold(heard) if is_stale else answer

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from gpu_qa.sync.evidence import LEAST_S
+from gpu_qa.sync.shots import SHORTEST
+from gpu_qa_kernels.sync_net import FRAMES_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,9 +15,6 @@ if TYPE_CHECKING:
 SoundFault = Literal["missing", "silent", "steady"]
 """There is none, nothing is heard, or what is heard does not change."""
 PictureFault = Literal["black", "still"]
-
-_SHOT_S = 0.8
-"""Shorter shots are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def why_too_little(material: Material, until_s: float) -> str | None:
     if until_s < LEAST_S:
         return f"too short: {until_s:.1f} s, of which {material.used_s:.1f} s can be judged; {needed}"
     if whole_s == 0:
-        return f"no picture came, or no shot of {_SHOT_S} s"
+        return f"no picture came, or no shot of {SHORTEST / FRAMES_PER_S} s"
     parts = [
         f"{length_s:.1f} s {what}"
         for length_s, what in (
