@@ -180,7 +180,9 @@ def _clipped(
     is_plateau = (found.share >= limits.raise_share) & (found.contrast >= limits.raise_contrast)
     is_full = found.full_scale_share >= limits.full_scale_share
     first_bin = np.where(is_plateau, found.first_bin, _FULL_SCALE_BINS[1] - PLATEAU_BINS)
-    share = np.where(is_full, np.maximum(found.share, found.full_scale_share), found.share)
+    at_plateau = np.where(is_plateau, found.share, 0)
+    at_full_scale = np.where(is_full, found.full_scale_share, 0)
+    share = np.maximum(at_plateau, at_full_scale)
     told = [
         channel
         for channel in np.flatnonzero(is_plateau | is_full).tolist()
@@ -201,7 +203,7 @@ def _clipped(
         share=float(share[worst]),
         level_dbfs=TOP_DBFS - BIN_DB * (most - 0.5),
         full_scale=bool(is_full[worst]) or _FULL_SCALE_BINS[0] <= first < _FULL_SCALE_BINS[1],
-        limit=limits.raise_share if is_plateau[worst] else limits.full_scale_share,
+        limit=limits.raise_share if at_plateau[worst] >= at_full_scale[worst] else limits.full_scale_share,
         start_s=float(cells.start_s[window + hot[0]]),
         end_s=float(cells.end_s[window + hot[-1]]),
     )
