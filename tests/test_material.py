@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpu_qa.sync.material import Material, why_too_little, with_unusable, with_used
+from gpu_qa.sync.material import Material, Unusable, why_too_little, with_unusable, with_used
 
 
 def test_each_reason_is_said() -> None:
@@ -13,7 +13,7 @@ def test_each_reason_is_said() -> None:
         (("missing", None), "no sound came with the picture"),
     ]
     for (sound, picture), reason in whole:
-        assert why_too_little(with_unusable(Material(), 30.0, sound, picture), 30.0) == reason  # type: ignore[arg-type]
+        assert why_too_little(with_unusable(Material(), 30.0, Unusable(sound, picture)), 30.0) == reason  # type: ignore[arg-type]
     short = with_used(Material(), 1.9, is_repeat=False)
     assert why_too_little(short, 2.0) == "too short: 2.0 s, of which 1.9 s can be judged; 8 s are needed"
     again = with_used(with_used(Material(), 6.0, is_repeat=False), 18.0, is_repeat=True)

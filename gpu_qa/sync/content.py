@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpu_qa.errors import ConfigError
 from gpu_qa.series import LagEvidence, SyncSeries
 from gpu_qa.sync.evidence import LAGS_S, ZERO_S, answer_of
+from gpu_qa.sync.material import Unusable
 from gpu_qa.sync.measures import mean_change, net_picture, unpacked
 from gpu_qa.sync.rows import RowCarry, add_rows, forget_rows, rows_between
 from gpu_qa.sync.shots import Seen, ShotCarry, Window, cut_shots, end_shots
@@ -165,13 +166,6 @@ def _has_sound(window: Window, rows: RowCarry, seen: int) -> bool:
     return rows.until >= needed or rows.until < RATIO * seen - _LATE_ROWS
 
 
-class Unusable(NamedTuple):
-    """Why the net is not asked about a window."""
-
-    sound: SoundFault | None
-    picture: PictureFault | None
-
-
 def unusable(heard: Heard) -> Unusable | None:
     """Why a window says nothing; null where it may."""
     rows, motion = heard.rows, heard.window.motion
@@ -191,8 +185,11 @@ def unusable(heard: Heard) -> Unusable | None:
 
 def scorable(heard: Heard) -> np.ndarray | None:
     """The sound of a window as the net takes it, float32 [4 T + 320, 12]; null where nothing moves or is said."""
-    if unusable(heard) is not None:
-        return None
+    return sound_of(heard) if unusable(heard) is None else None
+
+
+def sound_of(heard: Heard) -> np.ndarray:
+    """The sound of a window that is not unusable as the net takes it, float32 [4 T + 320, 12]."""
     rows = heard.rows
     present = np.isfinite(rows[:, 0])
     return np.asarray(np.where(present[:, None], rows, rows[present].mean(0)), np.float32)

@@ -13,7 +13,7 @@ from gpu_qa.sync.beside import Beside
 from gpu_qa.sync.content import (
     ContentCarry,
     content_windows,
-    scorable,
+    sound_of,
     told,
     untold,
     unusable,
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, SyncSeries, VideoSeries
-    from gpu_qa.sync.content import Heard, Unusable, Weights
+    from gpu_qa.sync.content import Heard, Weights
     from gpu_qa.sync.evidence import Evidence
+    from gpu_qa.sync.material import Unusable
     from gpu_qa.sync.shots import Seen
     from gpu_qa.sync.together import CardScores
 
@@ -52,8 +53,6 @@ class _Asked(NamedTuple):
     """The stream's clock has jumped before it: another programme begins."""
     unusable: Unusable | None = None
     """Why it says nothing."""
-    sound: np.ndarray | None = None
-    """As the net takes it."""
     scores: Future[np.ndarray] | None = None
     """Null where it says nothing, or nothing new."""
 
@@ -138,11 +137,12 @@ class Listener:
         if passed:
             self._ahead_s = [at_s for at_s in self._ahead_s if at_s > max(passed)]
             self._known = NOTHING
-        sound = scorable(heard)
-        if sound is None:
-            return _Asked(heard, bool(passed), unusable(heard))
+        why = unusable(heard)
+        if why is not None:
+            return _Asked(heard, bool(passed), why)
+        sound = sound_of(heard)
         repeats, self._known = is_repeat(heard.window, sound[AUDIO_MARGIN:-AUDIO_MARGIN], self._known)
-        return _Asked(heard, bool(passed), None, sound, None if repeats else self._scores(heard, sound))
+        return _Asked(heard, bool(passed), None, None if repeats else self._scores(heard, sound))
 
     def _scores(self, heard: Heard, sound: np.ndarray) -> Future[np.ndarray]:
         if self._card is not None:
@@ -159,11 +159,8 @@ class Listener:
         length_s = heard.end_s - heard.start_s
         if asked.is_anew:
             self._evidence = None
-        if asked.sound is None:
-            why = asked.unusable
-            self.material = with_unusable(
-                self.material, length_s, why.sound if why else None, why.picture if why else None
-            )
+        if asked.unusable is not None:
+            self.material = with_unusable(self.material, length_s, asked.unusable)
             return untold(heard)
         self.material = with_used(self.material, length_s, is_repeat=asked.scores is None)
         if asked.scores is None:
@@ -174,7 +171,7 @@ class Listener:
             scores = asked.scores.result()
         except Exception:  # noqa: BLE001 - the card failed; what it would have said can be found here as well.
             self._card = None
-            scores = self._scored_here(heard, asked.sound)
+            scores = self._scored_here(heard, sound_of(heard))
         self._evidence = gathered(self._evidence, window_evidence(scores), heard.start_s, length_s)
         answer = told(heard, self._evidence)
         is_stale = float(answer.confidence[0]) >= SYNC_SURE and not is_news(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gpu_qa.sync.evidence import LEAST_S
 from gpu_qa.sync.shots import SHORTEST
@@ -44,12 +44,17 @@ def with_used(material: Material, length_s: float, *, is_repeat: bool) -> Materi
     return replace(material, used_s=material.used_s + length_s)
 
 
-def with_unusable(
-    material: Material, length_s: float, sound: SoundFault | None, picture: PictureFault | None
-) -> Material:
+class Unusable(NamedTuple):
+    """Why a window says nothing."""
+
+    sound: SoundFault | None
+    picture: PictureFault | None
+
+
+def with_unusable(material: Material, length_s: float, why: Unusable) -> Material:
     """One more window that says nothing."""
     more = {"unusable_s": material.unusable_s + length_s}
-    for fault in (sound, picture):
+    for fault in why:
         if fault is not None:
             more[f"{fault}_s"] = getattr(material, f"{fault}_s") + length_s
     return replace(material, **more)
