@@ -52,7 +52,7 @@ def _unpack(codes: np.ndarray, out: np.ndarray) -> None:
         count = min(_TOGETHER, tiles - begin)
         for kind in range(CHANNELS):
             zero, step = _ZERO[kind], _STEP[kind]
-            if kind == SIGNED or kind == SIGNED + 1 or kind == SIGNED + 2:
+            if SIGNED <= kind < MOVING:
                 # Signed change was packed by the arsinh that it is wanted in.
                 scale = step * np.float32(0.7 if kind == SIGNED else 1.5)
                 for time in range(length):
