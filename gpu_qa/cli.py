@@ -309,9 +309,8 @@ def analyze(
 
     if duration is not None and not duration > 0:
         raise ConfigError(f"--duration {duration}: must be more than 0 seconds")
-    base = override(Settings(), {} if profile is None else {"profile": profile})
-    if config:
-        base = load_settings(config, profile=profile)
+    asked = {} if profile is None else {"profile": profile}
+    base = load_settings(config, profile=profile) if config else override(Settings(), asked)
     with_these(base)  # what is wrong with an option is told whatever the streams are
     listed = load_streams(streams, base) if streams is not None else ()
     entries = with_options(streams_of(inputs or [], listed, base), with_these)
