@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gpu_qa.series import Detector, Event
 
 RATE = 48_000
-_NAMES = {1: ("mono",), 2: ("FL", "FR")}
+_NAMES = {1: ("mono",), 2: ("FL", "FR"), 6: ("FL", "FR", "FC", "LFE", "SL", "SR")}
 
 
 def voice(duration_s: float, *, rate: int = RATE, level_dbfs: float = -23.0, seed: int = 0) -> np.ndarray:

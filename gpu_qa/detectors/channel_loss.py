@@ -1,4 +1,4 @@
-"""Channel loss: one channel of a pair falls silent while the other one goes on with the programme."""
+"""Channel loss: a channel falls silent while the one that belongs to it goes on with the programme."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.detectors.centre_loss import Centre, centre_of, centre_weighed
 from gpu_qa.detectors.channel_pairs import channel_pairs
 from gpu_qa.detectors.hop_cells import CELL_HOPS, hop_cells
-from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
-from gpu_qa.units import power_to_db
+from gpu_qa.detectors.loss_evidence import LossSteps, loss_evidence, mean_levels
+from gpu_qa.series import SEVERITIES, Detector, EventTiming
 
 if TYPE_CHECKING:
     from gpu_qa.detectors.hop_cells import HopCells, HopsKept
-    from gpu_qa.series import AudioSeries
+    from gpu_qa.series import AudioSeries, Evidence
 
 _HISTORY_CELLS = 200
 """Cells of 0.1 s with sound that a channel's history is made of: 20 s."""
 _HOPS_PER_S = 100
 _QUIETEST_DBFS = -70.0
 """Below this neither channel says anything."""
-_FLOOR_DBFS = -120.0
-"""Given for digital silence, of which −∞ would be the level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,12 @@ class ChannelLossLimits:
     never_after_s: float = 60.0
     """A channel that was not heard from the start is told, for information, once the other has gone on for this long:
     it may be meant. Ours."""
+    centre_dbfs: float = -80.0
+    """A centre above it is not lost. Ours: what AC-3 leaves of a muted one is −103 dBFS at most; pauses of speech in a
+    mix have a room."""
+    centre_after_s: float = 10.0
+    """A centre is told once it has been lost for so long, and twice as long as it ever was in the minute before: some
+    mixes have nothing at all in it while nobody speaks. Ours."""
 
     def __post_init__(self) -> None:
         if not 0 < self.heard_below_db < self.raise_below_db:
@@ -53,6 +58,8 @@ class ChannelLossLimits:
             raise ValueError("heard_share must be between 0 and 1")
         if not self.heard_s > 0 or not self.never_after_s >= 0:
             raise ValueError("heard_s must be above 0 and never_after_s 0 or more")
+        if not self.centre_dbfs < self.audible_dbfs or not self.centre_after_s > 0:
+            raise ValueError("centre_dbfs must be below audible_dbfs, and centre_after_s above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class _Channel:
 class _TrackCarry:
     kept: HopsKept
     channels: dict[int, _Channel]
+    centre: Centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +96,6 @@ class ChannelLossCarry:
     """What is known of every track."""
 
     tracks: dict[int, _TrackCarry] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Steps:
-    """Steps of one channel's evidence in the making: one per cell, which says nothing unless it is told."""
-
-    start_s: np.ndarray
-    end_s: np.ndarray
-    verdict: np.ndarray
-    onset: list[str | None]
-    cap: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,7 @@ class _Hops:
 def channel_loss(
     series: AudioSeries, limits: ChannelLossLimits = ChannelLossLimits(), carry: ChannelLossCarry | None = None
 ) -> tuple[list[Evidence], ChannelLossCarry]:
-    """Weigh how far either channel of every pair lies below the other, against what it was before.
+    """Weigh how far either channel of every pair lies below the other, and the centre below the front pair.
 
     Args:
         series: Consecutive hops of one track.
@@ -125,7 +122,8 @@ def channel_loss(
         carry: From the series before; null at the start of a stream.
 
     Returns:
-        Evidence per channel of a pair with one step per 0.1 s, whose value is how far it lies below the other in dB.
+        Evidence per channel of a pair, and of the centre, with one step per 0.1 s, whose value is how far it lies below
+        the other in dB.
     """
     tracks = dict(carry.tracks) if carry is not None else {}
     pairs = channel_pairs(series.channels)
@@ -135,6 +133,7 @@ def channel_loss(
     cells, kept = hop_cells(series, ("power", "pts_s", "end_s"), before.kept if before is not None else None)
     known = before.channels if before is not None and before.kept.channels == series.channels else {}
     channels = dict(known)
+    centre = before.centre if before is not None and known else Centre()
     found = []
     if len(cells):
         power = cells.hops["power"].astype(np.float64)
@@ -148,7 +147,10 @@ def channel_loss(
                 levels = (power[..., own], power[..., other])
                 evidence, channels[own] = _weighed(series, cells, levels, (own, other), flags[own % 2], channel, limits)
                 found.append(evidence)
-    tracks[series.track] = _TrackCarry(kept, channels)
+        if centre_of(series.channels) is not None:
+            evidence, centre = centre_weighed(series, cells, centre, limits)
+            found.append(evidence)
+    tracks[series.track] = _TrackCarry(kept, channels, centre)
     return found, ChannelLossCarry(tracks)
 
 
@@ -204,13 +206,7 @@ def _weighed(
     is_sound, is_lost, is_heard = flags.is_sound, flags.is_lost, flags.is_heard
     sound, lost, heard, both = flags.sound, flags.lost, flags.heard, flags.both
     cells_heard = list(zip(sound.tolist(), heard.tolist(), both.tolist(), strict=True))
-    steps = _Steps(
-        start_s=cells.start_s.copy(),
-        end_s=cells.end_s.copy(),
-        verdict=np.where(heard > 0, -1, 0).astype(np.int8),
-        onset=[None] * len(cells),
-        cap=np.full(len(cells), SEVERITIES.index("critical"), np.int8),
-    )
+    steps = LossSteps.of(cells, np.where(heard > 0, -1, 0).astype(np.int8))
     history, loss, levels = list(channel.history), channel.loss, None
     if loss is None and not lost.any():
         history += [hops for hops in cells_heard if hops[0]]
@@ -221,13 +217,15 @@ def _weighed(
             loss = _judged(steps, cell, loss, history, hops, limits)
             if sound[cell]:
                 history.append(cells_heard[cell])
-        levels = _levels(own, is_lost), _levels(other, is_lost)
-    evidence = _evidence(series, steps, levels, index, limits)
+        levels = mean_levels(own, is_lost), mean_levels(other, is_lost)
+    evidence = loss_evidence(
+        series, steps, levels, (series.channels[index[0]], series.channels[index[1]]), limits.raise_below_db
+    )
     return evidence, _Channel(tuple(history[-_HISTORY_CELLS:]), loss)
 
 
 def _judged(
-    steps: _Steps,
+    steps: LossSteps,
     cell: int,
     loss: _Loss | None,
     history: list[tuple[int, int, int]],
@@ -282,51 +280,6 @@ def _onset(history: list[tuple[int, int, int]], limits: ChannelLossLimits) -> st
     return "drop" if is_missed else "sparse"
 
 
-def _levels(power: np.ndarray, is_lost: np.ndarray) -> np.ndarray:
-    """Mean level of each cell's lost hops in dBFS, float64 [N]."""
-    mean = np.where(is_lost, power, 0.0).sum(axis=1) / np.maximum(is_lost.sum(axis=1), 1)
-    return np.asarray(np.maximum(power_to_db(mean), _FLOOR_DBFS))
-
-
-def _evidence(
-    series: AudioSeries,
-    steps: _Steps,
-    levels: tuple[np.ndarray, np.ndarray] | None,
-    index: tuple[int, int],
-    limits: ChannelLossLimits,
-) -> Evidence:
-    """The steps as evidence; those that raise nothing have no levels."""
-    count = len(steps.verdict)
-    name, other = (series.channels[one] for one in index)
-    own_dbfs = other_dbfs = np.full(count, np.nan)
-    if levels is not None and (steps.verdict > 0).any():
-        own_dbfs, other_dbfs = (np.where(steps.verdict > 0, level, np.nan) for level in levels)
-    onset = np.empty(count, object)
-    onset[:] = steps.onset
-    return Evidence(
-        kind="audio.channel_loss",
-        scope=f"{series.track}:{name}",
-        start_s=steps.start_s,
-        end_s=steps.end_s,
-        verdict=steps.verdict,
-        value=(other_dbfs - own_dbfs).astype(np.float32),
-        limit=limits.raise_below_db,
-        unit="db",
-        confidence=np.where(onset == "drop", 0.95, 0.6).astype(np.float32),
-        details={
-            "track": constant(count, series.track, int),
-            "channel": np.full(count, name),
-            "other": np.full(count, other),
-            "level_dbfs": own_dbfs.astype(np.float32),
-            "other_dbfs": other_dbfs.astype(np.float32),
-            "onset": onset,
-        },
-        severity_cap=steps.cap,
-        message="channel {channel} of audio track {track} lost for {duration_s:.1f} s while {other} goes on: "
-        "{value:.0f} dB below it",
-    )
-
-
 CHANNEL_LOSS = Detector(
     name="channel_loss",
     kinds=("audio.channel_loss",),
@@ -334,6 +287,6 @@ CHANNEL_LOSS = Detector(
     weigh=channel_loss,
     limits=ChannelLossLimits(),
     timing=EventTiming(raise_after_s=1.0, clear_after_s=0.3, major_after_s=5.0, critical_after_s=15.0),
-    summary="One channel of a pair falls silent while the other goes on.",
+    summary="One channel of a pair, or the centre, falls silent while the others go on.",
     source="ours: 32 dB below the other channel for 1 s, by channels muted under AAC, MP2, MP3, AC-3 and Opus",
 )
