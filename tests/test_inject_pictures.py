@@ -209,6 +209,16 @@ def test_blocks_of_one_color(look: str, luma: int, tmp_path: Path) -> None:
     assert 7 <= flat.sum() <= 10
 
 
+@pytest.mark.parametrize(("look", "code"), [("green_chroma", 27), ("pink_chroma", 184), ("grey_chroma", 128)])
+def test_blocks_whose_chroma_alone_is_wrong(look: str, code: int, tmp_path: Path) -> None:
+    got, _ = planted(tmp_path, "block_corruption", 0.2, look=look)
+    np.testing.assert_array_equal(got.luma, clean().luma)
+    wrong = (got.chroma[FIRST] == code).all(axis=0)
+    # A fifth of the blocks, some of them drawn twice.
+    assert 0.12 <= wrong.mean() <= 0.2
+    np.testing.assert_array_equal(got.chroma[FIRST - 1], clean().chroma[FIRST - 1])
+
+
 def test_smeared_blocks(tmp_path: Path) -> None:
     got, _ = planted(tmp_path, "block_corruption", 0.05, look="smeared")
     down = np.abs(np.diff(got.luma[FIRST].astype(float), axis=0))

@@ -1,7 +1,8 @@
 """Block corruption: after packets were lost, blocks are displaced, smeared, grey or green.
 
 Witnesses. The picture: steps of luma stand on the macroblock grid, and on no other line, where the tile had none a
-moment ago; or part of the picture jumps back, at once, to what it had jumped away from. The decoder and the transport:
+moment ago; or part of the picture jumps back, at once, to what it had jumped away from; or the chroma of blocks jumps
+while their luma stays. The decoder and the transport:
 they have complained, and no key frame has made the picture whole since. Either is enough, the picture alone where a
 decoder conceals silently or the damage was encoded upstream; what only the decoder has noticed is told as information.
 """
@@ -68,6 +69,6 @@ BLOCK_CORRUPTION = Detector(
     weigh=block_corruption,
     limits=BlockCorruptionLimits(),
     timing=EventTiming(raise_after_s=0.2, clear_after_s=1.0, major_after_s=5.0, critical_after_s=15.0),
-    summary="Blocks are displaced, smeared, grey or green: packets were lost here or upstream.",
+    summary="Blocks are displaced, smeared, grey, green or wrong in colour: packets were lost here or upstream.",
     source="seam and area: our own measurement on planted damage and on 90 clips without",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpu_qa.detectors.chroma_blocks import ChromaCarry, ChromaDamage, chroma_damage
 from gpu_qa.detectors.damage_report import Report, followed, smeared_tiles
 from gpu_qa.detectors.damage_sight import MOST_LEVEL, Sight, sight_after
 from gpu_qa.detectors.damage_steps import DamageSteps, Worst, worst_of
@@ -43,6 +44,8 @@ _CONFIRMED, _UNCONFIRMED = 0.8, 0.5
 """Confidence in a report that the picture bears out, and in one that it does not; ours."""
 _SMEAR_CONFIDENCE = 0.6
 """Confidence in a smear by itself."""
+_CHROMA_CONFIDENCE = 0.7
+"""Confidence in damage that the chroma alone shows."""
 _RECENT_S = 0.3
 """What healed is told unless damage was told until at most so long before; ours."""
 
@@ -71,6 +74,7 @@ class BlockCorruptionCarry:
     """float32 [2, 24, 42]: of the last picture, as in `VideoSeries`."""
     sight: Sight
     healing: HealingCarry
+    chroma: ChromaCarry
     flats: Flats = ()
     report: Report | None = None
     worst: Worst | None = None
@@ -102,13 +106,14 @@ class DamageWatch:
         self.clock_s = clock(series.pts_s, *((start_s, 0.0) if carry is None else (carry.last_s, carry.clock_s)))
         self.weights = weights(self.clock_s, _FORGET_S)
         self.healed, healing = healings(series, self.is_cut, self.clock_s, None if carry is None else carry.healing)
+        self.chroma, chroma = chroma_damage(series, self.is_cut, None if carry is None else carry.chroma)
         self.times_s: list[float] = series.pts_s.tolist()
         self.ends_s: list[float] = series.end_s.tolist()
         self.is_key: list[bool] = series.is_key.tolist()
         damaged = series.damaged | series.is_corrupt
         self.damaged: list[bool] = damaged.tolist()
         self.busy: list[bool] = (np.array(self.stands) | damaged | ~series.comparable).tolist()
-        for i in self.healed:
+        for i in (*self.healed, *self.chroma):
             self.busy[i] = True
         self.steps = DamageSteps(series)
         if carry is None:
@@ -124,8 +129,9 @@ class DamageWatch:
                 gradient=np.zeros_like(series.gradient[0]),
                 sight=Sight(),
                 healing=healing,
+                chroma=chroma,
             )
-        self.carried, self.healing = carry, healing
+        self.carried, self.healing, self.of_chroma = carry, healing, chroma
         self.custom = carry.custom
         self.level = carry.level
         self.standing_s, self.keyed, self.cut_s, self.told_s = carry.standing_s, carry.keyed, carry.cut_s, carry.told_s
@@ -145,6 +151,7 @@ class DamageWatch:
             gradient=self.series.gradient[-1].copy(),
             sight=self.sight,
             healing=self.healing,
+            chroma=self.of_chroma,
             flats=self.flats,
             report=self.report,
             worst=self.worst,
@@ -302,8 +309,7 @@ class DamageWatch:
         report, sight, limits = self.report, self.sight, self.limits
         if report is None and not sight.charge:
             self.worst = None
-            if i in self.healed:
-                self._tell_healed(i, self.healed[i])
+            self._tell_alone(i)
             return
         own_s, end_s, grid = self.times_s[i], self.ends_s[i], 0.0
         if area >= limits.clear_area:
@@ -330,11 +336,31 @@ class DamageWatch:
             shown |= {"start_s": sight.since_s, "confidence": max(grid, 0.6), "cause": "upstream", "evidence": ["grid"]}
         else:
             verdict = 0
-        if verdict <= 0 and i in self.healed and self._tell_healed(i, self.healed[i]):
+        if verdict <= 0 and self._tell_alone(i):
             return
         self.steps.write(i, verdict, **shown)
         if verdict > 0:
             self.told_s = max(own_s, end_s)
+
+    def _tell_alone(self, i: int) -> bool:
+        """Write what the chroma alone shows, or what was seen to heal; whether anything was written."""
+        if i in self.chroma:
+            self._tell_chroma(i, self.chroma[i])
+            return True
+        return i in self.healed and self._tell_healed(i, self.healed[i])
+
+    def _tell_chroma(self, i: int, damage: ChromaDamage) -> None:
+        """Write damage that the chroma alone shows."""
+        self.steps.write(
+            i,
+            1,
+            start_s=damage.since_s,
+            confidence=_CHROMA_CONFIDENCE,
+            cause="upstream",
+            evidence=["chroma"],
+            worst=damage.worst,
+        )
+        self.told_s = self.ends_s[i]
 
     def _tell_healed(self, i: int, healed: Healed) -> bool:
         """Write what was seen to heal, unless it was told while it lasted; whether it was written."""

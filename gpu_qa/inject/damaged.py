@@ -28,10 +28,12 @@ _INTRA_WEIGHTS = np.array(
 )
 """Default matrix for intra blocks of ITU-T H.262 6.3.11."""
 _SIDE = 8
+_CHROMA = {"green_chroma": (-0.45, -0.45), "pink_chroma": (0.25, 0.25), "grey_chroma": (0.0, 0.0)}
+"""Look → Cb and Cr, −0.5…0.5, of blocks whose luma stays. Green is what zeros show, as where both are missing."""
 
 
 class Blocks:
-    """Blocks of the picture are damaged as after packet loss: displaced, grey, green or smeared."""
+    """Blocks of the picture are damaged as after packet loss: displaced, smeared, of one colour, or in chroma only."""
 
     def __init__(self, planting: Planting, form: PictureForm) -> None:
         self._form = form
@@ -70,8 +72,11 @@ class Blocks:
                 # The row above the block runs down through it and what follows, as prediction from lost data does.
                 below = damaged[y : y + 3 * high, x : x + wide]
                 below[:] = plane[max(0, y - 1), x : x + wide]
-            else:
+            elif self._look not in _CHROMA:
                 place[:] = self._form.color(*COLORS[self._look])[number]
+            elif number:
+                span = self._form.top if self._form.full_range else 224 * self._form.unit
+                place[:] = round(self._form.grey + span * _CHROMA[self._look][number - 1])
         return damaged
 
 
