@@ -100,9 +100,28 @@ def _few(series: VideoSeries) -> VideoSeries:
     return green(series, 40, 75, share=0.03)
 
 
-@pytest.mark.parametrize("done", [_light, _graphic, _cut, _colourless, _few])
+def _colours_that_move(series: VideoSeries) -> VideoSeries:
+    """From a picture that stood still on; in others every sixth tile has another colour each time."""
+    rng, chroma = np.random.default_rng(6), series.chroma.copy()
+    for n in (*range(60), *range(80, 125)):
+        chroma[n] += 0.2 * (rng.random((_ROWS, _COLUMNS)) < 0.08)
+    chroma[60:80] = chroma[59]
+    change = series.coarse_change.copy()
+    change[60:80] = 0
+    return replace(series, chroma=chroma, coarse_change=change)
+
+
+@pytest.mark.parametrize("done", [_light, _graphic, _cut, _colourless, _few, _colours_that_move])
 def test_these_are_none(done: Callable[[VideoSeries], VideoSeries]) -> None:
     assert not events(done(colored()))
+
+
+def test_blocks_whose_luma_changed_as_well_when_they_broke_are_no_damage_when_they_heal() -> None:
+    series = colored()
+    damaged, change = green(series, 40, 75, hold=3, share=0.4), series.coarse_change.copy()
+    change[43:75:3, :, ::2] = 0.3
+    (event,) = events(replace(damaged, coarse_change=change))
+    assert (event.start_s, event.end_s) == (1.6, 3.0)
 
 
 def test_healing_of_what_was_there_before_a_cut_is_no_damage() -> None:

@@ -27,6 +27,14 @@ _LEFT = 0.5
 """A tile is damaged while it has at least this part of the jump that damaged it; ours."""
 _LONGEST_S = 30.0
 """What stays for longer is how it is meant to look."""
+_TIMES = 2.0
+"""Damage is so many times what usually jumps without its luma: in some pictures colours move for themselves; ours."""
+_NEW, _STILL = 0.1, 0.01
+"""What a picture adds to what is usual, and what one adds in which next to nothing changes; ours."""
+_UNKNOWN = 0.05
+"""What may be usual after a cut and at the start."""
+_NOTHING = 0.001
+"""A picture whose luma changes by less than this shows nothing new."""
 _AROUND = 2
 """Tiles to each side that are around one."""
 
@@ -49,6 +57,8 @@ class _Damage:
     """float32 [2, 24, 42]: Cb and Cr of those tiles before it."""
     jump: np.ndarray
     """float32 [2, 24, 42]: by how much it changed them."""
+    whole: np.ndarray
+    """float32 [2, 24, 42]: Cb and Cr of the last picture without damage."""
     worst: Worst
 
 
@@ -58,6 +68,8 @@ class ChromaCarry:
 
     chroma: np.ndarray
     """float32 [2, 24, 42]: of the last picture."""
+    usual: float
+    """Share of the tiles whose chroma lately jumped without their luma, 0 to 1."""
     damage: _Damage | None = None
 
 
@@ -77,25 +89,26 @@ def chroma_damage(
     chroma = series.chroma
     first = chroma[:1] if carry is None else carry.chroma[None]
     jumps = np.abs(chroma - np.concatenate([first, chroma[:-1]]))
-    big = (jumps > _JUMP).any(axis=1)
-    most = np.count_nonzero(big.reshape(len(big), -1), axis=1) / big[0].size
-    damage = None if carry is None else carry.damage
+    jumps = jumps.max(axis=1)
+    alone = (jumps > _JUMP) & (jumps > _ALONE * series.coarse_change)
+    share, moves = _share(alone), series.coarse_change.mean(axis=(1, 2)) > _NOTHING
+    damage, usual = (None, _UNKNOWN) if carry is None else (carry.damage, carry.usual)
     found = {}
-    likely = np.flatnonzero(most >= _AREA)
-    begin = 0 if damage is not None else int(likely[0]) if len(likely) else len(series)
-    for i in range(begin, len(series)):
-        before = chroma[i - 1] if i else first[0]
+    for i in range(len(series)):
         if is_cut[i]:
-            damage = None
+            damage, usual = None, max(usual, _UNKNOWN)
             continue
         known, damage = damage, _remaining(damage, chroma[i], float(series.pts_s[i]))
-        if most[i] >= (_AREA if damage is None else _MORE):
+        if share[i] >= (_AREA if damage is None else _MORE):
+            before = chroma[i - 1] if i else first[0]
             # Tiles that are as they were before have jumped, too.
-            jumped = big[i] if known is None or damage is None else big[i] & (damage.tiles | ~known.tiles)
-            damage = _added(damage, series, i, before, jumped)
+            jumped = alone[i] if known is None or damage is None else alone[i] & (damage.tiles | ~known.tiles)
+            damage = _added(damage, series, i, before, jumped, usual)
         if damage is not None:
             found[i] = ChromaDamage(damage.since_s, damage.worst)
-    return found, ChromaCarry(chroma[-1].copy(), damage)
+        else:
+            usual += (_NEW if moves[i] or share[i] else _STILL) * (float(share[i]) - usual)
+    return found, ChromaCarry(chroma[-1].copy(), usual, damage)
 
 
 def _remaining(damage: _Damage | None, chroma: np.ndarray, now_s: float) -> _Damage | None:
@@ -107,20 +120,28 @@ def _remaining(damage: _Damage | None, chroma: np.ndarray, now_s: float) -> _Dam
     return replace(damage, tiles=tiles) if tiles.mean() >= _OVER else None
 
 
-def _added(damage: _Damage | None, series: VideoSeries, i: int, before: np.ndarray, big: np.ndarray) -> _Damage | None:
-    """Damage with that which picture `i` adds to it."""
-    change = series.chroma[i] - before
-    new = big & (np.abs(change).max(axis=0) > _ALONE * series.coarse_change[i])
-    if new.mean() < (_AREA if damage is None else _MORE):
+def _share(tiles: np.ndarray) -> np.ndarray:
+    """Of the tiles of each picture, 0 to 1; [T]."""
+    return np.asarray(tiles.mean(axis=(1, 2)))
+
+
+def _added(
+    damage: _Damage | None, series: VideoSeries, i: int, before: np.ndarray, new: np.ndarray, usual: float
+) -> _Damage | None:
+    """Damage with that which picture `i` adds to it: of tiles whose chroma jumps, not their luma."""
+    least = max(_AREA if damage is None else _MORE, _TIMES * usual)
+    if new.mean() < least:
         return damage
-    new &= _apart(change) > _OFF
+    change = series.chroma[i] - before
     # What heals comes nearer to what is around it.
-    new &= _apart(series.chroma[i]) > _APART * _apart(before)
-    if new.mean() < (_AREA if damage is None else _MORE):
+    new = new & (_apart(change) > _OFF) & (_apart(series.chroma[i]) > _APART * _apart(before))
+    if damage is not None:
+        new &= _distance(series.chroma[i], damage.whole) > _distance(before, damage.whole)
+    if new.mean() < least:
         return damage
     start_s = float(series.pts_s[i])
     if damage is None:
-        return _Damage(start_s, new, before.copy(), change, _worst(new, start_s))
+        return _Damage(start_s, new, before.copy(), change, before.copy(), _worst(new, start_s))
     fresh, tiles = new & ~damage.tiles, damage.tiles | new
     worst = _worst(tiles, start_s)
     return _Damage(
@@ -128,8 +149,14 @@ def _added(damage: _Damage | None, series: VideoSeries, i: int, before: np.ndarr
         tiles,
         np.where(fresh, before, damage.before),
         np.where(fresh, change, damage.jump),
+        damage.whole,
         worst if worst.area > damage.worst.area else damage.worst,
     )
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Between Cb and Cr of [2, R, K]; [R, K]."""
+    return np.asarray(np.square(one - other).sum(axis=0))
 
 
 def _worst(tiles: np.ndarray, picture_s: float) -> Worst:
