@@ -92,6 +92,9 @@ class Packet:
     """The `av.Packet`; null marks the end of the track (the decoder is to be drained)."""
     notes: tuple[Note, ...] = ()
     """What the demuxer noticed on the way to this packet."""
+    lead_s: float | None = None
+    """Of sound: its presentation time less the decoding time of the picture's packet that came last before it, seconds;
+    null where either is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,8 @@ class AudioSamples:
     """Channel names in order."""
     samples: np.ndarray
     """float32 [C, N], full scale ±1."""
+    lead_s: float | None = None
+    """That of its packet, as in `Packet`."""
 
     @property
     def count(self) -> int:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,3 +119,25 @@ def test_a_jump_of_one_track_only_is_a_shift(follows_after_s: int | None) -> Non
     (answer,) = answers
     assert answer.offset_s.tolist() == [1.0]
     assert answer.start_s.tolist() == [10.0]
+
+
+@pytest.mark.parametrize(("moved", "offset_s"), [("audio", -0.3), ("video", 0.3)])
+def test_a_shift_in_which_the_clock_follows_is_one_too(moved: Literal["video", "audio"], offset_s: float) -> None:
+    carry, answers = None, []
+    for second in range(1, 31):
+        told = [StreamFact("shift", moved, 10.0, 10.0, "", {"jump_s": 0.3, "track": 1})] if second == 13 else []
+        found, carry = timestamp_step(played(second, second, *told), carry)
+        answers += found
+    (answer,) = answers
+    assert answer.way == "timestamps"
+    assert answer.offset_s.tolist() == [pytest.approx(offset_s)]
+    assert answer.start_s.tolist() == [10.0]
+    (sync,) = timestamp_sync(carry)
+    assert sync.shift_s == pytest.approx(offset_s)
+
+
+def test_a_shift_of_one_track_of_sound_is_not_the_others() -> None:
+    fact = StreamFact("shift", "audio", 10.0, 10.0, "", {"jump_s": 0.3, "track": 2})
+    answers, carry = timestamp_step(played(20.0, 20.0, fact))
+    assert answers == []
+    assert timestamp_sync(carry)[0].shift_s == 0.0

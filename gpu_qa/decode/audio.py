@@ -102,7 +102,7 @@ class AudioDecoder:
         except av.FFmpegError as error:
             frames = []
             notes.append(self._refused(native.pts, error))
-        return Decoded((), self._sound(frames, notes), tuple(notes))
+        return Decoded((), self._sound(frames, notes, packet.lead_s), tuple(notes))
 
     def drain(self) -> Decoded:
         """Take the sound that is still inside; see `Decoder.drain`."""
@@ -136,7 +136,7 @@ class AudioDecoder:
     def _refused(self, pts: int | None, error: av.FFmpegError) -> Note:
         return self._notes.write("refused", pts, "a packet cannot be decoded", reason=why(error))
 
-    def _sound(self, frames: list[Any], notes: list[Note]) -> tuple[AudioSamples, ...]:
+    def _sound(self, frames: list[Any], notes: list[Note], lead_s: float | None = None) -> tuple[AudioSamples, ...]:
         """The frames of one call, joined where they follow one another: some packets hold dozens."""
         runs: list[_Run] = []
         for frame in frames:
@@ -161,6 +161,7 @@ class AudioDecoder:
                 run.kind.sample_rate,
                 run.kind.channels,
                 _joined(run.frames, run.kind),
+                lead_s,
             )
             for run in runs
         )

@@ -1,4 +1,4 @@
-"""Discontinuity: the stream's timestamps jump to another time base."""
+"""Discontinuity: the stream's timestamps jump to another time base, or those of one track alone shift."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from gpu_qa.detectors.fact_steps import FactCarry, JudgedFact, fact_evidence
 from gpu_qa.series import Detector, EventTiming
 
 if TYPE_CHECKING:
-    from gpu_qa.series import Evidence, StreamSeries
+    from gpu_qa.series import Evidence, Severity, StreamFact, StreamSeries
+
+_DOUBTFUL = 0.5
+"""Confidence of a shift ahead: as likely as not so much is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,12 @@ class DiscontinuityLimits:
 
     jump_s: float = 0.0
     """A jump from this length on, in either direction."""
+    shift_s: float = 0.1
+    """A shift of one track alone from this length on, in either direction. Ours: two frames of AAC that a splice leaves
+    over are 43 to 93 ms; sound is noticed to be late from 125 ms on (ITU-R BT.1359-1)."""
+    missing_s: float = 0.5
+    """A shift ahead from this length on that may as well be missing sound, or missing pictures, is for information: the
+    detectors `gap` and `missing` tell it as that. As their `gap_s`."""
 
 
 def discontinuity(
@@ -33,12 +42,12 @@ def discontinuity(
     Returns:
         Evidence for `video` and `audio`, whose value is the jump's length in seconds without its sign, and the carry.
     """
-    judged = []
-    for fact in series.facts:
-        if fact.kind == "discontinuity":
-            jump_s = float(fact.details.get("jump_s", 0.0))
-            if abs(jump_s) >= limits.jump_s:
-                judged.append(JudgedFact(fact, abs(jump_s), {"jump_s": jump_s, "text": fact.message}))
+    judged = [
+        judgement
+        for fact in series.facts
+        if fact.kind in ("discontinuity", "shift")
+        if (judgement := _judged(fact, limits)) is not None
+    ]
     return fact_evidence(
         series,
         judged,
@@ -46,9 +55,23 @@ def discontinuity(
         kind="stream.discontinuity",
         limit=limits.jump_s,
         unit="s",
-        details=("jump_s", "text"),
+        details=("jump_s", "alone", "text"),
         message="{text}",
+        undecided_s=series.undecided_s,
     )
+
+
+def _judged(fact: StreamFact, limits: DiscontinuityLimits) -> JudgedFact | None:
+    jump_s = float(fact.details.get("jump_s", 0.0))
+    is_shift = fact.kind == "shift"
+    limit_s = limits.shift_s if is_shift else limits.jump_s
+    if abs(jump_s) < limit_s:
+        return None
+    details = {"jump_s": jump_s, "alone": is_shift, "text": fact.message}
+    if not is_shift or fact.details.get("borne_out", True):
+        return JudgedFact(fact, abs(jump_s), details, limit=limit_s)
+    cap: Severity = "info" if jump_s >= limits.missing_s else "critical"
+    return JudgedFact(fact, abs(jump_s), details, cap, limit_s, _DOUBTFUL)
 
 
 DISCONTINUITY = Detector(
@@ -58,6 +81,6 @@ DISCONTINUITY = Detector(
     weigh=discontinuity,
     limits=DiscontinuityLimits(),
     timing=EventTiming(raise_after_s=0.0, clear_after_s=1.0, major_after_s=5.0, critical_after_s=15.0),
-    summary="Timestamps jump: players may skip, stall or lose lip sync.",
-    source="ours: any jump that the timeline cannot explain (ETSI TR 101 290 2.3b for the PCR)",
+    summary="Timestamps jump, or those of one track alone shift: players may skip, stall or lose lip sync.",
+    source="ours: any jump that nothing explains (ETSI TR 101 290 2.3b for the PCR), of one track alone from 0.1 s",
 )

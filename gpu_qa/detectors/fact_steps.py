@@ -34,6 +34,8 @@ class JudgedFact:
     """The severity that an event of such facts may not exceed."""
     limit: float | None = None
     """What the value was compared with, NaN for nothing; null is the limit of the kind."""
+    confidence: float = 1.0
+    """How sure it is, 0…1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def fact_evidence(
     details: tuple[str, ...],
     message: str,
     from_start: bool = False,
+    undecided_s: float | None = None,
 ) -> tuple[list[Evidence], FactCarry]:
     """Evidence of the judged facts of a series, one per track that has any or had one before.
 
@@ -67,6 +70,7 @@ def fact_evidence(
         details: Names of the facts' details; `track` is added.
         message: The events' template.
         from_start: The picture, where there is one, has evidence from 0 on, so that it is known how far it has come.
+        undecided_s: From there on a fact may yet be told; null where none is waited for.
 
     Returns:
         The evidence, and the carry for the series that follows.
@@ -87,7 +91,8 @@ def fact_evidence(
             steps.add(item)
             since_s = item.fact.end_s if since_s is None else max(since_s, item.fact.end_s)
         if since_s is not None:
-            cleared_s[track] = steps.clear(since_s, known_until_s(series, track), whole_steps=True)
+            until_s = min(known_until_s(series, track), float("inf") if undecided_s is None else undecided_s)
+            cleared_s[track] = steps.clear(since_s, until_s, whole_steps=True)
         found += steps.evidence(kind=kind, track=track, limit=limit, unit=unit, details=details, message=message)
     return found, FactCarry(cleared_s)
 
@@ -154,6 +159,7 @@ class FactSteps:
             limit=np.array([limit if item is None or item.limit is None else item.limit for item in self._items]),
             unit=unit,
             details=shown,
+            confidence=np.array([1.0 if item is None else item.confidence for item in self._items], np.float32),
             severity_cap=np.array([SEVERITIES.index(cap) for cap in caps], np.int8),
             message=message,
         )

@@ -49,6 +49,8 @@ class MeasuredSound:
     """The end of the run before, where one begins."""
     heard: Heard
     """Of the run that it belongs to."""
+    lead_s: float | None = None
+    """As in `AudioSamples`."""
 
 
 class HostSound:
@@ -118,7 +120,7 @@ class _TrackSound:
         self._samples += count
         self._end_s = raw_s + count / rate
         heard = Heard(self._track, tuple(audio), tuple(spectrum)) if audio or spectrum else self._nothing
-        return MeasuredSound(self._track, sound.pts, sound.time_base, rate, count, begins, before, heard)
+        return MeasuredSound(self._track, sound.pts, sound.time_base, rate, count, begins, before, heard, sound.lead_s)
 
     def rest(self, *, ended: bool) -> Heard:
         spectrum = self._spectra.flush(ended=ended) if self._spectra else ()

@@ -87,6 +87,8 @@ class StreamFeatures:
         known = len(self._facts)
         for note in notes:
             self._damage.hear(note)
+            if note.kind in ("decode_error", "transport_error"):
+                self.timeline.shifts.hurt(self._track_index(note), self.locate(note))
         for picture in pictures:
             if not self.timeline.started:
                 self._start(picture)
@@ -129,6 +131,8 @@ class StreamFeatures:
         known = len(self._facts)
         self._waiting += (*rest, *self._host.rest(ended=ended))
         heard = self._place_waiting() if ended or not self._waits else []
+        if ended:
+            self._facts += self.timeline.shifts.finish()
         return self._complete(self._video.flush(), heard, known)
 
     def stream_series(self, *, finished: bool = False, until_s: float | None = None) -> StreamSeries:
@@ -155,6 +159,7 @@ class StreamFeatures:
                 if (zero_s := self.timeline.track_zero_s(track.index)) is not None
             },
             video_zero_s=self.timeline.track_zero_s(video.index) if video else None,
+            undecided_s=self.timeline.shifts.undecided_s,
         )
 
     def _start(self, frame: MeasuredPicture | SkippedFrame) -> None:
@@ -185,9 +190,12 @@ class StreamFeatures:
     def _place_sound(self, sound: MeasuredSound) -> list[Heard]:
         raw_s = None if sound.pts is None else ticks_to_s(sound.pts, sound.time_base)
         length_s = sound.count / sound.sample_rate
-        start_s, facts = self.timeline.place(sound.track, "audio", raw_s, length_s)
+        start_s, facts = self.timeline.place(sound.track, "audio", raw_s, length_s, sound.lead_s)
         self._sound_s[sound.track] = self._sound_s.get(sound.track, 0.0) + length_s
-        self._facts += [replace(fact, details={**fact.details, "track": sound.track}) for fact in facts]
+        self._facts += [
+            replace(fact, details={"track": sound.track, **fact.details}) if fact.track == "audio" else fact
+            for fact in facts
+        ]
         before = self._on_clock(sound.before)
         if sound.begins:
             self._origins_s[sound.track] = start_s

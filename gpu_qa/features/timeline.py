@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from gpu_qa.features.shifts import ShiftWatch, Unit
 from gpu_qa.series import StreamFact
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Timeline:
         self._settings = settings
         self._tracks: dict[int, _TrackClock] = {}
         self._offsets_s: list[float] = []
+        self.shifts = ShiftWatch()
+        """What it is told of damage to, for a loss is no shift."""
 
     @property
     def started(self) -> bool:
@@ -95,7 +98,12 @@ class Timeline:
         return clock.until_s
 
     def place(
-        self, track: int, kind: Literal["video", "audio"], raw_s: float | None, duration_s: float
+        self,
+        track: int,
+        kind: Literal["video", "audio"],
+        raw_s: float | None,
+        duration_s: float,
+        lead_s: float | None = None,
     ) -> tuple[float, list[StreamFact]]:
         """Place a frame or a run of samples.
 
@@ -104,9 +112,11 @@ class Timeline:
             kind: For the facts' `track`.
             raw_s: Presentation time as the stream has it, in seconds; null takes the end of the unit before.
             duration_s: How long the unit lasts, in seconds.
+            lead_s: As in `AudioSamples`.
 
         Returns:
-            Its start on the stream's clock, and what was out of the ordinary on the way there.
+            Its start on the stream's clock, and what was out of the ordinary on the way there, or has turned out to
+            be.
         """
         if not self.started:
             self.start(raw_s or 0.0)
@@ -114,20 +124,24 @@ class Timeline:
         if clock is None:
             start_s = self._offsets_s[-1] + raw_s if raw_s is not None else 0.0
             self._tracks[track] = _TrackClock(self._offsets_s[-1], start_s, start_s + duration_s, start_s)
-            return start_s, []
+            return start_s, self.shifts.see(track, kind, Unit(start_s, duration_s, lead_s))
         facts: list[StreamFact] = []
         expected_s = clock.until_s
         start_s = expected_s if raw_s is None else raw_s + clock.offset_s
         # MP4 says how long pictures last in the order of decoding: at a varying rate one may seem to outlast the next.
         follows = kind == "video" and clock.start_s < start_s < expected_s
         if raw_s is not None and not follows and abs(start_s - expected_s) > self._settings.gap_s:
-            clock.offset_s, known = self._offset_s(raw_s, expected_s, clock.offset_s)
+            before_s = clock.offset_s
+            clock.offset_s, known = self._offset_s(raw_s, expected_s, before_s)
+            if clock.offset_s != before_s:
+                self.shifts.rebase(track)
             jump_s = start_s - expected_s
             start_s = raw_s + clock.offset_s
             if not known:
                 facts.append(_discontinuity(kind, expected_s, jump_s))
         if start_s - expected_s > self._settings.gap_s:
             facts.append(_gap(kind, expected_s, start_s, clock.intervals_s or (duration_s,)))
+        facts += self.shifts.see(track, kind, Unit(start_s, duration_s, lead_s))
         if kind == "video":
             start_s = max(start_s, clock.start_s)
         clock.intervals_s.append(start_s - clock.start_s)

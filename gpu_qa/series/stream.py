@@ -11,7 +11,15 @@ class StreamFact:
     """Something that happened to the stream itself, placed on its clock."""
 
     kind: Literal[
-        "gap", "discontinuity", "decode_error", "transport_error", "format_change", "stalled", "overload", "reference"
+        "gap",
+        "discontinuity",
+        "shift",
+        "decode_error",
+        "transport_error",
+        "format_change",
+        "stalled",
+        "overload",
+        "reference",
     ]
     track: Literal["video", "audio"]
     start_s: float
@@ -44,3 +52,5 @@ class StreamSeries:
     track's discontinuities."""
     video_zero_s: float | None = None
     """The same of the picture; null before the first frame."""
+    undecided_s: float | None = None
+    """Where the earliest step of timestamps lies that may yet turn out to be a shift; null for none."""

@@ -11,6 +11,7 @@ from gpu_qa.errors import SourceError
 from gpu_qa.media import Packet
 from gpu_qa.sources.address import STDIN, Address, parse_address
 from gpu_qa.sources.settings import SourceSettings
+from gpu_qa.units import ticks_to_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ class Source:
         self._interrupted = False
         self._finished: set[int] = set()
         self._complete = False
+        self._picture_s: float | None = None
+        """Decoding time of the picture's last packet, seconds."""
 
     @property
     def complete(self) -> bool:
@@ -56,7 +59,7 @@ class Source:
             for packet in self._inner.packets():
                 if packet.native is None:
                     self._finished.add(packet.track.index)
-                yield packet
+                yield self._in_order(packet)
                 if self._interrupted:
                     break
         except SourceError as error:
@@ -68,6 +71,18 @@ class Source:
         if failure:
             raise failure
         self._complete = not self._interrupted
+
+    def _in_order(self, packet: Packet) -> Packet:
+        """A packet of sound with its lead over the picture's packets."""
+        native, track = packet.native, packet.track
+        if track.kind == "video":
+            if native is not None and native.dts is not None:
+                self._picture_s = ticks_to_s(native.dts, track.time_base)
+            return packet
+        if native is None or native.pts is None or self._picture_s is None:
+            return packet
+        lead_s = ticks_to_s(native.pts, track.time_base) - self._picture_s
+        return Packet(track, native, packet.notes, lead_s)
 
     def interrupt(self) -> None:
         """End `packets` soon, also where it waits; from any thread or signal handler, and more than once."""

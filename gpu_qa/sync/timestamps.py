@@ -70,8 +70,8 @@ class TimestampSync:
     """By how much timestamps run faster than samples, gaps and overlaps left out, millionths; null for sound shorter
     than 30 s."""
     shift_s: float | None
-    """By how much the sound's timestamps have jumped against the picture's at discontinuities since the start, seconds;
-    positive where sound is advanced by it; null before either. Smaller shifts are gaps and overlaps."""
+    """By how much the sound's timestamps have jumped against the picture's since the start, at discontinuities and
+    shifts of one track alone, seconds; positive where sound is advanced by it; null before either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,8 @@ class _Sound:
     squares: float = 0.0
     """Of the differences to the mean of `ahead_s` without steps."""
     sound_s: float = 0.0
+    alone_s: float = 0.0
+    """Of the shift: what the tracks' own content shows, in which the stream's clock follows the timestamps."""
     shift_s: float = 0.0
     told_s: float = 0.0
     """The shift that was told last."""
@@ -177,12 +179,16 @@ def _kept_to(known: _Sound, series: StreamSeries, track: int, gap_s: float) -> _
 
 def _told(known: _Sound, series: StreamSeries, track: int) -> tuple[list[SyncSeries], _Sound]:
     """Tell a shift of one track once the other has had time to follow."""
+    shifts = [fact for fact in series.facts if fact.kind == "shift" and _concerns(fact, track)]
+    for fact in shifts:
+        alone_s = fact.details["jump_s"] if fact.track == "video" else -fact.details["jump_s"]
+        known = replace(known, alone_s=known.alone_s + alone_s)
     seen_s, heard_s = series.video_until_s, series.audio_until_s[track]
     if series.video_zero_s is None or track not in series.audio_zero_s or seen_s is None or heard_s is None:
         return [], known
-    shift_s = series.video_zero_s - series.audio_zero_s[track]
+    shift_s = series.video_zero_s - series.audio_zero_s[track] + known.alone_s
     if abs(shift_s - known.shift_s) > 1e-6:
-        jumps = [fact.start_s for fact in series.facts if fact.kind == "discontinuity"]
+        jumps = [fact.start_s for fact in series.facts if fact.kind == "discontinuity" or fact in shifts]
         known = replace(known, shift_s=shift_s, shifted_from_s=jumps[-1] if jumps else min(seen_s, heard_s))
     from_s, until_s = known.shifted_from_s, min(seen_s, heard_s)
     if abs(known.shift_s - known.told_s) < SHIFT_S or until_s < from_s + SETTLED_S:
@@ -231,6 +237,11 @@ def _of_track(carry: TimestampCarry, track: int) -> TimestampSync:
         drift_ppm=1e6 * drift_s / kept.sound_s if drift_s is not None and kept.sound_s >= DRIFT_FROM_S else None,
         shift_s=kept.shift_s if start_s is not None else None,
     )
+
+
+def _concerns(fact: StreamFact, track: int) -> bool:
+    """Whether a shift moves an audio track against the picture."""
+    return fact.track == "video" or fact.details.get("track") == track
 
 
 def _speaks_of(fact: StreamFact, track: int, tracks: int) -> bool:

@@ -1,0 +1,270 @@
+"""Shifts: timestamps of one track that step against its content are told, with the amount; all else is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import av
+import pytest
+
+import gpu_qa
+from gpu_qa.features.timeline import MPEG_WRAP_S, Timeline
+from gpu_qa.inject.transport import PACKET, shifted
+from tests.clips import cached_clip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gpu_qa.series import Event, StreamFact
+
+VIDEO, AUDIO = 0, 1
+PICTURE_S, SOUND_S = 0.04, 1024 / 48_000
+AT_S, UNTIL_S = 10.0, 20.0
+VIDEO_PID, AUDIO_PID = 256, 257
+
+
+def steady(at_s: float) -> float:
+    return at_s
+
+
+def facts_of(
+    sound: Callable[[float], float | None] = steady,
+    picture: Callable[[float], float | None] = steady,
+    *,
+    until_s: float = UNTIL_S,
+    order: float | None = None,
+    damage_s: float | None = None,
+    picture_s: float = PICTURE_S,
+) -> list[StreamFact]:
+    """The shifts that a timeline finds in two tracks, each a function from a unit's content to its timestamp.
+
+    Args:
+        sound: Null is a unit that is missing.
+        picture: Likewise.
+        until_s: Length of both.
+        order: Sound comes this much before the picture beside it, by its content; null leaves the order unknown.
+        damage_s: The sound is damaged there.
+        picture_s: Length of a picture as it says itself.
+    """
+    timeline, facts = Timeline(), []
+    timeline.start(picture(0.0) or 0.0)
+    shown = [(n * PICTURE_S, VIDEO) for n in range(round(until_s / PICTURE_S))]
+    heard = [(n * SOUND_S, AUDIO) for n in range(round(until_s / SOUND_S))]
+    hurt = False
+    for at_s, track in sorted([*shown, *heard]):
+        raw_s = (picture if track == VIDEO else sound)(at_s)
+        if damage_s is not None and at_s >= damage_s and not hurt:
+            hurt = True
+            timeline.shifts.hurt(AUDIO, damage_s)
+        if raw_s is None:
+            continue
+        if track == VIDEO:
+            facts += timeline.place(VIDEO, "video", raw_s, picture_s)[1]
+        else:
+            beside_s = None if order is None else picture(at_s - order)
+            lead_s = None if beside_s is None else raw_s - beside_s
+            facts += timeline.place(AUDIO, "audio", raw_s, SOUND_S, lead_s)[1]
+    facts += timeline.shifts.finish()
+    return [fact for fact in facts if fact.kind == "shift"]
+
+
+def stepped(by_s: float, at_s: float = AT_S) -> Callable[[float], float]:
+    return lambda content_s: content_s + (by_s if content_s >= at_s else 0.0)
+
+
+def lost(length_s: float, at_s: float = AT_S) -> Callable[[float], float | None]:
+    return lambda content_s: None if at_s <= content_s < at_s + length_s else content_s
+
+
+@pytest.mark.parametrize("order", [None, -0.6, 0.02])
+@pytest.mark.parametrize("by_s", [-0.45, -0.12, -0.06, 0.06, 0.12, 0.3, 1.0, 9.5])
+def test_sound_that_steps_alone_is_told_with_the_amount(by_s: float, order: float | None) -> None:
+    (fact,) = facts_of(stepped(by_s), order=order, until_s=30.0)
+    assert fact.track == "audio"
+    assert fact.start_s == pytest.approx(AT_S, abs=SOUND_S)
+    assert fact.details["jump_s"] == pytest.approx(by_s, abs=1e-6)
+    assert fact.details["track"] == AUDIO
+    assert fact.details["borne_out"] == (by_s < 0 or order is not None)
+
+
+@pytest.mark.parametrize("by_s", [-0.45, -0.12, 0.12, 1.0, 5.0])
+def test_a_picture_that_steps_alone_is_told_where_the_order_of_packets_shows_it(by_s: float) -> None:
+    (fact,) = facts_of(picture=stepped(by_s), order=-0.6, until_s=30.0)
+    assert (fact.track, fact.details["borne_out"]) == ("video", True)
+    assert fact.start_s == pytest.approx(AT_S, abs=PICTURE_S)
+    assert fact.details["jump_s"] == pytest.approx(by_s, abs=1e-6)
+    assert len(facts_of(picture=stepped(by_s), until_s=30.0)) == (by_s < 0)
+
+
+@pytest.mark.parametrize("order", [-0.6, 0.02])
+@pytest.mark.parametrize("length_s", [0.2, 0.5, 2.0])
+def test_what_is_missing_is_not_taken_for_a_shift_for_certain(length_s: float, order: float) -> None:
+    (fact,) = facts_of(lost(length_s), order=order)
+    assert not fact.details["borne_out"]
+    assert "unless" in fact.message
+    assert facts_of(picture=lost(length_s), order=order) == []
+
+
+@pytest.mark.parametrize("by_s", [-0.3, 0.12, 1.0, 5.0])
+@pytest.mark.parametrize("later_s", [0.0, 0.5])
+def test_what_both_tracks_do_is_no_shift(by_s: float, later_s: float) -> None:
+    sound = stepped(by_s, AT_S + later_s)
+    assert facts_of(sound, stepped(by_s), order=-0.6) == []
+    assert facts_of(stepped(by_s + 0.04), stepped(by_s)) == []
+
+
+@pytest.mark.parametrize("damage_s", [AT_S - 0.9, AT_S + 0.9])
+def test_beside_damage_it_is_a_loss(damage_s: float) -> None:
+    assert facts_of(stepped(0.3), damage_s=damage_s) == []
+    assert len(facts_of(stepped(0.3), damage_s=AT_S - 3)) == 1
+
+
+@pytest.mark.parametrize("by_s", [-0.4, 0.4, 3.0, -3.0, 50_000.0])
+def test_timestamps_that_come_back_are_no_shift(by_s: float) -> None:
+    assert facts_of(lambda at_s: at_s + (by_s if AT_S <= at_s < AT_S + 0.9 * SOUND_S else 0.0)) == []
+
+
+@pytest.mark.parametrize("by_s", [3600.0, -3600.0, 20.0, -0.7])
+def test_another_time_base_is_a_discontinuity_and_no_shift(by_s: float) -> None:
+    assert facts_of(stepped(by_s)) == []
+    assert facts_of(stepped(by_s, AT_S + 0.1), stepped(by_s + 0.15)) == []
+
+
+def test_a_wrap_is_no_shift() -> None:
+    wrapped = lambda at_s: (at_s + MPEG_WRAP_S - AT_S) % MPEG_WRAP_S  # noqa: E731
+    assert facts_of(wrapped, wrapped) == []
+
+
+def test_jitter_and_rounding_and_drift_are_no_shift() -> None:
+    assert facts_of(lambda at_s: at_s + 0.07 * (round(at_s / SOUND_S) * 7 % 5 - 2) / 2) == []
+    assert facts_of(lambda at_s: round(at_s * 1000) / 1000) == []
+    assert facts_of(lambda at_s: at_s * 1.002) == []
+
+
+def test_the_start_may_be_as_it_likes() -> None:
+    assert facts_of(stepped(0.155, SOUND_S / 2)) == []
+    assert facts_of(stepped(0.96, 0.8)) == []
+
+
+def test_pictures_that_come_when_they_like_are_no_shift() -> None:
+    slides = lambda at_s: at_s if round(at_s / PICTURE_S) % 7 in (0, 2, 3) else None  # noqa: E731
+    assert facts_of(picture=slides, order=-0.6) == []
+    assert facts_of(picture=slides, order=-0.6, picture_s=0.2) == []
+
+
+def test_of_sound_that_lacks_time_and_again_the_first_time_is_told() -> None:
+    pauses = lambda at_s: at_s + 0.2 * (at_s // 5)  # noqa: E731
+    assert [fact.start_s for fact in facts_of(pauses, until_s=34.0)] == [pytest.approx(5.0, abs=SOUND_S)]
+    told = facts_of(pauses, until_s=34.0, order=-0.6)
+    assert [round(fact.details["jump_s"], 3) for fact in told] == [0.2] * 6
+
+
+def test_two_shifts_are_told_one_by_one() -> None:
+    told = facts_of(lambda at_s: stepped(-0.2, 8.0)(at_s) + stepped(0.3, 13.0)(at_s) - at_s, order=-0.6)
+    assert [round(fact.details["jump_s"], 6) for fact in told] == [-0.2, 0.3]
+
+
+def test_sound_alone_has_nothing_to_shift_against() -> None:
+    timeline = Timeline()
+    times = (n * SOUND_S + (0.3 if n > 500 else 0.0) for n in range(1000))
+    facts = [fact for at_s in times for fact in timeline.place(AUDIO, "audio", at_s, SOUND_S)[1]]
+    assert [fact.kind for fact in (*facts, *timeline.shifts.finish())] == ["gap"]
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def clip() -> Path:
+    return cached_clip("shifts.ts", seconds=9, size=(96, 64))
+
+
+def rewritten(path: Path, pid: int, by_s: float, *, at_s: float = 5.0) -> Path:
+    """The clip, with the timestamps of one track stepping, its packets in the order in which they were."""
+    data, has_begun = bytearray(clip().read_bytes()), False
+    for at in range(0, len(data), PACKET):
+        packet = bytes(data[at : at + PACKET])
+        if (packet[1] & 0x1F) << 8 | packet[2] != pid or not packet[1] & 0x40:
+            continue
+        begin = 5 + packet[4] if packet[3] & 0x20 else 4
+        has_begun = has_begun or _time_s(packet[begin + 9 : begin + 14]) >= at_s
+        if has_begun:
+            data[at : at + PACKET] = shifted(packet, round(by_s * 90_000))
+    path.write_bytes(data)
+    return path
+
+
+def _time_s(five: bytes) -> float:
+    ticks = (five[0] >> 1 & 7) << 30 | five[1] << 22 | (five[2] >> 1) << 15 | five[3] << 7 | five[4] >> 1
+    return ticks / 90_000
+
+
+def remuxed(path: Path, by_s: float, *, drops_s: float = 0.0, at_s: float = 5.0) -> Path:
+    """The clip in another container, its sound stepping, or missing, from a moment on; the muxer orders by time."""
+    with av.open(str(clip())) as source, av.open(str(path), "w") as target:
+        outputs = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is None or packet.pts is None:
+                continue
+            pts_s = float(packet.pts * packet.time_base)
+            if source.streams[packet.stream_index].type == "audio":
+                if at_s <= pts_s < at_s + drops_s:
+                    continue
+                if pts_s >= at_s:
+                    packet.pts += round(by_s / packet.time_base)
+                    packet.dts += round(by_s / packet.time_base)
+            packet.stream = outputs[packet.stream_index]
+            target.mux(packet)
+    return path
+
+
+def told(path: Path) -> tuple[list[Event], dict[str, Any]]:
+    """The events that concern time, and what timestamps say of the sound."""
+    report = gpu_qa.analyze(str(path))
+    assert report.error is None
+    (sync,) = report.measurements["av_timestamps"]
+    return [event for event in report.events if event.kind.startswith("stream.")], sync
+
+
+@pytest.mark.parametrize("by_s", [-0.3, 0.12, 0.3])
+@pytest.mark.parametrize("track", ["audio", "video"])
+def test_a_transport_stream_with_a_shift(track: str, by_s: float, tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "a.ts", AUDIO_PID if track == "audio" else VIDEO_PID, by_s)
+    (event,), sync = told(path)
+    assert (event.kind, event.severity, event.confidence, event.unit) == ("stream.discontinuity", "warn", 1.0, "s")
+    assert event.start_s == pytest.approx(5.0, abs=0.2)
+    assert event.value == pytest.approx(abs(by_s), abs=1e-3)
+    assert event.limit == 0.1
+    assert event.details["track"] == track
+    assert event.details["alone"]
+    assert event.details["jump_s"] == pytest.approx(by_s, abs=1e-3)
+    is_late = (by_s > 0) == (track == "audio")
+    assert event.message.endswith("sound is late from here on" if is_late else "sound is early from here on")
+    assert sync["shift_s"] == pytest.approx(-abs(by_s) if is_late else abs(by_s), abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mp4", "mkv"])
+@pytest.mark.parametrize("by_s", [0.12, 1.0])
+def test_where_a_muxer_has_ordered_the_packets_a_shift_ahead_may_be_a_loss(
+    by_s: float, suffix: str, tmp_path: Path
+) -> None:
+    events, sync = told(remuxed(tmp_path / f"a.{suffix}", by_s))
+    (event,) = (event for event in events if event.kind == "stream.discontinuity")
+    assert (event.severity, event.confidence) == ("warn" if by_s < 0.5 else "info", 0.5)
+    assert event.value == pytest.approx(by_s, abs=2e-3)
+    assert sync["shift_s"] == pytest.approx(-by_s, abs=2e-3)
+    # What lasts longer is told as missing sound, too.
+    assert [one.kind for one in events if one is not event] == ["stream.gap"] * (by_s >= 0.5)
+
+
+def test_sound_that_is_missing_is_told_with_the_doubt(tmp_path: Path) -> None:
+    (event,), _ = told(remuxed(tmp_path / "a.ts", 0.0, drops_s=0.3))
+    assert event.message.endswith("sound is late from here on, unless 0.30 s of it are missing")
+    assert event.confidence == 0.5
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mp4", "mkv"])
+def test_a_clip_without_a_shift_has_none(suffix: str, tmp_path: Path) -> None:
+    events, sync = told(remuxed(tmp_path / f"a.{suffix}", 0.0))
+    assert events == []
+    assert sync["shift_s"] == 0.0
