@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from gpu_qa.sync.reference import Placing, ReferenceLimits, Stretch, as_sure, laid, unlaid
-from gpu_qa.sync.strip import extended
+from gpu_qa.sync.lag import Fit
+from gpu_qa.sync.reference import Placing, ReferenceLimits, Stretch, _placing, as_sure, laid, unlaid
+from gpu_qa.sync.strip import Sound, Strip, extended
 from tests.series_builder import video_series
 from tests.strips import RATE, Programme
 
@@ -42,3 +44,84 @@ def test_a_picture_that_only_cuts_once_is_not_laid_over() -> None:
     assert (picture.state, picture.reason) == ("unknown", "the picture moves for too short a time")
     whole = laid(reference, late.strip(20.0), (9.0, 19.0), 0.0, limits).picture
     assert whole.delay_s == pytest.approx(9.0, abs=0.001)
+
+
+def fit(coefficient: float, margin: float = 0.5, overlap_s: float = 10.0, told_by_s: float = 5.0) -> str:
+    found = Fit(1.0, coefficient, margin, overlap_s, 0.001, told_by_s)
+    return _placing(found, 0.5, 0.7, 0.15, 10.0).state
+
+
+def test_what_is_told_by_a_short_moment_must_fit_better() -> None:
+    assert fit(0.75) == "matches"
+    assert fit(0.75, told_by_s=0.4) == "unknown"
+    assert fit(0.94, told_by_s=0.2) == "unknown"
+    assert fit(0.985, told_by_s=0.2) == "matches"
+
+
+def test_places_are_told_apart_by_what_is_left_to_a_full_fit() -> None:
+    """0.97 and 0.87 are farther apart than 0.8 and 0.7, and on a short overlap neither is far."""
+    assert fit(0.8, margin=0.1) == "unknown"
+    assert fit(0.97, margin=0.1) == "matches"
+    assert fit(0.97, margin=0.1, overlap_s=4.0) == "unknown"
+    assert fit(0.95, margin=0.17, overlap_s=4.0) == "unknown"
+    assert fit(0.995, margin=0.001) == "unknown"
+
+
+def strip_that_cuts(at_s: tuple[float, ...], seed: int) -> Strip:
+    """A picture that is as good as still, but for cuts to another one and back; from the first cut to the last 4 s."""
+    rng = np.random.default_rng(seed)
+    scenes = rng.uniform(0.3, 0.7, (2, 24, 42)).astype(np.float32)
+    if seed > 1:
+        # Both programmes darken where they cut: half of the cells alike.
+        scenes[:, :16] = np.random.default_rng(1).uniform(0.3, 0.7, (2, 24, 42)).astype(np.float32)[:, :16]
+    times_s = np.arange(20 * RATE) / RATE
+    shown = np.searchsorted(np.array(at_s), times_s, "right") % 2
+    luma = scenes[shown] + rng.normal(0, 0.0005, (len(times_s), 24, 42)).astype(np.float32)
+    return extended(Strip(), [video_series(len(times_s), frame_rate=RATE, luma=luma)], ended=True)
+
+
+def test_a_picture_that_cuts_alike_and_is_still_besides_is_not_taken_for_the_same() -> None:
+    limits = ReferenceLimits(max_delay_s=8.0, max_lead_s=8.0)
+    reference, other = strip_that_cuts((8.0, 12.5), 1), strip_that_cuts((6.0, 10.5), 2)
+    wrong = laid(reference, other, (3.0, 13.0), 0.0, limits).picture
+    assert wrong.coefficient is not None
+    assert wrong.coefficient > limits.picture_coefficient
+    assert wrong.state != "matches"
+    right = laid(reference, strip_that_cuts((6.0, 10.5), 1), (3.0, 13.0), 0.0, limits).picture
+    assert right.delay_s == pytest.approx(-2.0, abs=0.05)
+
+
+def test_other_sound_is_not_taken_for_the_same_where_only_its_end_lies_over_the_reference() -> None:
+    """On 3 s in common other sound fits somewhere: the same must fit better than over a whole stretch."""
+    assert as_sure(0.65, 10.0, 3.0) > 0.88
+    matched, others = 0, 0
+    for seed in range(2, 8):
+        reference = Programme().strip(10.0, ended=True)
+        for start_s in (0.0, 5.0):
+            sound = laid(reference, Programme(seed).strip(20.0, ended=True), (start_s, start_s + 10.0), 0.0).sound
+            others += 1
+            matched += sound.state == "matches"
+    assert matched == 0, (matched, others)
+
+
+def buzz(later_s: float, seed: int) -> Strip:
+    """An engine of about 55 Hz whose strokes are heard in the envelope of quarter hops, under a changing load."""
+    rng = np.random.default_rng(1)
+    quarters = np.arange(4 * 2200) / 400
+    load = np.interp(quarters, np.arange(0, 25, 0.15), rng.uniform(-4, 0, 167))
+    turns = 55 * quarters + 0.3 * np.sin(quarters / 2)
+    strokes = 2.0 * (np.floor(turns) != np.floor(np.roll(turns, 1)))
+    other = np.random.default_rng(seed).normal(0, 1.2, len(quarters))
+    fine = np.roll(load + strokes + other, round(later_s * 400)).reshape(-1, 4)[:2000].astype(np.float32) - 8
+    hops = np.log(np.exp(load).reshape(-1, 4).mean(axis=1))
+    hops = np.roll(hops, round(later_s * 100))[:2000].astype(np.float32) - 8
+    pts_s = np.arange(2000) / 100
+    heard = Sound(pts_s, pts_s + 0.01, fine, np.repeat(hops[:, None], 3, axis=1), np.full(2000, 0.01, np.float32))
+    return Strip(sound=(heard,), until_s=20.0, sound_until_s=20.0, ended=True)
+
+
+def test_sound_that_fits_a_period_later_too_is_placed_where_its_loudness_says() -> None:
+    limits = ReferenceLimits(max_delay_s=5.0, max_lead_s=5.0)
+    for seed in range(8, 16):
+        found = laid(buzz(0.0, 1), buzz(1.0, seed), (5.0, 15.0), 0.0, limits).sound
+        assert found.delay_s == pytest.approx(1.0, abs=0.004), seed

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from gpu_qa_kernels.cross_correlation import correlation_peaks, cross_correlation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
 __all__ = ["Fit", "Rows", "best_fit"]
 
@@ -43,10 +43,18 @@ class Fit(NamedTuple):
     """How much of both was laid over one another there."""
     sigma_s: float
     """Standard deviation of the delay, by the sharpness of the peak."""
+    told_by_s: float
+    """How long what decides lasts: little of the overlap where a single cut in both makes up the coefficient."""
 
 
 def best_fit(
-    probe: Rows, reference: Rows, *, within_s: tuple[float, float], least_s: float, apart_s: float
+    probe: Rows,
+    reference: Rows,
+    *,
+    within_s: tuple[float, float],
+    least_s: float,
+    apart_s: float,
+    peak_s: tuple[float, float] | None = None,
 ) -> Fit | None:
     """The delay of the probe against the reference at which they fit best; null where none can be told.
 
@@ -56,6 +64,7 @@ def best_fit(
         within_s: Delays that are tried, from and to, seconds.
         least_s: Least overlap that is judged, seconds.
         apart_s: What lies farther from the peak is another peak, seconds.
+        peak_s: Delays among which it is, from and to, seconds; null: any that is tried.
     """
     step_s, shift_s = probe.step_s, probe.start_s - reference.start_s
     first = math.ceil((within_s[0] - shift_s) / step_s - 1e-6)
@@ -72,7 +81,9 @@ def best_fit(
         a_valid=probe.valid[None],
         b_valid=reference.valid[None],
     )
-    peaks = correlation_peaks(found.coefficient, first_lag=first, apart=max(1, round(apart_s / step_s)))
+    among = None if peak_s is None else (round((peak_s[0] - shift_s) / step_s), round((peak_s[1] - shift_s) / step_s))
+    apart = max(1, round(apart_s / step_s))
+    peaks = correlation_peaks(found.coefficient, first_lag=first, apart=apart, among=among)
     lag, coefficient, margin = (float(one[0]) for one in peaks[:3])
     if math.isnan(lag):
         return None
@@ -83,7 +94,17 @@ def best_fit(
         coefficient if math.isnan(margin) else margin,
         overlap_s,
         _sigma_s(found.coefficient[0], round(lag) - first, coefficient, overlap_s, step_s),
+        _told_by_s(probe, reference, round(lag)),
     )
+
+
+def _told_by_s(probe: Rows, reference: Rows, lag: int) -> float:
+    """(Σ|c|)² / Σc² steps, of what each of them adds to the covariance: the participation ratio."""
+    first, last = max(0, lag), min(probe.values.shape[1], reference.values.shape[1] + lag)
+    ours, theirs = slice(first, last), slice(first - lag, last - lag)
+    added = np.einsum("ft,ft->t", probe.values[:, ours], reference.values[:, theirs], dtype=np.float64)
+    added = np.abs(added * (probe.valid[ours] & reference.valid[theirs]))
+    return float(added.sum() ** 2 / max(float((added**2).sum()), 1e-30)) * probe.step_s
 
 
 def _sigma_s(curve: Sequence[float], at: int, height: float, overlap_s: float, step_s: float) -> float:
