@@ -93,7 +93,7 @@ class StreamAnalysis:
         self._facts: MediaFacts | None = None
         self._features: StreamFeatures | None = None
         self._judging = Judging(name, settings)
-        self._compares = reference is not None and "mismatch" in settings.detectors
+        self._compares = reference is not None and not {"mismatch", "frame_loss"}.isdisjoint(settings.detectors)
         self._curves = CurveRecorder()
         self._thumbnails = ThumbnailRecorder()
         self._sounds = SoundPictureRecorder()
