@@ -92,7 +92,7 @@ class StreamAnalysis:
         self._facts: MediaFacts | None = None
         self._features: StreamFeatures | None = None
         self._judging = Judging(name, settings)
-        self._compares = reference is not None and "mismatch" in settings.detectors
+        self._compares = reference is not None and not {"mismatch", "frame_loss"}.isdisjoint(settings.detectors)
         self._curves = CurveRecorder()
         self.pictures = EventPictures()
         """What shows its events; a long-running reader may release those that it has taken."""

@@ -122,7 +122,7 @@ class StreamSync:
         return [one.answer for one in told if one.counts]
 
     def facts(self) -> list[StreamFact]:
-        """Whether the stream is its reference's programme: what has become sure since the last call."""
+        """As in `Follower.facts`; none without a reference."""
         return [] if self._follower is None else self._follower.facts()
 
     def note(self, series: StreamSeries) -> None:

@@ -95,6 +95,7 @@ def test_evidence_is_well_formed(detector: Detector) -> None:
             stream_series(
                 60.0,
                 *(fact(kind, 5.0 + index, 16.0 + index) for index, kind in enumerate(_FACT_KINDS)),
+                fact("frames", 14.0, 24.0, reference="studio", lost_s=(15.0, 17.0), repeated_s=(15.0,)),
                 audio_until_s={1: 30.0},
                 finished=True,
             )
@@ -133,6 +134,7 @@ _JUDGING: dict[str, Any] = {
 _FACT_KINDS = (
     "gap",
     "discontinuity",
+    "shift",
     "decode_error",
     "transport_error",
     "format_change",

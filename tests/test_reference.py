@@ -14,7 +14,7 @@ import gpu_qa
 from gpu_qa.sync import follower
 from gpu_qa.sync.schedule import lay
 from tests.clips import make_clip
-from tests.test_compare import clip
+from tests.test_compare import SECONDS, SIZE, clip, picture_of, sound_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,11 +55,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def analyzed(folder: Path, text: str, *options: str) -> dict[str, dict[str, Any]]:
+def analyzed(
+    folder: Path, text: str, *options: str, detectors: str = "av_offset,mismatch"
+) -> dict[str, dict[str, Any]]:
     """The documents by stream."""
     (folder / "list.toml").write_text(text)
     command = [sys.executable, "-m", "gpu_qa", "analyze", "--streams", "list.toml", "--format", "json", "--quiet"]
-    command += ["--detectors", "av_offset,mismatch", *options]
+    command += ["--detectors", detectors, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200, cwd=folder)
     documents, rest, decoder = dict[str, dict[str, Any]](), done.stdout.strip(), json.JSONDecoder()
     while rest:
@@ -127,6 +129,53 @@ reference = "studio"
     command = [sys.executable, "-m", "gpu_qa", "analyze", "--streams", "two.toml", "--quiet", "--detectors"]
     for detectors, code in (("mismatch", 1), ("av_offset", 0)):
         assert subprocess.run([*command, detectors], check=False, timeout=200, cwd=folder).returncode == code
+
+
+def without_some(index: int) -> int:
+    """From 5 to 10 s every ninth picture is left out."""
+    return index + min(max(index - 121, 0) // 8, 14)
+
+
+@pytest.mark.timeout(300)
+def test_pictures_that_are_lost_against_the_reference_are_told(folder: Path) -> None:
+    shown = picture_of(1, 0.0, 25)
+    make_clip(
+        folder / "jerky.mp4",
+        seconds=SECONDS,
+        size=SIZE,
+        picture=lambda index: shown(without_some(index)),
+        pts_s=lambda index: without_some(index) / 25,
+        sound=sound_of(1, 0.0),
+    )
+    text = """
+[defaults]
+decode.device = "cpu"
+[[streams]]
+name = "studio"
+input = "reference.mp4"
+[[streams]]
+name = "jerky"
+input = "jerky.mp4"
+reference = "studio"
+[[streams]]
+name = "same"
+input = "late.mp4"
+reference = "studio"
+[[streams]]
+name = "lenient"
+input = "jerky.mp4"
+reference = "studio"
+detectors.frame_loss.pictures = 20
+"""
+    found = analyzed(folder, text, detectors="frame_loss")
+    (event,) = found["jerky"]["events"]
+    counted = by_reference(found["jerky"])
+    assert event["kind"] == "stream.frame_loss"
+    assert 4.9 < event["start_s"] < event["end_s"] < 10.1
+    assert event["details"] == {"reference": "studio", "lost": counted["frames_lost"], "repeated": 0}
+    assert event["value"] == counted["frames_lost"]
+    assert 5 <= event["value"] <= 14
+    assert found["same"]["events"] == found["lenient"]["events"] == found["studio"]["events"] == []
 
 
 @pytest.mark.timeout(300)

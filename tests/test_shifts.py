@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import gpu_qa
+from gpu_qa.features import Heard, MeasuredSound, StreamFeatures
 from gpu_qa.features.timeline import MPEG_WRAP_S, Timeline
 from gpu_qa.inject.transport import PACKET, shifted
+from gpu_qa.media import Note, SkippedFrame, Track
 from tests.clips import cached_clip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gpu_qa.series import Event, StreamFact
@@ -170,6 +177,51 @@ def test_sound_alone_has_nothing_to_shift_against() -> None:
     times = (n * SOUND_S + (0.3 if n > 500 else 0.0) for n in range(1000))
     facts = [fact for at_s in times for fact in timeline.place(AUDIO, "audio", at_s, SOUND_S)[1]]
     assert [fact.kind for fact in (*facts, *timeline.shifts.finish())] == ["gap"]
+
+
+TICKS = Fraction(1, 90_000)
+TRACKS = (Track(VIDEO, "video", "h264", TICKS, frame_rate=Fraction(25)), Track(AUDIO, "audio", "aac", TICKS))
+NOTHING = Heard(AUDIO)
+
+
+def deliveries(by_s: float, damage_s: float) -> list[tuple[SkippedFrame | MeasuredSound, tuple[Note, ...]]]:
+    """Half a minute of both tracks, the sound a second behind, that shifts twice, the second time beside damage."""
+    found: list[tuple[float, SkippedFrame | MeasuredSound, tuple[Note, ...]]] = [
+        (n * PICTURE_S, SkippedFrame(round(n * 3600), 3600, TICKS), ()) for n in range(round(30.0 / PICTURE_S))
+    ]
+    for n in range(round(29.0 / SOUND_S)):
+        at_s = n * SOUND_S
+        raw_s = at_s + by_s * ((at_s >= 8.0) + (at_s >= damage_s))
+        notes = (Note("transport_error", "audio", round(raw_s * 90_000), TICKS, "lost"),)
+        is_damaged = damage_s - 0.4 <= at_s < damage_s - 0.4 + SOUND_S
+        sound = MeasuredSound(AUDIO, round(raw_s * 90_000), TICKS, 48_000, 1024, False, NOTHING, NOTHING, by_s - 1.0)
+        found.append((at_s + 1.0, sound, notes if is_damaged else ()))
+    return [(unit, notes) for _, unit, notes in sorted(found, key=lambda one: one[0])]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([-0.3, 0.3]))
+def test_any_cut_of_what_is_delivered_gives_the_same(seed: int, by_s: float) -> None:
+    def shifts(sizes: Iterator[int]) -> list[StreamFact]:
+        features = StreamFeatures(TRACKS)
+        facts: list[StreamFact] = []
+        waiting = deliveries(by_s, 18.0)
+        while waiting:
+            size = next(sizes)
+            batch, waiting = waiting[:size], waiting[size:]
+            pictures = [unit for unit, _ in batch if isinstance(unit, SkippedFrame)]
+            sounds = [unit for unit, _ in batch if isinstance(unit, MeasuredSound)]
+            features.take(pictures, sounds, [note for _, notes in batch for note in notes])
+            facts += features.stream_series().facts
+        features.flush(ended=True)
+        return [fact for fact in (*facts, *features.stream_series().facts) if fact.kind == "shift"]
+
+    chance = random.Random(seed)
+    whole = shifts(itertools.repeat(10_000))
+    assert [(round(fact.start_s, 1), fact.details["jump_s"]) for fact in whole] == [
+        (8.0, pytest.approx(by_s, abs=1e-4))
+    ]
+    assert shifts(iter(lambda: chance.choice((1, 2, 5, 40, 200)), None)) == whole
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

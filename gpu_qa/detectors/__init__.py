@@ -22,6 +22,7 @@ from gpu_qa.detectors.dropout import DROPOUT
 from gpu_qa.detectors.dual_mono import DUAL_MONO
 from gpu_qa.detectors.flash import FLASH
 from gpu_qa.detectors.format_change import FORMAT_CHANGE
+from gpu_qa.detectors.frame_loss import FRAME_LOSS
 from gpu_qa.detectors.freeze import FREEZE
 from gpu_qa.detectors.gap import GAP
 from gpu_qa.detectors.hiss import HISS
@@ -85,6 +86,7 @@ DETECTORS: tuple[Detector, ...] = (
     FORMAT_CHANGE,
     STALLED,
     MISMATCH,
+    FRAME_LOSS,
     OVERLOAD,
 )
 """The package's own detectors."""

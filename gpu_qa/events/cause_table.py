@@ -44,6 +44,14 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "audio.hum": (*_NO_SOUND, "audio.stuck", *_DISTORTION),
     "audio.hiss": (*_NO_SOUND, "audio.stuck", *_DISTORTION, "audio.clipping"),
     "audio.true_peak": ("audio.clipping", *_DISTORTION),
+    "stream.frame_loss": (
+        "video.freeze",
+        "video.stutter",
+        "video.block_corruption",
+        "stream.gap:video",
+        "stream.decode_error:video",
+        "stream.overload",
+    ),
     "stream.gap:audio": ("stream.gap:video",),
     "stream.decode_error:video": ("video.block_corruption",),
 }

@@ -36,7 +36,7 @@ _FEWEST = 3
 _LEAD_S = 0.05
 _LEADS = round((LONGEST_S + 6 * WINDOW_S) / _LEAD_S)
 """How densely the order of packets is kept, and how many of it: for as long as a shift may wait."""
-_MOST = 64
+_MOST = 256
 """Steps that are remembered of a track, and moments of damage."""
 
 Kind = Literal["video", "audio"]
@@ -49,6 +49,8 @@ class Unit(NamedTuple):
     """Start on the stream's clock, which the clock itself may not follow back, seconds."""
     length_s: float
     """How long it lasts, seconds."""
+    offset_s: float = 0.0
+    """What makes its start of its timestamp, seconds."""
     lead_s: float | None = None
     """Of sound: by how much its packet came ahead of the picture's, as in `AudioSamples`; null where that is not
     known."""
@@ -84,6 +86,8 @@ class _Shift(NamedTuple):
     kind: Kind
     at_s: float
     jump_s: float
+    offset_s: float
+    """What makes times on the stream's clock of timestamps, seconds."""
     until_s: float
     """Where the other track must have come to, seconds on the stream's clock."""
 
@@ -101,8 +105,6 @@ class _Track:
     step: _Step | None = None
     steps: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST))
     """Where it stepped, and by how much."""
-    damage: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST))
-    """Where something of it was damaged or lost."""
     reached_s: float = float("-inf")
     leads: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_LEADS))
     """Of sound: start of a unit, and by how much its packet came ahead of the picture's, seconds."""
@@ -114,6 +116,8 @@ class ShiftWatch:
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
         self._settled: list[_Shift] = []
+        self._damage: dict[int, deque[float]] = {}
+        """Timestamps of what was damaged or lost, by track."""
 
     @property
     def undecided_s(self) -> float | None:
@@ -129,11 +133,9 @@ class ShiftWatch:
             known.leads.clear()
             known.step = known.next_s = None
 
-    def hurt(self, track: int, at_s: float) -> None:
-        """Something of a track was damaged or lost there, seconds on the stream's clock."""
-        known = self._tracks.get(track)
-        if known is not None:
-            known.damage.append(at_s)
+    def hurt(self, track: int, raw_s: float) -> None:
+        """Something of a track was damaged or lost at a timestamp, in seconds; perhaps before it is seen."""
+        self._damage.setdefault(track, deque(maxlen=_MOST)).append(raw_s)
 
     def see(self, track: int, kind: Kind, unit: Unit) -> list[StreamFact]:
         """Take the next unit of a track.
@@ -158,13 +160,18 @@ class ShiftWatch:
             has_come = all(one.reached_s >= shift.until_s for one in others)
             if not (ended or has_come or own.reached_s >= shift.at_s + LONGEST_S):
                 waiting.append(shift)
-            elif others and _holds(shift, own, others):
+            elif others and not self._is_hurt(shift) and _holds(shift, others):
                 sound = own if shift.kind == "audio" else others[0]
                 borne_out = shift.jump_s < 0 or _comes_on(sound.leads, shift)
                 if borne_out or (shift.kind == "audio" and not _is_habit(own, shift.at_s)):
                     facts.append(_fact(shift, borne_out=borne_out))
         self._settled = waiting
         return facts
+
+    def _is_hurt(self, shift: _Shift) -> bool:
+        """Whether something of the track was damaged or lost there."""
+        from_s, until_s = shift.at_s - WINDOW_S, shift.until_s - WINDOW_S
+        return any(from_s <= raw_s + shift.offset_s <= until_s for raw_s in self._damage.get(shift.track, ()))
 
 
 def _settled(number: int, track: _Track, unit: Unit) -> list[_Shift]:
@@ -197,7 +204,7 @@ def _settled(number: int, track: _Track, unit: Unit) -> list[_Shift]:
     if jump_s is None:
         return []
     until_s = step.at_s + max(jump_s, 0.0) + 2 * WINDOW_S
-    return [_Shift(number, track.kind, step.at_s, jump_s, until_s)]
+    return [_Shift(number, track.kind, step.at_s, jump_s, unit.offset_s, until_s)]
 
 
 def _step(track: _Track, at_s: float) -> None:
@@ -255,12 +262,10 @@ def _is_habit(own: _Track, at_s: float) -> bool:
     return any(at_s - HABIT_S <= one_s < at_s - STEP_S and step_s > 0 for one_s, step_s in own.steps)
 
 
-def _holds(shift: _Shift, own: _Track, others: Collection[_Track]) -> bool:
-    """Whether neither damage nor the other tracks explain it."""
+def _holds(shift: _Shift, others: Collection[_Track]) -> bool:
+    """Whether the other tracks go on there and do not explain it."""
     from_s, until_s = shift.at_s - WINDOW_S, shift.until_s - WINDOW_S
     if all(other.reached_s < shift.at_s for other in others):
-        return False
-    if any(from_s <= at_s <= until_s for at_s in own.damage):
         return False
     return not any(
         from_s <= at_s <= until_s and step_s * shift.jump_s > 0 and abs(step_s) > 0.5 * abs(shift.jump_s)

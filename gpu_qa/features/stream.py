@@ -88,7 +88,7 @@ class StreamFeatures:
         for note in notes:
             self._damage.hear(note)
             if note.kind in ("decode_error", "transport_error"):
-                self.timeline.shifts.hurt(self._track_index(note), self.locate(note))
+                self.timeline.shifts.hurt(self._track_index(note), self._timestamp_s(note))
         for picture in pictures:
             if not self.timeline.started:
                 self._start(picture)
@@ -221,6 +221,13 @@ class StreamFeatures:
             for one in waiting
             for heard in (self._on_clock(one) if isinstance(one, Heard) else self._place_sound(one))
         ]
+
+    def _timestamp_s(self, note: Note) -> float:
+        """The timestamp of a note in seconds; without one: of how far its track has come."""
+        if note.pts is not None:
+            return ticks_to_s(note.pts, note.time_base)
+        track = self._track_index(note)
+        return (self.timeline.track_until_s(track) or 0.0) + (self.timeline.track_zero_s(track) or 0.0)
 
     def _fact(self, note: Note) -> StreamFact:
         at_s = self.locate(note)

@@ -124,7 +124,7 @@ class Timeline:
         if clock is None:
             start_s = self._offsets_s[-1] + raw_s if raw_s is not None else 0.0
             self._tracks[track] = _TrackClock(self._offsets_s[-1], start_s, start_s + duration_s, start_s)
-            return start_s, self.shifts.see(track, kind, Unit(start_s, duration_s, lead_s))
+            return start_s, self.shifts.see(track, kind, Unit(start_s, duration_s, self._offsets_s[-1], lead_s))
         facts: list[StreamFact] = []
         expected_s = clock.until_s
         start_s = expected_s if raw_s is None else raw_s + clock.offset_s
@@ -141,7 +141,7 @@ class Timeline:
                 facts.append(_discontinuity(kind, expected_s, jump_s))
         if start_s - expected_s > self._settings.gap_s:
             facts.append(_gap(kind, expected_s, start_s, clock.intervals_s or (duration_s,)))
-        facts += self.shifts.see(track, kind, Unit(start_s, duration_s, lead_s))
+        facts += self.shifts.see(track, kind, Unit(start_s, duration_s, clock.offset_s, lead_s))
         if kind == "video":
             start_s = max(start_s, clock.start_s)
         clock.intervals_s.append(start_s - clock.start_s)

@@ -20,6 +20,7 @@ class StreamFact:
         "stalled",
         "overload",
         "reference",
+        "frames",
     ]
     track: Literal["video", "audio"]
     start_s: float

@@ -49,6 +49,7 @@ KIND_LABELS: dict[str, str] = {
     "stream.transport_error": "Transport error",
     "stream.stalled": "Stalled",
     "stream.mismatch": "Other content",
+    "stream.frame_loss": "Frame loss",
     "stream.overload": "Analysis overloaded",
     "stream.format_change": "Format change",
 }

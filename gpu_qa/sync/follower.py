@@ -12,6 +12,7 @@ import numpy as np
 from gpu_qa.series import SyncSeries
 from gpu_qa.sync.beside import Beside
 from gpu_qa.sync.drift import JUMP_S, course
+from gpu_qa.sync.frames import frames
 from gpu_qa.sync.likeness import Likeness
 from gpu_qa.sync.schedule import LAG_S, lay
 from gpu_qa.sync.side import AHEAD_S
@@ -124,16 +125,20 @@ class Follower:
             stretches = self._beside.take(count)
             for _ in range(count):
                 self._sent_s.popleft()
-        if stretches:
-            self._known_s = stretches[-1].end_s
         for stretch in stretches:
             self._facts += self._likeness.take(stretch, probe.reference.name)
+            if (pictures := frames(stretch, self._known_s, probe.reference.name)) is not None:
+                self._facts.append(pictures)
+            self._known_s = stretch.end_s
         if finished:
             self._facts += self._likeness.rest(probe.reference.name, whole=is_whole)
         return [answer for stretch in stretches if (answer := self._answer(stretch))]
 
     def facts(self) -> list[StreamFact]:
-        """Whether the stream is its reference's programme, by stretch: what has become sure since the last call."""
+        """By stretch: whether it is the reference's programme, and which pictures of that it lacks or shows again.
+
+        What has become sure since the last call.
+        """
         facts, self._facts = self._facts, []
         return facts
 
