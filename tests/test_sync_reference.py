@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gpu_qa.sync.lag import Fit
-from gpu_qa.sync.reference import Placing, ReferenceLimits, Stretch, _placing, as_sure, laid, unlaid
+from gpu_qa.sync.reference import (
+    Asked,
+    Placing,
+    ReferenceLimits,
+    Stretch,
+    _placing,
+    as_sure,
+    laid,
+    laid_together,
+    unlaid,
+)
 from gpu_qa.sync.strip import Sound, Strip, extended
+from gpu_qa_kernels.cross_correlation import Correlation, cross_correlation
 from tests.series_builder import video_series
 from tests.strips import RATE, Programme
 
@@ -125,3 +137,26 @@ def test_sound_that_fits_a_period_later_too_is_placed_where_its_loudness_says() 
     for seed in range(8, 16):
         found = laid(buzz(0.0, 1), buzz(1.0, seed), (5.0, 15.0), 0.0, limits).sound
         assert found.delay_s == pytest.approx(1.0, abs=0.004), seed
+
+
+def test_many_probes_are_laid_over_together_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bit, and the reference is transformed for all of them together."""
+    reference = Programme().strip(60.0, ended=True)
+    limits = ReferenceLimits(max_delay_s=30.0, max_lead_s=30.0)
+    probes = [Programme(later_s=2.0, skew_s=0.1), Programme(later_s=3.0), Programme(2), Programme(skew_s=-0.5)]
+    strips = [one.strip(40.0, ended=True) for one in probes]
+    strips.append(replace(strips[0], pictures=()))
+    asked = [Asked(strip, (start_s, start_s + 10.0), 0.0, limits) for strip in strips for start_s in (10.0, 25.0, 30.0)]
+    calls: list[int] = []
+
+    def counted(a: np.ndarray, b: np.ndarray, **rest: Any) -> Correlation:
+        calls.append(len(a))
+        return cross_correlation(a, b, **rest)
+
+    monkeypatch.setattr("gpu_qa.sync.lag.cross_correlation", counted)
+    alone = [laid(reference, one.probe, one.stretch_s, one.covered_s, limits) for one in asked]
+    times, calls[:] = len(calls), []
+    assert laid_together(reference, asked) == alone
+    assert len(calls) < times / 2
+    assert max(calls) >= 4
+    assert {one.picture.state for one in alone} == {"matches", "differs", "unknown"}

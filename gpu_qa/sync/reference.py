@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from gpu_qa.sync.picture_alignment import activity, full_area, moving_s, picture_fit
+from gpu_qa.sync.abreast import Once, abreast
+from gpu_qa.sync.picture_alignment import activity, full_area, moving_s, picture_search
 from gpu_qa.sync.picture_freeze import Freeze, frozen_runs, still_runs, without
 from gpu_qa.sync.picture_matching import match, place, uneven_s
-from gpu_qa.sync.sound_alignment import heard, sound_fit
-from gpu_qa.sync.strip import pictures_between, sound_between
+from gpu_qa.sync.sound_alignment import heard, sound_search
+from gpu_qa.sync.strip import Sound, pictures_between, sound_between
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpu_qa.sync.abreast import Search
     from gpu_qa.sync.lag import Fit
     from gpu_qa.sync.picture_alignment import PictureFit
     from gpu_qa.sync.picture_matching import Match
     from gpu_qa.sync.strip import Pictures, Strip
 
-__all__ = ["Placing", "ReferenceLimits", "State", "Stretch", "as_long", "laid", "unlaid"]
+__all__ = ["Asked", "Placing", "ReferenceLimits", "State", "Stretch", "as_long", "laid", "laid_together", "unlaid"]
 
 State = Literal["matches", "differs", "outside", "unknown"]
 
@@ -48,6 +52,9 @@ apart than 0.8 and 0.65. Music fits itself a bar later with 0.9; other content r
 
 FROZEN_S = 0.4
 """From here on a picture that stays while the reference moves is told as frozen; ours."""
+
+AT_ONCE = 8
+"""Stretches that are laid over at a time: more save little."""
 
 NEAR_S = 0.5
 """Where only the sound says what the delay is, that of the picture may be off by this: more is another problem."""
@@ -183,10 +190,69 @@ def laid(
         covered_s: Until when lost and repeated pictures have been told of, seconds of the probe's clock.
         limits: How it is done.
     """
-    searched_s = (stretch_s[0] - limits.max_delay_s - 1.0, stretch_s[1] + limits.max_lead_s)
-    ours, theirs = pictures_between(probe, *stretch_s), pictures_between(reference, *searched_s)
-    picture, matched, frozen = _picture(ours, theirs, limits)
-    sound = _sound(reference, probe, stretch_s, searched_s, limits)
+    return laid_together(reference, [Asked(probe, stretch_s, covered_s, limits)])[0]
+
+
+class Asked(NamedTuple):
+    """A stretch that is to be laid over, as `laid` takes it."""
+
+    probe: Strip
+    stretch_s: tuple[float, float]
+    covered_s: float
+    limits: ReferenceLimits
+
+    @property
+    def searched_s(self) -> tuple[float, float]:
+        """From and to where in the reference it is looked for."""
+        limits = self.limits
+        return self.stretch_s[0] - limits.max_delay_s - 1.0, self.stretch_s[1] + limits.max_lead_s
+
+
+def laid_together(reference: Strip, asked: Sequence[Asked]) -> list[Stretch]:
+    """As `laid` for each, to the bit; those that are looked for in the same part of the reference at once.
+
+    Args:
+        reference: What all are laid over.
+        asked: Stretches, of one probe or of many.
+    """
+    begins_s = min([float(part[0].pts_s[0]) for part in (reference.pictures, reference.sound) if part], default=0.0)
+    groups: dict[tuple[float, float], list[int]] = {}
+    for number, one in enumerate(asked):
+        # All of a short reference is the same part of it, wherever it is looked in.
+        from_s, until_s = one.searched_s
+        part_s = max(from_s, begins_s - 1.0), min(until_s, reference.until_s)
+        groups.setdefault(part_s, []).append(number)
+    found: dict[int, Stretch] = {}
+    for searched_s, numbers in groups.items():
+        pictures, sound = pictures_between(reference, *searched_s), sound_between(reference, *searched_s)
+        for first in range(0, len(numbers), AT_ONCE):
+            some = [asked[number] for number in numbers[first : first + AT_ONCE]]
+            found |= dict(zip(numbers[first:], _laid_there(pictures, sound, some), strict=False))
+    return [found[number] for number in range(len(asked))]
+
+
+def _laid_there(theirs: Pictures | None, heard_there: Sound | None, asked: Sequence[Asked]) -> list[Stretch]:
+    """Lay stretches over the same part of the reference."""
+    ours = [pictures_between(one.probe, *one.stretch_s) for one in asked]
+    seen, listened = Once(), Once()
+    searches: list[Search[tuple[Placing, Match | None, list[Freeze]]]] = [
+        *(_picture(mine, theirs, seen, one.limits) for mine, one in zip(ours, asked, strict=True)),
+        *(_sound(sound_between(one.probe, *one.stretch_s), heard_there, listened, one.limits) for one in asked),
+    ]
+    found = abreast(searches)
+    parts = zip(ours, found[: len(asked)], found[len(asked) :], asked, strict=True)
+    return [_stretch(mine, theirs, picture, sound[0], one) for mine, picture, sound, one in parts]
+
+
+def _stretch(
+    ours: Pictures | None,
+    theirs: Pictures | None,
+    seen: tuple[Placing, Match | None, list[Freeze]],
+    sound: Placing,
+    asked: Asked,
+) -> Stretch:
+    picture, matched, frozen = seen
+    covered_s = asked.covered_s
     if picture.delay_s is None and sound.delay_s is not None and ours is not None and theirs is not None:
         # What stands still says not where; what is heard with it does.
         frozen = _frozen(ours, theirs, None, sound.delay_s)
@@ -195,7 +261,7 @@ def laid(
         lost = tuple(at_s for at_s in matched.lost if at_s > covered_s)
         repeated = tuple(at_s for at_s in matched.repeated if at_s > covered_s)
     new = tuple(Freeze(max(one.start_s, covered_s), one.end_s) for one in frozen if one.end_s > covered_s)
-    return Stretch(*stretch_s, picture, sound, lost, repeated, new)
+    return Stretch(*asked.stretch_s, picture, sound, lost, repeated, new)
 
 
 def unlaid(stretch_s: tuple[float, float], reason: str) -> Stretch:
@@ -204,8 +270,8 @@ def unlaid(stretch_s: tuple[float, float], reason: str) -> Stretch:
 
 
 def _picture(
-    ours: Pictures | None, theirs: Pictures | None, limits: ReferenceLimits
-) -> tuple[Placing, Match | None, list[Freeze]]:
+    ours: Pictures | None, theirs: Pictures | None, once: Once, limits: ReferenceLimits
+) -> Search[tuple[Placing, Match | None, list[Freeze]]]:
     if ours is None:
         return Placing("unknown", "no picture in the probe"), None, []
     if activity(ours) <= limits.still:
@@ -215,12 +281,12 @@ def _picture(
     if theirs is None:
         return Placing("outside", "no picture in the reference"), None, []
     within_s = (-limits.max_lead_s, limits.max_delay_s)
-    found = picture_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
+    found = yield from picture_search(ours, theirs, once, within_s=within_s, least_s=limits.least_s)
     if found is None:
         return Placing("outside", "too little of both at the same time"), None, []
     placing = _fitted(found, limits)
     if placing.state != "matches":
-        again = _fit_without_freezes(ours, theirs, limits)
+        again = yield from _search_without_freezes(ours, theirs, once, limits)
         if again is None:
             return placing, None, []
         found, placing = again, _fitted(again, limits)
@@ -245,14 +311,18 @@ def _fitted(found: PictureFit, limits: ReferenceLimits) -> Placing:
     return _placing(found.fit, differs_below, limits.picture_coefficient, limits.picture_margin, limits.stretch_s)
 
 
-def _fit_without_freezes(ours: Pictures, theirs: Pictures, limits: ReferenceLimits) -> PictureFit | None:
+def _search_without_freezes(
+    ours: Pictures, theirs: Pictures, once: Once, limits: ReferenceLimits
+) -> Search[PictureFit | None]:
     """The place of what moves in a stretch, where that matches, and the rest is still where the reference moves."""
     runs = still_runs(ours, full_area, least_s=FROZEN_S)
     if not runs:
         return None
     within_s = (-limits.max_lead_s, limits.max_delay_s)
     moving = without(ours, runs)
-    found = picture_fit(moving, theirs, within_s=within_s, least_s=limits.least_s, hold_s=FROZEN_S / 2)
+    found = yield from picture_search(
+        moving, theirs, once, within_s=within_s, least_s=limits.least_s, hold_s=FROZEN_S / 2
+    )
     if found is None or _fitted(found, limits).state != "matches":
         return None
     return found if _frozen(ours, theirs, found, found.fit.delay_s) else None
@@ -267,26 +337,23 @@ def _frozen(ours: Pictures, theirs: Pictures, found: PictureFit | None, delay_s:
 
 
 def _sound(
-    reference: Strip,
-    probe: Strip,
-    stretch_s: tuple[float, float],
-    searched_s: tuple[float, float],
-    limits: ReferenceLimits,
-) -> Placing:
-    ours, theirs = sound_between(probe, *stretch_s), sound_between(reference, *searched_s)
+    ours: Sound | None, theirs: Sound | None, once: Once, limits: ReferenceLimits
+) -> Search[tuple[Placing, None, list[Freeze]]]:
+    """As `_picture`, without what only pictures say."""
     if ours is None:
-        return Placing("unknown", "no sound in the probe")
+        return Placing("unknown", "no sound in the probe"), None, []
     if heard(ours) < limits.heard_s:
-        return Placing("unknown", "silence in the probe")
+        return Placing("unknown", "silence in the probe"), None, []
     if theirs is None:
-        return Placing("outside", "no sound in the reference")
+        return Placing("outside", "no sound in the reference"), None, []
     if heard(theirs) < limits.heard_s:
-        return Placing("outside", "silence in the reference")
+        return Placing("outside", "silence in the reference"), None, []
     within_s = (-limits.max_lead_s, limits.max_delay_s)
-    fit = sound_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
+    fit = yield from sound_search(ours, theirs, once, within_s=within_s, least_s=limits.least_s)
     if fit is None:
-        return Placing("outside", "too little of both at the same time")
-    return _placing(fit, limits.differs_below, limits.sound_coefficient, limits.sound_margin, limits.stretch_s)
+        return Placing("outside", "too little of both at the same time"), None, []
+    sure, margin = limits.sound_coefficient, limits.sound_margin
+    return _placing(fit, limits.differs_below, sure, margin, limits.stretch_s), None, []
 
 
 def as_sure(coefficient: float, long_s: float, short_s: float) -> float:

@@ -7,13 +7,18 @@ a second is taken out, so that a compressor or another mix of channels does litt
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from gpu_qa.sync.lag import Fit, Rows, best_fit
+from gpu_qa.sync.lag import Fit, Rows, Sought
 from gpu_qa.sync.resample import held, smoothed
 from gpu_qa.sync.strip import Sound
 
-__all__ = ["heard", "sound_fit"]
+if TYPE_CHECKING:
+    from gpu_qa.sync.abreast import Once, Search
+
+__all__ = ["heard", "sound_search"]
 
 COARSE_S, FINE_S = 0.01, 0.0025
 """Steps of both searches: the hop and its quarter."""
@@ -35,16 +40,20 @@ def heard(sound: Sound) -> float:
     return float((sound.end_s - sound.pts_s)[sound.power > HEARD_POWER].sum())
 
 
-def sound_fit(probe: Sound, reference: Sound, *, within_s: tuple[float, float], least_s: float) -> Fit | None:
+def sound_search(
+    probe: Sound, reference: Sound, once: Once, *, within_s: tuple[float, float], least_s: float
+) -> Search[Fit | None]:
     """Lay sound of a probe over that of the reference.
 
     Args:
         probe: A stretch of seconds.
         reference: All that it may stand in.
+        once: What is made of the reference.
         within_s: Delays that are tried, from and to, seconds.
         least_s: Least overlap that is judged, seconds.
     """
-    coarse = best_fit(_hops(probe), _hops(reference), within_s=within_s, least_s=least_s, apart_s=APART_S)
+    theirs = once("hops", lambda: _hops(reference))
+    (coarse,) = yield [Sought(_hops(probe), theirs, within_s, least_s, APART_S)]
     if coarse is None:
         return None
     near_s = (coarse.delay_s - REACH_S, coarse.delay_s + REACH_S)
@@ -55,9 +64,7 @@ def sound_fit(probe: Sound, reference: Sound, *, within_s: tuple[float, float], 
         return None
     beside = Sound(*(getattr(reference, name)[inside] for name in ("pts_s", "end_s", "fine", "hops", "power")))
     peak_s = (coarse.delay_s - NEAR_S, coarse.delay_s + NEAR_S)
-    fine = best_fit(
-        _quarters(probe), _quarters(beside), within_s=near_s, least_s=least_s, apart_s=APART_S, peak_s=peak_s
-    )
+    (fine,) = yield [Sought(_quarters(probe), _quarters(beside), near_s, least_s, APART_S, peak_s)]
     if fine is None:
         return None
     # What both have in common shows in the hops: of quarters coders change more.
