@@ -365,6 +365,7 @@ class StreamAnalysis:
             thumbnail_s=self.pictures.shown_s,
             settings=settings_json(self.settings),
             lags=self._sync.lags if self._sync is not None else None,
+            delays=self._sync.delays if self._sync is not None else None,
             error=error,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpu_qa.sync.lag import Fit
+from gpu_qa.sync.lag import Around, Fit
 from gpu_qa.sync.reference import (
     Asked,
     Placing,
@@ -59,7 +59,7 @@ def test_a_picture_that_only_cuts_once_is_not_laid_over() -> None:
 
 
 def fit(coefficient: float, margin: float = 0.5, overlap_s: float = 10.0, told_by_s: float = 5.0) -> str:
-    found = Fit(1.0, coefficient, margin, overlap_s, 0.001, told_by_s)
+    found = Fit(1.0, coefficient, margin, overlap_s, 0.001, told_by_s, Around(0.0, 0.1, ()))
     return _placing(found, 0.5, 0.7, 0.15, 10.0).state
 
 

@@ -13,7 +13,11 @@ from gpu_qa_kernels.cross_correlation import correlation_peaks, cross_correlatio
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Fit", "Rows", "Sought", "best_fit", "best_fits"]
+__all__ = ["Around", "Fit", "Rows", "Sought", "best_fit", "best_fits"]
+
+
+AROUND_S = 1.0
+"""How far around the best place coefficients are kept, for people to see how it stands out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,16 @@ class Rows:
     """Start of the first step, seconds."""
     step_s: float
     """Length of a step, seconds."""
+
+
+class Around(NamedTuple):
+    """Coefficients within `AROUND_S` of the best place, as far as enough overlaps."""
+
+    first_s: float
+    """Delay of the first."""
+    step_s: float
+    """From each to the next."""
+    coefficient: tuple[float, ...]
 
 
 class Fit(NamedTuple):
@@ -45,6 +59,8 @@ class Fit(NamedTuple):
     """Standard deviation of the delay, by the sharpness of the peak."""
     told_by_s: float
     """How long what decides lasts: little of the overlap where a single cut in both makes up the coefficient."""
+    around: Around
+    """The coefficients beside it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +145,17 @@ def _fit(sought: Sought, curve: np.ndarray, overlap: np.ndarray, first: int) -> 
         overlap_s,
         _sigma_s(curve, round(lag) - first, coefficient, overlap_s, step_s),
         _told_by_s(sought.probe, sought.reference, round(lag)),
+        _around(curve, first, round(lag), step_s, shift_s),
     )
+
+
+def _around(curve: np.ndarray, first: int, lag: int, step_s: float, shift_s: float) -> Around:
+    """Up to where too little overlaps."""
+    reach, at = round(AROUND_S / step_s), lag - first
+    unknown = np.flatnonzero(~np.isfinite(curve))
+    begin = max([0, at - reach, *(unknown[unknown < at][-1:] + 1).tolist()])
+    end = min([len(curve), at + reach + 1, *unknown[unknown > at][:1].tolist()])
+    return Around((first + begin) * step_s + shift_s, step_s, tuple(curve[begin:end].tolist()))
 
 
 def _told_by_s(probe: Rows, reference: Rows, lag: int) -> float:

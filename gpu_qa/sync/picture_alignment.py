@@ -147,7 +147,7 @@ def picture_search(
     if not kept.all():
         (again,) = yield [Sought(_only(a, kept), _only(b, kept), near_s, least_s, APART_S)]
         fine = fine if again is None else again
-    return PictureFit(fine._replace(margin=coarse.margin), ours, theirs, kept)
+    return PictureFit(fine._replace(margin=coarse.margin, around=coarse.around), ours, theirs, kept)
 
 
 def activity(pictures: Pictures) -> float:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.sync.abreast import Search
-    from gpu_qa.sync.lag import Fit
+    from gpu_qa.sync.lag import Around, Fit
     from gpu_qa.sync.picture_alignment import PictureFit
     from gpu_qa.sync.picture_matching import Match
     from gpu_qa.sync.strip import Pictures, Strip
@@ -125,6 +125,8 @@ class Placing:
     """By how much that exceeds all other places."""
     overlap_s: float | None = None
     """How much of both was laid over one another there."""
+    around: Around | None = None
+    """Coefficients beside the best place, of what matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,4 +390,4 @@ def _placing(fit: Fit, differs_below: float, coefficient: float, margin: float, 
     if fit.margin < margin * scale and clear < CLEAR * scale:
         reason = "it fits several places of the reference about as well"
         return Placing("unknown", reason, None, None, *told)
-    return Placing("matches", None, fit.delay_s, max(fit.sigma_s, 0.0005), *told)
+    return Placing("matches", None, fit.delay_s, max(fit.sigma_s, 0.0005), *told, fit.around)

@@ -236,7 +236,12 @@ def _beside_what_is_gone(placing: Placing) -> Placing:
 
 
 def _later(placing: Placing, by_s: float) -> Placing:
-    return placing if placing.delay_s is None or not by_s else replace(placing, delay_s=placing.delay_s + by_s)
+    if placing.delay_s is None or not by_s:
+        return placing
+    around = placing.around
+    if around is not None:
+        around = around._replace(first_s=around.first_s + by_s)
+    return replace(placing, delay_s=placing.delay_s + by_s, around=around)
 
 
 def _is_settled(found: Stretch, one: Due) -> bool:

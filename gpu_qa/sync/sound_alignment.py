@@ -68,7 +68,7 @@ def sound_search(
     if fine is None:
         return None
     # What both have in common shows in the hops: of quarters coders change more.
-    return fine._replace(coefficient=coarse.coefficient, margin=coarse.margin, told_by_s=coarse.told_by_s)
+    return coarse._replace(delay_s=fine.delay_s, overlap_s=fine.overlap_s, sigma_s=fine.sigma_s)
 
 
 def _hops(sound: Sound) -> Rows:
