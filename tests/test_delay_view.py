@@ -13,7 +13,8 @@ from gpu_qa.sinks.lag_view import HEIGHT, WIDTH, delay_view
 from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.sync.follower import _delays
 from gpu_qa.sync.lag import AROUND_S, Rows, Sought, best_fit
-from gpu_qa.sync.reference import Placing, laid
+from gpu_qa.sync.placing import Placing
+from gpu_qa.sync.reference import laid
 from tests.report_builder import report
 from tests.strips import Programme
 from tests.test_sync_report import answers

@@ -9,17 +9,8 @@ import numpy as np
 import pytest
 
 from gpu_qa.sync.lag import Around, Fit
-from gpu_qa.sync.reference import (
-    Asked,
-    Placing,
-    ReferenceLimits,
-    Stretch,
-    _placing,
-    as_sure,
-    laid,
-    laid_together,
-    unlaid,
-)
+from gpu_qa.sync.placing import SEVERAL, Placing, as_sure, placed
+from gpu_qa.sync.reference import Asked, ReferenceLimits, Stretch, laid, laid_together, unlaid
 from gpu_qa.sync.strip import Sound, Strip, extended
 from gpu_qa_kernels.cross_correlation import Correlation, cross_correlation
 from tests.series_builder import video_series
@@ -60,7 +51,7 @@ def test_a_picture_that_only_cuts_once_is_not_laid_over() -> None:
 
 def fit(coefficient: float, margin: float = 0.5, overlap_s: float = 10.0, told_by_s: float = 5.0) -> str:
     found = Fit(1.0, coefficient, margin, overlap_s, 0.001, told_by_s, Around(0.0, 0.1, ()))
-    return _placing(found, 0.5, 0.7, 0.15, 10.0).state
+    return placed(found, 0.5, 0.7, 0.15, 10.0).state
 
 
 def test_what_is_told_by_a_short_moment_must_fit_better() -> None:
@@ -160,3 +151,34 @@ def test_many_probes_are_laid_over_together_as_one_by_one(monkeypatch: pytest.Mo
     assert len(calls) < times / 2
     assert max(calls) >= 4
     assert {one.picture.state for one in alone} == {"matches", "differs", "unknown"}
+
+
+def with_bars(strip: Strip, later_s: float, seed: int) -> Strip:
+    """The strip with music in place of its sound: a bar of 2.5 s that comes again, never quite the same."""
+    count = round(strip.until_s * 100)
+    bar = np.repeat(np.random.default_rng(1).uniform(-8, 0, 25), 10)
+    at = np.arange(-1000, count)
+    varied = np.repeat(np.random.default_rng(5).normal(0, 0.7, len(at) // 10 + 1), 10)[: len(at)]
+    noise = np.random.default_rng(seed).normal(0, 0.4, len(at))
+    level = np.roll(bar[at % 250] + varied + noise, round(later_s * 100))[-count:].astype(np.float32) - 8
+    pts_s = np.arange(count) / 100
+    hops = np.repeat(level[:, None], 3, axis=1)
+    music = Sound(pts_s, pts_s + 0.01, np.repeat(level[:, None], 4, axis=1), hops, np.full(count, 0.01, np.float32))
+    return replace(strip, sound=(music,))
+
+
+def test_music_whose_bars_are_alike_is_placed_where_it_fits_best_if_that_is_beside_the_picture() -> None:
+    limits = ReferenceLimits(max_delay_s=12.0, max_lead_s=12.0)
+    reference = with_bars(Programme().strip(40.0, ended=True), 0.0, 2)
+
+    def laid_with(sound_s: float, *, has_picture: bool = True) -> Placing:
+        probe = with_bars(Programme(later_s=3.0).strip(40.0, ended=True), sound_s, 3)
+        probe = probe if has_picture else replace(probe, pictures=())
+        return laid(reference, probe, (15.0, 25.0), 0.0, limits).sound
+
+    alone = laid_with(2.8, has_picture=False)
+    assert alone.reason == SEVERAL
+    assert alone.fits_s == pytest.approx(2.8, abs=0.01)
+    assert laid_with(2.8).delay_s == pytest.approx(2.8, abs=0.01)
+    # What fits best is not in step: nor is it taken for a bar that would be.
+    assert laid_with(5.8).reason == SEVERAL

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, StreamFact, VideoSeries
-    from gpu_qa.sync.reference import Placing, Stretch
+    from gpu_qa.sync.placing import Placing
+    from gpu_qa.sync.reference import Stretch
     from gpu_qa.sync.schedule import Due, Unsettled
     from gpu_qa.sync.side import Probe
 

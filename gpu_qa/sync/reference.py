@@ -7,16 +7,16 @@ advanced against the reference's.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gpu_qa.sync.abreast import Once, abreast
+from gpu_qa.sync.abreast import Once, abreast, alone
 from gpu_qa.sync.picture_alignment import activity, full_area, moving_s, picture_search
 from gpu_qa.sync.picture_freeze import Freeze, frozen_runs, still_runs, without
 from gpu_qa.sync.picture_matching import match, place, uneven_s
+from gpu_qa.sync.placing import SEVERAL, Placing, as_sure, placed
 from gpu_qa.sync.sound_alignment import heard, sound_search
 from gpu_qa.sync.strip import Sound, pictures_between, sound_between
 
@@ -24,14 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.sync.abreast import Search
-    from gpu_qa.sync.lag import Around, Fit
     from gpu_qa.sync.picture_alignment import PictureFit
     from gpu_qa.sync.picture_matching import Match
     from gpu_qa.sync.strip import Pictures, Strip
 
-__all__ = ["Asked", "Placing", "ReferenceLimits", "State", "Stretch", "as_long", "laid", "laid_together", "unlaid"]
-
-State = Literal["matches", "differs", "outside", "unknown"]
+__all__ = ["MOST_SKEW_S", "Asked", "ReferenceLimits", "Stretch", "laid", "laid_together", "unlaid"]
 
 RIGHT_S = 0.045
 """What a confidence speaks of: an offset that is right within this (the narrowest limit of ITU-R BT.1359-1)."""
@@ -40,18 +37,13 @@ SURE_S = 5.0
 """What rests on less in common is less sure in proportion, seconds: of 116 copies of real clips the only answer that
 was wrong by more than 20 ms, 40, rested on 3 s, the picture where its encoder had just begun."""
 
-
-MOMENT_S = 1.2
-"""What a place is told by lasts so long at least, or it must fit better (`as_sure`): a cut or a window that opens fits
-another one. Without this, and without what is asked of sound on a short overlap, 12 of 1332 stretches of picture and
-sound laid over other content matched, with both none; of 369 of copies twelve fewer match (docs/compare.md)."""
-
-CLEAR = 0.6
-"""Or a place exceeds any other by so much in Fisher's z = artanh r, over a whole stretch: 0.97 and 0.86 are further
-apart than 0.8 and 0.65. Music fits itself a bar later with 0.9; other content reached 0.5."""
-
 FROZEN_S = 0.4
 """From here on a picture that stays while the reference moves is told as frozen; ours."""
+
+MOST_SKEW_S = 2.0
+"""Picture and sound of a copy are no farther apart, as far as looking a second time goes, seconds."""
+SAME_S = 0.05
+"""Two places that are no farther apart are one: a picture at 20 per second; ours."""
 
 AT_ONCE = 8
 """Stretches that are laid over at a time: more save little."""
@@ -104,29 +96,6 @@ class ReferenceLimits:
             raise ValueError("0 < least_s ≤ stretch_s must hold")
         if self.max_delay_s + self.max_lead_s < 0:
             raise ValueError("max_delay_s + max_lead_s must be 0 or more")
-
-
-@dataclass(frozen=True, slots=True)
-class Placing:
-    """Where the picture or the sound of a stretch stands in the reference."""
-
-    state: State
-    """`matches`; `differs`: it is not in the reference; `outside`: the reference has nothing where it is looked for;
-    `unknown`: nothing to judge by."""
-    reason: str | None = None
-    """Why there is no delay."""
-    delay_s: float | None = None
-    """How much later it comes in the probe than in the reference, each on its own clock."""
-    sigma_s: float | None = None
-    """Standard deviation of the delay."""
-    coefficient: float | None = None
-    """Pearson's, of the best place."""
-    margin: float | None = None
-    """By how much that exceeds all other places."""
-    overlap_s: float | None = None
-    """How much of both was laid over one another there."""
-    around: Around | None = None
-    """Coefficients beside the best place, of what matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +211,37 @@ def _laid_there(theirs: Pictures | None, heard_there: Sound | None, asked: Seque
         *(_sound(sound_between(one.probe, *one.stretch_s), heard_there, listened, one.limits) for one in asked),
     ]
     found = abreast(searches)
-    parts = zip(ours, found[: len(asked)], found[len(asked) :], asked, strict=True)
+    seen_parts, heard_parts = found[: len(asked)], found[len(asked) :]
+    for number, one in enumerate(asked):
+        picture, sound = seen_parts[number][0], heard_parts[number][0]
+        if (beside := _beside(picture, sound, one.limits)) is not None:
+            again = alone(_picture(ours[number], theirs, seen, beside))
+            seen_parts[number] = again if _agree(picture, again[0]) else seen_parts[number]
+        elif (beside := _beside(sound, picture, one.limits)) is not None:
+            again = alone(_sound(sound_between(one.probe, *one.stretch_s), heard_there, listened, beside))
+            heard_parts[number] = again if _agree(sound, again[0]) else heard_parts[number]
+    parts = zip(ours, seen_parts, heard_parts, asked, strict=True)
     return [_stretch(mine, theirs, picture, sound[0], one) for mine, picture, sound, one in parts]
+
+
+def _beside(part: Placing, other: Placing, limits: ReferenceLimits) -> ReferenceLimits | None:
+    """Where a part that fits several places best beside the other part, whose place is known, is looked for again.
+
+    Music that comes again after bars fits other places about as well, but none of them where it would be in step.
+    """
+    if part.reason != SEVERAL or part.fits_s is None or other.delay_s is None:
+        return None
+    if abs(part.fits_s - other.delay_s) > MOST_SKEW_S:
+        return None
+    delay_s, lead_s = other.delay_s + MOST_SKEW_S, MOST_SKEW_S - other.delay_s
+    return replace(limits, max_delay_s=min(limits.max_delay_s, delay_s), max_lead_s=min(limits.max_lead_s, lead_s))
+
+
+def _agree(part: Placing, again: Placing) -> bool:
+    """Whether it fits best where it did."""
+    if part.fits_s is None or again.fits_s is None:
+        return False
+    return abs(part.fits_s - again.fits_s) <= SAME_S
 
 
 def _stretch(
@@ -310,7 +308,7 @@ def _picture(
 
 def _fitted(found: PictureFit, limits: ReferenceLimits) -> Placing:
     differs_below = as_sure(limits.differs_below, limits.stretch_s, found.fit.overlap_s)
-    return _placing(found.fit, differs_below, limits.picture_coefficient, limits.picture_margin, limits.stretch_s)
+    return placed(found.fit, differs_below, limits.picture_coefficient, limits.picture_margin, limits.stretch_s)
 
 
 def _search_without_freezes(
@@ -355,39 +353,4 @@ def _sound(
     if fit is None:
         return Placing("outside", "too little of both at the same time"), None, []
     sure, margin = limits.sound_coefficient, limits.sound_margin
-    return _placing(fit, limits.differs_below, sure, margin, limits.stretch_s), None, []
-
-
-def as_sure(coefficient: float, long_s: float, short_s: float) -> float:
-    """The coefficient that says as much on a shorter stretch: Fisher's z = artanh r spreads as 1/√length.
-
-    By chance alone short stretches fit somewhere: the larger of what is tried.
-    """
-    return math.tanh(math.atanh(min(coefficient, 0.999)) * math.sqrt(max(1.0, long_s / max(short_s, 1e-3))))
-
-
-def _z(coefficient: float) -> float:
-    """Fisher's z, kept finite."""
-    return math.atanh(min(max(coefficient, -0.999), 0.999))
-
-
-def as_long(coefficient: float, long_s: float, short_s: float) -> float:
-    """The coefficient that says as much on a longer stretch: undoes `as_sure`."""
-    return math.tanh(math.atanh(min(max(coefficient, 0.0), 0.999)) / math.sqrt(max(1.0, long_s / max(short_s, 1e-3))))
-
-
-def _placing(fit: Fit, differs_below: float, coefficient: float, margin: float, stretch_s: float) -> Placing:
-    """What a fit comes to; coefficient and margin are those of a whole stretch."""
-    told = fit.coefficient, fit.margin, fit.overlap_s
-    if fit.coefficient < differs_below:
-        return Placing("differs", "not in the reference", None, None, *told)
-    if fit.coefficient < as_sure(coefficient, stretch_s, fit.overlap_s):
-        return Placing("unknown", "it fits the reference too loosely", None, None, *told)
-    if fit.coefficient < as_sure(coefficient, MOMENT_S, fit.told_by_s):
-        return Placing("unknown", "it fits the reference by a short moment only", None, None, *told)
-    scale = math.sqrt(max(1.0, stretch_s / max(fit.overlap_s, 1e-3)))
-    clear = _z(fit.coefficient) - _z(fit.coefficient - fit.margin)
-    if fit.margin < margin * scale and clear < CLEAR * scale:
-        reason = "it fits several places of the reference about as well"
-        return Placing("unknown", reason, None, None, *told)
-    return Placing("matches", None, fit.delay_s, max(fit.sigma_s, 0.0005), *told, fit.around)
+    return placed(fit, limits.differs_below, sure, margin, limits.stretch_s), None, []

@@ -11,21 +11,20 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpu_qa.sync.reference import Asked, ReferenceLimits, laid_together, unlaid
+from gpu_qa.sync.reference import MOST_SKEW_S, Asked, ReferenceLimits, laid_together, unlaid
 from gpu_qa.sync.strip import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpu_qa.sync.reference import Placing, Stretch
+    from gpu_qa.sync.placing import Placing
+    from gpu_qa.sync.reference import Stretch
     from gpu_qa.sync.strip import Strip
 
 __all__ = ["Alignment", "Due", "Unsettled", "due", "laid_abreast", "lay", "needed_from_s", "next_turn_s"]
 
 LAG_S = 3.0
 """A track that lags so much behind the other has nothing then."""
-MOST_SKEW_S = 2.0
-"""Picture and sound of a copy are no farther apart, as far as looking a second time goes, seconds."""
 LEAST_REST_S = 1.0
 """What is left at a probe's end is a stretch from this length on, seconds."""
 
@@ -236,12 +235,13 @@ def _beside_what_is_gone(placing: Placing) -> Placing:
 
 
 def _later(placing: Placing, by_s: float) -> Placing:
-    if placing.delay_s is None or not by_s:
+    if placing.fits_s is None or not by_s:
         return placing
+    delay_s = None if placing.delay_s is None else placing.delay_s + by_s
     around = placing.around
     if around is not None:
         around = around._replace(first_s=around.first_s + by_s)
-    return replace(placing, delay_s=placing.delay_s + by_s, around=around)
+    return replace(placing, delay_s=delay_s, fits_s=placing.fits_s + by_s, around=around)
 
 
 def _is_settled(found: Stretch, one: Due) -> bool:
