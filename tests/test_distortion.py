@@ -21,6 +21,12 @@ def wrapped() -> np.ndarray:
     return sound
 
 
+def rumble(rate: int, level_dbfs: float, samples: int) -> np.ndarray:
+    """Noise that hardly changes within so many samples, 12 s."""
+    made = [np.convolve(one, np.full(samples, samples**-0.5), "same") for one in noise(12.0, rate=rate)]
+    return np.asarray(made, np.float32) * np.float32(10 ** ((level_dbfs + 23.0) / 20))
+
+
 def crushed(bits: int) -> np.ndarray:
     """A voice that is left with so many bits."""
     sound = voice(12.0)
@@ -74,9 +80,24 @@ def test_hard_clipping_is_no_overflow() -> None:
     assert not events(DISTORTION, audio_of(np.clip(sound * 16, -1, 1)))
 
 
-def test_low_rates_are_not_judged_for_overflow() -> None:
-    sound = voice(8.0, rate=16_000)
-    assert not events(DISTORTION, audio_of(np.asarray((sound * 6 + 1) % 2 - 1, np.float32), rate=16_000))
+def overflowing(rate: int) -> np.ndarray:
+    """Rumble that is loud from 6 to 9 s, and overflows."""
+    sound = rumble(rate, -26.0, 64)
+    sound[:, 6 * rate : 9 * rate] *= 10
+    return (sound + 1) % 2 - 1
+
+
+@pytest.mark.parametrize("rate", [11_025, 16_000, 22_050, 48_000])
+def test_overflow_is_told_at_low_rates(rate: int) -> None:
+    (event,) = events(DISTORTION, audio_of(overflowing(rate), rate=rate))
+    assert event.details["cause"] == "wrap_around"
+    assert (event.start_s, event.end_s) == pytest.approx((6.0, 9.0), abs=0.3)
+    for loud in (voice(12.0, rate=rate, level_dbfs=-14.0), np.clip(voice(12.0, rate=rate) * 16, -1, 1)):
+        assert not events(DISTORTION, audio_of(loud, rate=rate))
+
+
+def test_the_lowest_rates_are_not_judged_for_overflow() -> None:
+    assert not events(DISTORTION, audio_of(overflowing(8_000), rate=8_000))
 
 
 def smeared(sound: np.ndarray) -> np.ndarray:
@@ -96,6 +117,27 @@ def test_few_levels_are_seen_after_a_codec(bits: int) -> None:
     assert sorted(event.details["channels"]) == ["FL", "FR"]
     assert event.confidence == pytest.approx(0.75)
     assert not events(CLIPPING, audio_of(smeared(crushed(bits))))
+
+
+@pytest.mark.parametrize("is_smeared", [False, True])
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_quiet_sound_that_few_bits_leave_one_level_of(rate: int, *, is_smeared: bool) -> None:
+    sound = rumble(rate, -28.0, 128)
+    part = slice(6 * rate, 9 * rate)
+    sound[:, part] = np.round(sound[:, part] * 8) / 8
+    series = audio_of(smeared(sound) if is_smeared else sound, rate=rate)
+    (event,) = events(DISTORTION, series)
+    assert (event.start_s, event.end_s) == pytest.approx((6.0, 9.0), abs=0.5)
+    assert event.details["cause"] == "few_levels"
+    assert event.value == pytest.approx(4.0, abs=0.2)
+    assert_same_evidence(weighed(DISTORTION, cut(series, [4, 655, 702, 703])), weighed(DISTORTION, [series]))
+
+
+def test_beeps_of_a_square_wave_over_silence_are_none() -> None:
+    beeps = np.sign(tone(6.0, 440.0)) * np.float32(0.25)
+    beeps[:, (np.arange(beeps.shape[1]) // 2_400) % 4 > 0] = 0
+    assert not events(DISTORTION, audio_of(beeps))
+    assert not events(DISTORTION, audio_of(smeared(beeps)))
 
 
 def test_smeared_sound_that_had_all_its_levels_is_none() -> None:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.detectors.hop_cells import HopsKept, hop_cells, repeated
-from gpu_qa.detectors.sample_levels import resolution_bits, smeared_steps, stands_out, step_bits
+from gpu_qa.detectors.sample_levels import (
+    LAST_BIN,
+    LAST_BIN_LEAST,
+    lone_steps,
+    resolution_bits,
+    smeared_steps,
+    stands_out,
+    step_bits,
+)
 from gpu_qa.series import Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
@@ -18,8 +26,13 @@ if TYPE_CHECKING:
 WINDOW_CELLS = 10
 """Jumps are counted, and levels that a codec has smeared are looked for, over a second."""
 _MEASURES = ("peak", "power", "bend_peak", "bend_power", "same_run", "levels")
-_LOWEST_RATE = 32_000
-"""Hz: below this, sound of high frequency jumps as far from sample to sample as an overflow does."""
+_FULL_RATE, _LOWEST_RATE = 32_000, 11_000
+"""Hz: below the first, sound of high frequency jumps nearly as far from sample to sample as an overflow does; below the
+second, as far."""
+_LOW_RATE_BEND, _LOW_RATE_CREST = 1.5, 6.0
+"""What a leap must have below `_FULL_RATE`, where that is more than `jump_bend` and `jump_crest`. Ours: in 33 minutes
+of other sound at 11, 16 and 22 kHz, as it is, clipped, and limited by 12 dB, no second has more than 4, but for one of
+11 kHz in µ-law that was limited: 7."""
 _JUMP_PEAK = 0.8
 """An overflow leaps from one end of full scale to the other, so that its hop's peak is near it."""
 _TOP_BINS, _TOP_SHARE = 10, 0.3
@@ -61,6 +74,8 @@ class _TrackCarry:
     """float64 [N]: their ends."""
     levels: np.ndarray
     """int64 [N, C, 64]: samples by level in each of them."""
+    near_zero: np.ndarray
+    """int64 [N, C]: those of the last level in hops that have others too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,32 +106,46 @@ def distortion(
     cells, kept = hop_cells(series, _MEASURES, before.kept if before is not None else None)
     jumps, start_s, end_s = _jumps(series, cells, limits), cells.start_s, cells.end_s
     levels = cells.hops["levels"].sum(axis=1, dtype=np.int64)
+    near_zero = _near_zero(cells)
     if before is not None and not cells.anew:
         jumps = np.concatenate([before.jumps, jumps])
         start_s, end_s = np.concatenate([before.start_s, start_s]), np.concatenate([before.end_s, end_s])
-        levels = np.concatenate([before.levels, levels])
+        levels, near_zero = np.concatenate([before.levels, levels]), np.concatenate([before.near_zero, near_zero])
     last = slice(max(len(jumps) - WINDOW_CELLS + 1, 0), None)
     tracks[series.track] = _TrackCarry(
-        kept, jumps[last].copy(), start_s[last].copy(), end_s[last].copy(), levels[last].copy()
+        kept,
+        jumps[last].copy(),
+        start_s[last].copy(),
+        end_s[last].copy(),
+        levels[last].copy(),
+        near_zero[last].copy(),
     )
     if not len(cells):
         return [], DistortionCarry(tracks)
     wrap = _wrap_evidence(series, len(cells), (jumps, start_s, end_s), limits)
-    return [wrap, _levels_evidence(series, cells, (levels, start_s, end_s), limits)], DistortionCarry(tracks)
+    return [wrap, _levels_evidence(series, cells, (levels, near_zero, start_s, end_s), limits)], DistortionCarry(tracks)
 
 
 def _jumps(series: AudioSeries, cells: HopCells, limits: DistortionLimits) -> np.ndarray:
     """Hops with a leap, int64 [N, C]."""
     if series.sample_rate < _LOWEST_RATE:
         return np.zeros((len(cells), len(series.channels)), np.int64)
-    bend = cells.hops["bend_peak"]
-    leaps = bend >= limits.jump_bend
+    bend, least_bend, least_crest = cells.hops["bend_peak"], limits.jump_bend, limits.jump_crest
+    if series.sample_rate < _FULL_RATE:
+        least_bend, least_crest = max(least_bend, _LOW_RATE_BEND), max(least_crest, _LOW_RATE_CREST)
+    leaps = bend >= least_bend
     if leaps.any():
-        leaps &= bend >= limits.jump_crest * np.sqrt(cells.hops["bend_power"])
+        leaps &= bend >= least_crest * np.sqrt(cells.hops["bend_power"])
         leaps &= cells.hops["peak"] >= _JUMP_PEAK
         levels = cells.hops["levels"]
         leaps &= levels[..., :_TOP_BINS].sum(axis=-1) < _TOP_SHARE * levels.sum(axis=-1)
     return np.asarray(leaps.sum(axis=1))
+
+
+def _near_zero(cells: HopCells) -> np.ndarray:
+    """Samples of the last level in hops that have others too, int64 [N, C]."""
+    last = cells.hops["levels"][..., LAST_BIN + 1]
+    return np.asarray((last * (cells.hops["peak"] >= LAST_BIN_LEAST)).sum(axis=1, dtype=np.int64))
 
 
 def _wrap_evidence(
@@ -162,11 +191,11 @@ def _wrap_evidence(
 def _levels_evidence(
     series: AudioSeries,
     cells: HopCells,
-    known: tuple[np.ndarray, np.ndarray, np.ndarray],
+    known: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     limits: DistortionLimits,
 ) -> Evidence:
     """Evidence of the new cells, from the levels and times of these and of those before."""
-    levels, start_s, end_s = known
+    levels, near_zero, start_s, end_s = known
     count, first = len(cells), len(levels) - len(cells)
     loud = cells.hops["power"] > _LOUD_POWER
     stepped = (loud & (cells.hops["same_run"] >= _RUN)).sum(axis=1)
@@ -181,7 +210,9 @@ def _levels_evidence(
             bits[cell] = np.fmin(bits[cell], found)
             names[cell] = [*names[cell], series.channels[channel]]
     is_exact = np.isfinite(bits)
-    steps = smeared_steps(_over_windows(levels)[first:])
+    in_windows = _over_windows(levels)[first:]
+    steps = smeared_steps(in_windows)
+    steps = np.where(steps > 0, steps, lone_steps(in_windows, _over_windows(near_zero)[first:]))
     for cell, channel in _places((steps > 0) & ~is_exact[:, None]):
         step, window = int(steps[cell, channel]), slice(max(first + cell + 1 - WINDOW_CELLS, 0), first + cell + 1)
         clear = np.flatnonzero(stands_out(levels[window, channel], step))
@@ -220,7 +251,7 @@ def _places(marked: np.ndarray) -> list[list[int]]:
 
 
 def _over_windows(levels: np.ndarray) -> np.ndarray:
-    """Sums over each cell and up to `WINDOW_CELLS` − 1 before it, int64 [N, C, 64]."""
+    """Sums over each cell and up to `WINDOW_CELLS` − 1 before it, int64 [N, …]."""
     sums = levels.copy()
     for back in range(1, min(WINDOW_CELLS, len(levels))):
         sums[back:] += levels[:-back]

@@ -7,6 +7,8 @@ import numpy as np
 LAST_BIN = 62
 """The last bin with both ends; the one after it holds all the rest, down to zero."""
 _BIN_DB, _TOP_DBFS = 0.75, 5.25
+LAST_BIN_LEAST = 10.0 ** ((_TOP_DBFS - _BIN_DB * LAST_BIN) / 20.0)
+"""The lowest absolute value in it, full scale = 1."""
 _NO_LEVEL_BINS, _FIRST_GAP_BINS, _SECOND_GAP_BINS = 8, 5, 3
 """Bins without a sample below the lowest level, between it and the next, and between that and the third: the levels
 are 1, 2 and 3 steps from zero (6.0 and 3.5 dB apart), or 0.5, 1.5 and 2.5."""
@@ -23,6 +25,12 @@ and in clipped ones no second has 3 and 1.5 times as many; of 4 bits after AAC n
 _ZERO_SHARE = 0.4
 """Of samples of three levels, below −41 dBFS. Of clipped sound so much is that low in pauses, but what is between is 4
 times rarer in 1 of 800 seconds at 12 to 30 dB, and in 7 of 800 where all is turned down to −20 dBFS."""
+
+_LONE_SHARE, _LONE_ZERO_SHARE, _LONE_LEAST, _LONE_SAMPLES = 0.6, 0.5, 0.01, 20
+"""Share of the samples not near zero that are within 1.9 dB of a lone level; of those near zero, and least of the
+others, in hops that have others; and least number of these. Ours: of quiet programmes of 4 and 5 bits nearly all
+seconds have 0.8 and 0.6 after AAC; in 11 minutes of other sound, as it is, gated, and clipped by 12 and 24 dB, none has
+0.6 and 0.45."""
 
 
 def resolution_bits(levels: np.ndarray) -> float | None:
@@ -73,6 +81,28 @@ def _smeared_steps(levels: np.ndarray, is_step: np.ndarray) -> np.ndarray:
     is_step &= second >= -_BETWEEN_TIMES * _most(-levels, *_BETWEEN)
     last = _STEP_BINS.stop - 1 - is_step[:, ::-1].argmax(axis=1)
     return np.asarray(np.where(is_step.any(axis=1), last, 0))
+
+
+def lone_steps(levels: np.ndarray, near_zero: np.ndarray) -> np.ndarray:
+    """Where the level lies of samples that are at it, to both sides, or near zero: quiet sound of few bits has no more.
+
+    Args:
+        levels: int [..., 64]: samples of about a second by absolute value.
+        near_zero: int [...]: how many of the last bin's are in hops that also have others. Square waves have none.
+
+    Returns:
+        int [...]: the bin of the level; 0 where there is no such.
+    """
+    others = levels.sum(axis=-1) - levels[..., LAST_BIN + 1]
+    found = np.zeros(others.shape, np.intp)
+    likely = (near_zero >= _LONE_ZERO_SHARE * (near_zero + others)) & (others >= _LONE_LEAST * (near_zero + others))
+    likely &= others >= _LONE_SAMPLES
+    if likely.any():
+        some = levels[likely]
+        step = _STEP_BINS.start + some[:, _STEP_BINS].argmax(axis=1)
+        at_step = np.take_along_axis(some, step[:, None] + np.arange(-2, 3), axis=1).sum(axis=1)
+        found[likely] = np.where(at_step >= _LONE_SHARE * others[likely], step, 0)
+    return found
 
 
 def stands_out(levels: np.ndarray, step: int) -> np.ndarray:
