@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gpu_qa.series import Evidence, StreamFact, StreamSeries
 
 _DOUBTFUL = 0.5
-"""Confidence of a shift ahead: as likely as not so much is missing."""
+"""Confidence of a shift that no order of packets bears out: as likely as not so much is missing, or comes twice."""
 
 
 @dataclass(frozen=True, slots=True)
