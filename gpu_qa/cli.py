@@ -153,6 +153,14 @@ def analyze(
         str | None,
         typer.Option(metavar="FILE", help="Also write a self-contained HTML page.", rich_help_panel="Result"),
     ] = None,
+    pictures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also write a picture of each event there, the frame or the sound; its JSON names the file.",
+            rich_help_panel="Result",
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -316,7 +324,7 @@ def analyze(
     entries = with_options(streams_of(inputs or [], listed, base), with_these)
     if duration is not None:
         entries = tuple(replace(entry, duration_s=duration) for entry in entries)
-    wishes = Wishes(output_format, output, report, jobs or 0, quiet=quiet, verbose=verbose)
+    wishes = Wishes(output_format, output, report, pictures, jobs or 0, quiet=quiet, verbose=verbose)
     return Session(wishes, sys.stdout, sys.stderr, complain).run(entries)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gpu_qa.agreement import Compared, SkewLimits
     from gpu_qa.comparison import Comparison, Found
-    from gpu_qa.sync.reference import Placing
+    from gpu_qa.sync.placing import Placing
     from gpu_qa.sync.summary import Part
 
 _EXAMPLES = """

@@ -119,7 +119,7 @@ class Comparison:
         import av  # noqa: F401
 
         self._run = True
-        inputs = self._inputs
+        inputs, of_side = self._inputs, {probe.side: probe for probe in self._probes}
         for one in inputs:
             one.reader.start()
         try:
@@ -131,10 +131,10 @@ class Comparison:
                         one.reader.stop()
                 for one in inputs:
                     self._advance(one)
-                for probe in self._probes:
-                    for stretch in probe.side.align(by_arrival=False):
-                        probe.stretches.append(stretch)
-                        yield Found(probe.name, stretch)
+                for side, stretch in self._reference.side.align(by_arrival=False):
+                    probe = of_side[side]
+                    probe.stretches.append(stretch)
+                    yield Found(probe.name, stretch)
                 self._reference.side.forget()
         finally:
             for one in inputs:

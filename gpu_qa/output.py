@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TextIO, TypeVar
 from gpu_qa.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -50,18 +50,26 @@ class Output:
         """True once nobody reads any more, which is no error of ours."""
         return self._gone or self._lines.gone
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Event, picture: str | None = None) -> None:
         """An event has opened, become worse, or closed.
+
+        Args:
+            event: As it is now.
+            picture: File of its picture.
 
         Raises:
             OutputError: The stream cannot be written, such as on a full disk.
         """
         if self._format == "jsonl":
             with self._while_read():
-                self._lines.write(event)
+                self._lines.write(event, picture)
 
-    def report(self, report: Report) -> None:
+    def report(self, report: Report, pictures: Mapping[str, str] | None = None) -> None:
         """An input has ended.
+
+        Args:
+            report: What is known of it.
+            pictures: Event id → file of its picture.
 
         Raises:
             OutputError: The stream cannot be written, such as on a full disk.
@@ -70,7 +78,7 @@ class Output:
             return
         with self._while_read():
             if self._format == "json":
-                self._write_json(report)
+                self._write_json(report, pictures)
             else:
                 self._write_table(report)
             self._stream.flush()
@@ -92,11 +100,11 @@ class Output:
             console.print(total(outcomes))
             self._stream.flush()
 
-    def _write_json(self, report: Report) -> None:
+    def _write_json(self, report: Report, pictures: Mapping[str, str] | None) -> None:
         from gpu_qa.sinks.json_document import dumps
 
         encoding = (getattr(self._stream, "encoding", None) or "utf-8").lower().replace("-", "")
-        self._stream.write(dumps(report, ascii_only=encoding != "utf8") + "\n")
+        self._stream.write(dumps(report, pictures=pictures, ascii_only=encoding != "utf8") + "\n")
 
     def _write_table(self, report: Report) -> None:
         from gpu_qa.sinks.table import render

@@ -16,6 +16,7 @@ from gpu_qa.pipeline import Engine, EngineSettings, waits_its_turn
 from gpu_qa.progress import HANDFUL, Board, Display, ProgressLine, Tally
 from gpu_qa.series import Report
 from gpu_qa.sinks.phrases import count, printable, verdict
+from gpu_qa.sinks.picture_files import PictureFiles
 from gpu_qa.stream_sync import weights_of
 from gpu_qa.units import s_to_clock
 
@@ -41,6 +42,8 @@ class Wishes:
     """File for the result; null is standard output."""
     report: str | None = None
     """File for the HTML page; null is none."""
+    pictures: str | None = None
+    """Folder for the pictures of events; null is none."""
     jobs: int = 0
     """Files that are analyzed at the same time; 0 is one per processor core."""
     quiet: bool = False
@@ -77,8 +80,8 @@ class Session:
             The exit code: the largest of the streams', so that 2 (could not analyze) outdoes 1 (defects).
 
         Raises:
-            ConfigError: The output or the report cannot be written where it is wanted, or a stream's settings name
-                weights that cannot be read.
+            ConfigError: The output, the report or the pictures cannot be written where they are wanted, or a stream's
+                settings name weights that cannot be read.
             OutputError: Writing failed, such as on a full disk.
         """
         for entry in entries:
@@ -89,9 +92,10 @@ class Session:
 
             check_writable(self._wishes.report)
             page = Page()
+        pictures = None if self._wishes.pictures is None else PictureFiles(self._wishes.pictures)
         with self._stop.caught():
             with self._stream() as stream:
-                run = _Run(entries, self._wishes, Output(stream, self._wishes.output_format), page)
+                run = _Run(entries, self._wishes, Output(stream, self._wishes.output_format), page, pictures)
                 self._follow(run)
             if self._wishes.report is not None and page is not None:
                 with opened(self._wishes.report, whole=True) as file:
@@ -112,7 +116,7 @@ class Session:
                 with contextlib.closing(iter(run.engine)) as updates:  # type: ignore[type-var]
                     for update in updates:
                         if update.event is not None:
-                            run.output.event(update.event)
+                            run.output.event(update.event, run.picture(update.stream, update.event))
                             self._tell(run, update.stream, update.event)
                         else:
                             self._ended(run, run.ended(update.stream))
@@ -154,7 +158,7 @@ class Session:
     def _write(self, run: _Run, reports: Sequence[Report]) -> None:
         for report in reports:
             with self._display.aside() if self._to_terminal else contextlib.nullcontext():
-                run.output.report(report)
+                run.output.report(report, run.pictures_of(report))
 
     def _tell(self, run: _Run, stream: StreamAnalysis, event: Event) -> None:
         """Of a live input, and for who asks, events are told before the table has them all."""
@@ -189,7 +193,14 @@ class _Run:
     Only those that run are open or have memory of their own; of thousands of files the others are a line of text.
     """
 
-    def __init__(self, entries: Sequence[StreamEntry], wishes: Wishes, output: Output, page: Page | None) -> None:
+    def __init__(
+        self,
+        entries: Sequence[StreamEntry],
+        wishes: Wishes,
+        output: Output,
+        page: Page | None,
+        pictures: PictureFiles | None,
+    ) -> None:
         waits = [waits_its_turn(entry.input, entry.settings) for entry in entries]
         self.engine = Engine(EngineSettings(files_at_once=wishes.jobs))
         self.output = output
@@ -203,6 +214,8 @@ class _Run:
         self.board = Board(self._tally, lambda: self.engine.load.frames)
         self._entries = entries
         self._page = page
+        self._pictures = pictures
+        self._keeps_events = wishes.output_format == "json"
         # A reference and what is laid over it run at the same time, and take the place of one.
         groups = _groups(entries)
         self._waiting = deque(group for group in groups if all(waits[index] for index in group))
@@ -276,6 +289,36 @@ class _Run:
         if self._page is not None:
             self._page.add(ended.report, ended.index)
         return replace(ended, report=replace(ended.report, curves=(), thumbnails={}, settings={}))
+
+    def picture(self, stream: StreamAnalysis, event: Event) -> str | None:
+        """File of the event's picture, written where it is wished for; null where there is none.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        if self._pictures is None:
+            return None
+        jpeg = stream.pictures.of(event.id)
+        if jpeg is not None:
+            self._pictures.write(event, jpeg)
+        path = self._pictures.paths.get(event.id)
+        if event.state == "closed":
+            if self._page is None:
+                stream.pictures.release(event.id)
+            if not self._keeps_events:
+                self._pictures.forget(event.id)
+        return path
+
+    def pictures_of(self, report: Report) -> dict[str, str]:
+        """Event id → file of its picture, of a report that is told now: nobody asks for them again."""
+        if self._pictures is None:
+            return {}
+        found = {
+            event.id: self._pictures.paths[event.id] for event in report.events if event.id in self._pictures.paths
+        }
+        for event_id in found:
+            self._pictures.forget(event_id)
+        return found
 
     def is_live(self, stream: StreamAnalysis) -> bool:
         """Whether the stream's input is live, as far as that is known."""

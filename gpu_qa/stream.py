@@ -14,9 +14,8 @@ from gpu_qa.features import Measured, StreamFeatures
 from gpu_qa.judging import Judging
 from gpu_qa.series import Report, StreamFact
 from gpu_qa.sinks.curves import CurveRecorder
+from gpu_qa.sinks.event_pictures import EventPictures
 from gpu_qa.sinks.measurements import Counts, media_json
-from gpu_qa.sinks.sound_pictures import SoundPictureRecorder
-from gpu_qa.sinks.thumbnails import ThumbnailRecorder
 from gpu_qa.stream_sync import NOT_ASKED, StreamSync
 from gpu_qa.sync.side import Reference
 
@@ -95,8 +94,8 @@ class StreamAnalysis:
         self._judging = Judging(name, settings)
         self._compares = reference is not None and not {"mismatch", "frame_loss"}.isdisjoint(settings.detectors)
         self._curves = CurveRecorder()
-        self._thumbnails = ThumbnailRecorder()
-        self._sounds = SoundPictureRecorder()
+        self.pictures = EventPictures()
+        """What shows its events; a long-running reader may release those that it has taken."""
         self._events: dict[str, Event] = {}
         self._untold = 0
         self._counts = Counts()
@@ -283,15 +282,15 @@ class StreamAnalysis:
         for video in measured.video:
             self._counts.video(video)
             self._curves.add_video(video)
-            self._thumbnails.add(video, self._counts.color_space)
+            self.pictures.add_video(video, self._counts.color_space)
             yield from self._weigh("video", video)
         for audio in measured.audio:
             self._counts.audio(audio)
             self._curves.add_audio(audio)
-            self._sounds.add_audio(audio)
+            self.pictures.add_audio(audio)
             yield from self._weigh("audio", audio)
         for spectrum in measured.spectrum:
-            self._sounds.add_spectrum(spectrum)
+            self.pictures.add_spectrum(spectrum)
             yield from self._weigh("spectrum", spectrum)
         has_reference = self._sync is not None and self._sync.has_reference
         if measured.video or measured.audio or measured.jumps_s or has_reference:
@@ -341,10 +340,9 @@ class StreamAnalysis:
     def _keep(self, event: Event) -> Event:
         if event.id in self._events or len(self._events) < MAX_EVENTS:
             self._events[event.id] = event
-            if not self._sounds.capture(event):
-                self._thumbnails.capture(event)
         elif event.state == "open":
             self._untold += 1
+        self.pictures.capture(event)
         return event
 
     def _close_events(self) -> Iterator[Event]:
@@ -363,10 +361,11 @@ class StreamAnalysis:
             events=tuple(sorted(self._events.values(), key=lambda event: (event.start_s, event.id))),
             measurements=self._measurements(),
             curves=(*self._curves.curves(), *(self._sync.curves() if self._sync is not None else ())),
-            thumbnails={**self._thumbnails.thumbnails, **self._sounds.pictures},
-            thumbnail_s=self._thumbnails.shown_s,
+            thumbnails=self.pictures.jpegs,
+            thumbnail_s=self.pictures.shown_s,
             settings=settings_json(self.settings),
             lags=self._sync.lags if self._sync is not None else None,
+            delays=self._sync.delays if self._sync is not None else None,
             error=error,
         )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gpu_qa.config import Settings
     from gpu_qa.features import Measured
     from gpu_qa.media import MediaFacts
-    from gpu_qa.series import Curve, LagEvidence, StreamFact, StreamSeries, SyncSeries
+    from gpu_qa.series import Curve, DelayEvidence, LagEvidence, StreamFact, StreamSeries, SyncSeries
     from gpu_qa.sync.content import Weights
     from gpu_qa.sync.marker import MarkerCarry, MarkerSync
     from gpu_qa.sync.side import Reference
@@ -147,6 +147,11 @@ class StreamSync:
     def lags(self) -> LagEvidence | None:
         """What the last answer by content was chosen from."""
         return self._recorder.lags
+
+    @property
+    def delays(self) -> DelayEvidence | None:
+        """What the last answer by reference was chosen from."""
+        return self._recorder.delays
 
     def measurements(self, facts: MediaFacts | None) -> dict[str, Any]:
         """All that is known of the offset, JSON values; null has its reason beside it."""

@@ -162,6 +162,28 @@ def test_a_series_may_start_in_the_middle() -> None:
     assert closed.end_s == pytest.approx(3605.0)
 
 
+def heavy(series: VideoSeries, first: int, last: int, *, other: bool = False) -> VideoSeries:
+    """A blur over several tiles, which leaves none of them any contrast; `other` blurs another picture."""
+    luma, std, gradient = series.luma.copy(), series.luma_std.copy(), series.gradient.copy()
+    shown = luma[first:last] if not other else picture(0.4, last - first, seed=2).luma
+    padded = np.pad(shown, ((0, 0), (2, 2), (2, 2)), mode="edge")
+    luma[first:last] = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), axis=(1, 2)).mean(axis=(3, 4))
+    std[first:last] *= 0.05
+    gradient[first:last] *= 0.05
+    return dataclasses.replace(series, luma=luma, luma_std=std, gradient=gradient)
+
+
+def test_a_blur_that_leaves_no_contrast_is_told() -> None:
+    (opened, *_, closed) = events(heavy(picture(0.4, 200), 75, 150))
+    assert opened.start_s == pytest.approx(3.0)
+    assert closed.end_s == pytest.approx(6.0)
+    assert closed.value == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_cut_to_a_shot_without_contrast_is_none() -> None:
+    assert events(heavy(picture(0.4, 200), 75, 150, other=True)) == []
+
+
 def test_a_picture_without_texture_is_none() -> None:
     series = picture(steps((0.4, 75), (0.1, 75)), 150)
     flat = dataclasses.replace(series, luma_std=series.luma_std * 0.05, gradient=series.gradient * 0.05)
@@ -190,5 +212,6 @@ def test_any_cut_gives_the_same_evidence(scenes: list[str], at: list[int]) -> No
         for index, scene in enumerate(["sharp", *scenes])
     ]
     whole = joined(*parts)
+    whole = heavy(whole, len(whole) // 3, len(whole) // 2)
     pieces = cut(whole, [min(index, len(whole)) for index in at])
     assert_same_evidence(weighed(BLUR, pieces), weighed(BLUR, [whole]))

@@ -89,8 +89,30 @@ def test_other_sound_is_left_alone(sound: np.ndarray) -> None:
     assert events(CLICK, audio_of(sound)) == []
 
 
-def test_low_rates_are_not_judged() -> None:
-    assert events(CLICK, audio_of(clicked(voice(5.0, rate=16_000), rate=16_000), rate=16_000)) == []
+@pytest.mark.parametrize("scale", [1.0, 0.05])
+def test_sharp_clicks_are_told_in_sound_that_is_nearly_as_strong(scale: float) -> None:
+    told = events(CLICK, audio_of(scale * clicked(noise(5.0, level_dbfs=-38.0), level=0.6)))
+    assert [event.details["clicks"] for event in told] == ([len(TIMES_S)] if scale == 1.0 else [])
+    for event in told:
+        assert event.limit == CLICK.limits.sharp_above_db
+        assert event.value == pytest.approx(7.5, abs=1.5)
+
+
+def test_one_sharp_click_is_not_told() -> None:
+    assert events(CLICK, audio_of(clicked(noise(5.0, level_dbfs=-38.0), (2.5,), level=0.6))) == []
+
+
+@pytest.mark.parametrize("rate", [11_025, 16_000, 22_050])
+def test_loud_sharp_clicks_are_told_at_low_rates(rate: int) -> None:
+    pauses = voice(5.0, rate=rate, level_dbfs=-40.0)
+    (event,) = events(CLICK, audio_of(clicked(pauses, rate=rate), rate=rate))
+    assert event.details["clicks"] == len(TIMES_S)
+    assert events(CLICK, audio_of(clicked(pauses, level=0.1, rate=rate), rate=rate)) == []
+    assert events(CLICK, audio_of(voice(20.0, rate=rate), rate=rate)) == []
+
+
+def test_the_lowest_rates_are_not_judged() -> None:
+    assert events(CLICK, audio_of(clicked(noise(5.0, rate=8_000, level_dbfs=-64.0), rate=8_000), rate=8_000)) == []
 
 
 def test_clicks_long_after_one_another_are_events_of_their_own() -> None:
@@ -108,6 +130,10 @@ def test_limits_are_checked() -> None:
         ClickLimits(above_db=30.0)
     with pytest.raises(ValueError, match="short_db"):
         ClickLimits(short_db=0.0)
+    with pytest.raises(ValueError, match="sharp_above_db"):
+        ClickLimits(sharp_above_db=16.0)
+    with pytest.raises(ValueError, match="sharp_db"):
+        ClickLimits(sharp_db=5.0)
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -75,12 +75,26 @@ def test_fractional_delays_near_the_end_of_the_lags(place: Place) -> None:
     assert found.lag[:2].tolist() == [-9, 8]
 
 
-@given(curves=st.lists(st.lists(st.sampled_from([np.nan, -0.5, 0.0, 0.3, 0.31, 0.9, 1.0]), min_size=50, max_size=50)))
-def test_peaks_of_any_curves_equal_the_definition(curves: list[list[float]]) -> None:
+@given(
+    curves=st.lists(st.lists(st.sampled_from([np.nan, -0.5, 0.0, 0.3, 0.31, 0.9, 1.0]), min_size=50, max_size=50)),
+    among=st.none() | st.tuples(st.integers(-30, 40), st.integers(0, 60)).map(lambda one: (one[0], sum(one))),
+)
+def test_peaks_of_any_curves_equal_the_definition(curves: list[list[float]], among: tuple[int, int] | None) -> None:
     table = np.array([[np.nan] * 50, *curves])
-    got = correlation_peaks(table, first_lag=-20, apart=3)
-    for got_one, expected in zip(got, correlation_peaks_reference(table, first_lag=-20, apart=3), strict=True):
+    got = correlation_peaks(table, first_lag=-20, apart=3, among=among)
+    wanted = correlation_peaks_reference(table, first_lag=-20, apart=3, among=among)
+    for got_one, expected in zip(got, wanted, strict=True):
         np.testing.assert_allclose(got_one, expected, rtol=0, atol=1e-9)
+
+
+def test_a_peak_may_be_looked_for_among_some_lags() -> None:
+    curves = np.array([np.sinc(np.arange(-40, 41) / 2) + np.sinc((np.arange(-40, 41) - 15.4) / 2) * 1.1])
+    assert correlation_peaks(np.clip(curves, -1, 1), first_lag=-40, apart=10).lag[0] == pytest.approx(15.4, abs=0.2)
+    near = correlation_peaks(curves, first_lag=-40, apart=10, among=(-3, 3))
+    assert near.lag[0] == pytest.approx(0.0, abs=0.2)
+    assert near.margin[0] < 0
+    with pytest.raises(ValueError, match="among"):
+        correlation_peaks(curves, first_lag=-40, apart=10, among=(3, -3))
 
 
 def test_peaks(place: Place) -> None:

@@ -100,10 +100,58 @@ def test_beeps_over_silence_are_left_alone() -> None:
     assert events(DROPOUT, audio_of(beeps)) == []
 
 
-def test_a_hole_in_one_channel_is_another_defect() -> None:
-    sound = noise(5.0)
-    torn = holed(sound, MANY[:8])
-    assert events(DROPOUT, audio_of(np.stack([sound[0], torn[1]]))) == []
+def wide(duration_s: float, *, rate: int = RATE, shared: float = 0.7) -> np.ndarray:
+    """Noise of −23 dBFS in two channels, a share of whose amplitude is the same in both."""
+    own, both = noise(duration_s, rate=rate, seed=1), noise(duration_s, rate=rate, seed=2)[:1]
+    return np.asarray(np.sqrt(1 - shared**2) * own + shared * both, np.float32)
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_holes_in_one_channel_name_it(rate: int, sign: float) -> None:
+    sound = wide(8.0, rate=rate)
+    torn = np.stack([sound[0], sign * holed(sound, MANY, rate=rate)[1]])
+    (event,) = events(DROPOUT, audio_of(torn, rate=rate))
+    assert (event.scope, event.details["channel"], event.details["other"]) == ("1:FR", "FR", "FL")
+    assert event.message.startswith("sound of channel FR of audio track 1 drops out for moments while FL goes on")
+    assert (event.start_s, event.end_s) == pytest.approx((MANY[0][0], sum(MANY[-1])), abs=0.01)
+    assert event.details["holes"] == len(MANY)
+    assert event.details["times_s"] == pytest.approx([start_s for start_s, _ in MANY], abs=0.003)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.3])
+def test_a_channel_with_a_sound_of_its_own_may_break_off(shared: float) -> None:
+    """Another language, or an effect to one side: what is not in the other channel cannot be missed."""
+    sound = wide(8.0, shared=shared)
+    assert events(DROPOUT, audio_of(np.stack([holed(sound, MANY)[0], sound[1]]))) == []
+
+
+def test_what_breaks_off_over_a_shared_sound_leaves_it() -> None:
+    """Beeps to the left over the music of both."""
+    beeps = holed(tone(8.0, 1000.0, level_dbfs=-14.0), MANY)[0]
+    music = wide(8.0, shared=0.98) * 0.1
+    assert events(DROPOUT, audio_of(music + np.stack([beeps, np.zeros_like(beeps)]))) == []
+
+
+def test_few_holes_in_one_channel_are_not_told() -> None:
+    sound = wide(8.0)
+    for holes in (MANY[:2], [(2.0, 0.03), (4.2, 0.03), (6.4, 0.03)]):
+        assert events(DROPOUT, audio_of(np.stack([sound[0], holed(sound, holes)[1]]))) == []
+
+
+def test_holes_of_a_pair_of_a_surround_programme() -> None:
+    sound = np.concatenate([wide(6.0, shared=share) for share in (0.9, 0.0, 0.9)])
+    torn = np.stack([*sound[:4], holed(sound, MANY[:6])[4], sound[5]])
+    (event,) = events(DROPOUT, audio_of(torn))
+    assert (event.details["channel"], event.details["holes"]) == ("SL", 6)
+
+
+def test_holes_in_one_channel_end_where_it_is_gone() -> None:
+    sound = wide(6.0)
+    torn = np.stack([sound[0], holed(sound, MANY[:6])[1]])
+    first, second = audio_of(torn[:, : 4 * RATE]), audio_of(wide(20.0)[:1], start_s=4.0)
+    told = weighed(DROPOUT, [first, second])
+    assert [int(one.verdict[-1]) for one in told if one.scope == "1:FR"] == [-1]
 
 
 def test_mono_and_surround() -> None:
@@ -127,8 +175,9 @@ def test_limits_change_what_is_told() -> None:
         DropoutLimits(drop_db=50.0)
     with pytest.raises(ValueError, match="hole_ms"):
         DropoutLimits(max_hole_ms=2000.0)
-    with pytest.raises(ValueError, match="join_s"):
-        DropoutLimits(join_s=0.0)
+    for wrong in ({"join_s": 0.0}, {"channel_join_s": 0.0}, {"channel_holes": 0}, {"alike": 0.0}, {"alike": 1.1}):
+        with pytest.raises(ValueError, match=r"join_s|alike"):
+            DropoutLimits(**wrong)
 
 
 def test_a_stream_that_starts_late_and_has_a_gap() -> None:
@@ -147,6 +196,7 @@ def test_nothing_in_nothing_out() -> None:
 @pytest.fixture(scope="module")
 def long() -> AudioSeries:
     sound = holed(voice(22.0) + noise(22.0, level_dbfs=-50.0), [*MANY, (8.0, 0.05), (8.5, 0.3), (9.0, 0.02)])
+    sound[1] = holed(sound, [(start_s + 11.0, length_s) for start_s, length_s in MANY])[1]
     return audio_of(sound)
 
 
@@ -154,5 +204,5 @@ def long() -> AudioSeries:
 @settings(max_examples=25, deadline=None)
 def test_any_cut_gives_the_same_evidence(long: AudioSeries, at: list[int]) -> None:
     whole = weighed(DROPOUT, [long])
-    assert whole
+    assert {one.scope for one in whole} == {"1", "1:FR"}
     assert_same_evidence(weighed(DROPOUT, cut(long, at)), whole)

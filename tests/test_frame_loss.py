@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gpu_qa.detectors.frame_loss import FRAME_LOSS, FrameLossLimits
 from gpu_qa.events import TrackerState, finish, track
 from gpu_qa.sync.frames import frames
-from gpu_qa.sync.reference import Placing, Stretch
+from gpu_qa.sync.placing import Placing
+from gpu_qa.sync.reference import Stretch
 from tests.series_builder import assert_same_evidence, stream_series, weighed
 
 if TYPE_CHECKING:

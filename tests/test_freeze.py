@@ -122,6 +122,71 @@ def test_a_long_freeze_under_a_ticker_is_one_event() -> None:
     assert (event.start_s, event.end_s) == (4.0, 14.0)
 
 
+def with_spot(
+    luma: np.ndarray, shown: slice, side: int = 4, at: tuple[int, int] = (10, 19), period: int = 1
+) -> np.ndarray:
+    """A square of tiles that change every `period` frames, as long as it is shown."""
+    luma = luma.copy()
+    rows, columns = slice(at[0], at[0] + side), slice(at[1], at[1] + side)
+    luma[shown] = with_overlay(luma[shown], rows, columns, period)
+    return luma
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 25])
+@pytest.mark.parametrize("from_frame", [0, 100, 113, 125, 180])
+def test_a_freeze_under_a_spot_in_the_middle_is_told_from_its_start(from_frame: int, period: int) -> None:
+    """A clock that was always there, or the ring of a player that waits and shows it soon or late."""
+    luma = with_spot(frozen(400, 104, 300), slice(from_frame, 300), period=period)
+    (event,) = events_of(series_of(luma))
+    assert (event.start_s, event.end_s) == (4.16, 12.0)
+    assert (event.details["onset"], event.details["verdict"]) == ("motion", "dead")
+    assert 0.97 < event.details["frozen_area"] <= 1.0
+    assert 0.8 <= event.confidence < 0.9
+
+
+def test_what_moves_alone_for_a_moment_is_no_spot() -> None:
+    luma = with_spot(frozen(300, 100, 172), slice(0, 300))
+    assert events_of(series_of(luma)) == []
+    (event,) = events_of(series_of(luma), FreezeLimits(spot_after_s=2.5))
+    assert (event.start_s, event.end_s) == (4.0, 6.88)
+
+
+@pytest.mark.parametrize(("side", "at"), [(9, (8, 16)), (4, (10, 2)), (4, (4, 19))], ids=["large", "beside", "above"])
+def test_what_moves_elsewhere_or_is_large_is_no_spot(side: int, at: tuple[int, int]) -> None:
+    assert events_of(series_of(with_spot(frozen(400, 100, 300), slice(0, 300), side, at))) == []
+
+
+def test_two_things_that_move_are_no_spot() -> None:
+    luma = with_spot(with_spot(frozen(400, 100, 300), slice(0, 300), 2, (8, 14)), slice(0, 300), 2, (14, 26))
+    assert events_of(series_of(luma)) == []
+
+
+def test_what_moves_before_a_still_background_is_no_spot() -> None:
+    still = np.repeat(moving_luma(1), 400, axis=0)
+    assert events_of(series_of(with_spot(still, slice(0, 400)))) == []
+    cut_to = frozen(400, 100, 300)
+    cut_to[100:300] = moving_luma(1, seed=7)[0]
+    cut_to[75:100] = cut_to[75]
+    assert events_of(series_of(with_spot(cut_to, slice(100, 300)))) == []
+
+
+def test_a_camera_that_comes_to_rest_leaves_no_freeze_under_what_moves_on() -> None:
+    """It slows down for 1.5 s, with noise too small to count as motion, or stops at once, with its noise."""
+    speed = np.concatenate([np.full(100, 1.0), np.linspace(1.0, 0.02, 38), np.zeros(262)])
+    path = np.cumsum(speed)[:, None, None] * np.random.default_rng(3).choice([-0.004, 0.004], TILES)
+    slowing = (0.5 + np.sin(path) * 0.3).astype(np.float32)
+    assert events_of(series_of(with_spot(slowing, slice(0, 400)))) == []
+    assert events_of(series_of(with_spot(frozen(400, 100, 300), slice(0, 300)), noise=0.0013)) == []
+    assert events_of(series_of(with_spot(frozen(400, 100, 300), slice(0, 300)), noise=0.0007)) != []
+
+
+@settings(max_examples=10, deadline=None)
+@given(at=st.lists(st.integers(0, 300), max_size=12))
+def test_any_cut_of_a_freeze_under_a_spot_gives_the_same_evidence(at: list[int]) -> None:
+    series = series_of(with_spot(frozen(300, 100, 260), slice(110, 260), period=3), noise=0.0005)
+    assert_same_evidence(weighed(FREEZE, cut(series, at)), weighed(FREEZE, [series]))
+
+
 def test_what_settles_after_the_picture_stopped_ends_no_freeze_under_a_ticker() -> None:
     """Not when the seconds before it began are no longer remembered, either."""
     luma = with_overlay(frozen(), slice(21, 24), slice(0, 42))

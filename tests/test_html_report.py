@@ -206,6 +206,16 @@ def test_affected_time_counts_every_second_once() -> None:
     assert "13.0 s (26 %)" in page(report(*events, ignored, curves=(curve(),))).text
 
 
+def test_rare_answers_do_not_make_a_stream_longer() -> None:
+    """The last one stands where the stream ends, 7 s after the one before."""
+    ends_s = np.array([43.0, 50.0])
+    offsets = Curve(
+        "av_offset", "Sound ahead of picture", "ms", ends_s, np.zeros(2, np.float32), np.ones(2, np.float32)
+    )
+    event_ = event(start_s=0.0, end_s=13.0)
+    assert "13.0 s (26 %)" in page(report(event_, curves=(curve(), offsets))).text
+
+
 def test_it_can_be_written_whatever_a_stream_is_called() -> None:
     text = html_report.html([report(stream="odd \udcff name")], written_at=datetime(2026, 11, 3, 12, 30))
     assert "2026-11-03 12:30" in text

@@ -98,6 +98,36 @@ def test_loud_programme_may_hide_it_for_a_while() -> None:
     assert (event.start_s, event.end_s) == pytest.approx((2.0, 11.0), abs=0.15)
 
 
+def test_lines_of_the_programme_do_not_take_the_place_of_those_told() -> None:
+    """A synthesizer plays 200 and 350 Hz for three seconds, louder than the hum."""
+    sound = hummed(voice(12.0), 2.0, 11.0)
+    (alone,) = events(HUM, spectra_of(sound))
+    sound[:, 6 * RATE : 9 * RATE] += tone(3.0, 200.0, level_dbfs=-30.0) + tone(3.0, 350.0, level_dbfs=-30.0)
+    (event,) = events(HUM, spectra_of(sound))
+    assert event.details == alone.details
+    assert event.details["lines_hz"] == [50.0, 100.0, 150.0, 250.0]
+    assert event.value == alone.value
+    assert event.end_s == pytest.approx(11.0, abs=0.15)
+
+
+def test_lines_that_come_to_light_are_told() -> None:
+    """Noise hides the weakest line for the first seconds."""
+    sound = hummed(noise(12.0, level_dbfs=-100.0), 2.0, 11.0)
+    sound[:, : 5 * RATE] += noise(5.0, level_dbfs=-18.0)
+    early = events(HUM, spectra_of(sound[:, : 5 * RATE]))[-1]
+    (event,) = events(HUM, spectra_of(sound))
+    assert len(early.details["lines_hz"]) < len(event.details["lines_hz"])
+    assert event.details["lines_hz"] == [50.0, 100.0, 150.0, 250.0]
+    assert event.details["lines_dbfs"] == pytest.approx([-40.0, -46.0, -49.5, -54.0], abs=0.8)
+
+
+def test_hum_that_goes_on_weaker_is_told_again() -> None:
+    sound = hummed(hummed(voice(14.0), 2.0, 6.0, level_dbfs=-35.0), 6.0, 13.0, level_dbfs=-50.0)
+    told = events(HUM, spectra_of(sound))
+    assert [event.details["lines_dbfs"][0] for event in told] == pytest.approx([-35.0, -50.0], abs=2.0)
+    assert [told[0].end_s, told[1].end_s] == pytest.approx([6.0, 13.0], abs=0.25)
+
+
 def test_limits_change_what_is_told() -> None:
     series = spectrum_series(6.0, lines_dbfs={50.0: -50.0, 100.0: -55.0})
     assert len(events(HUM, series)) == 1

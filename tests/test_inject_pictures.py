@@ -14,7 +14,7 @@ from gpu_qa.inject import FAULTS, InjectSettings, held
 from gpu_qa.inject.picture import form_of, resized
 from gpu_qa.inject.writer import Coding
 from tests.clips import cached_clip
-from tests.inject_clips import FIRST, LAST, clean, content, planted, written
+from tests.inject_clips import FIRST, LAST, RATE, clean, content, planted, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +84,21 @@ def test_freeze_partial(tmp_path: Path) -> None:
     np.testing.assert_array_equal(still[FIRST : LAST - 1], 0.0)
     assert still[: FIRST - 1].min() > 1.0
     np.testing.assert_array_equal(got.luma[:FIRST, :top], clean().luma[:FIRST, :top])
+
+
+def test_freeze_partial_under_a_ring_that_turns(tmp_path: Path) -> None:
+    got, _ = planted(tmp_path, "freeze_partial", 0.25, overlay="spinner")
+    own = clean()
+    outside = np.r_[0:FIRST, LAST : len(own.luma)]
+    np.testing.assert_array_equal(got.luma[outside], own.luma[outside])
+    held = np.repeat(own.luma[FIRST][None], LAST - FIRST, axis=0)
+    is_ring = (got.luma[FIRST:LAST] != held).any(axis=0)
+    rows, columns = (np.flatnonzero(is_ring.any(axis=axis)) for axis in (1, 0))
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == pytest.approx((48, 79, 80, 111), abs=2)
+    assert not is_ring[58:70, 90:102].any()
+    assert change(got.luma[:, 48:80, 80:112])[FIRST : LAST - 1].min() > 1.0
+    around = got.luma[[FIRST, FIRST + RATE]][:, is_ring].astype(int)
+    np.testing.assert_allclose(around[0], around[1], atol=1)
 
 
 def test_black(tmp_path: Path) -> None:

@@ -153,6 +153,14 @@ def test_dropouts_that_repeat(tmp_path: Path) -> None:
     assert 0.03 < changed < 0.12
 
 
+@pytest.mark.parametrize("fill", ["zero", "repeat"])
+def test_dropouts_of_one_channel(fill: str, tmp_path: Path) -> None:
+    got, _ = planted(tmp_path, "dropout", 20.0, fill=fill, channel=1.0)
+    both, _ = planted(tmp_path, "dropout", 20.0, fill=fill)
+    np.testing.assert_array_equal(got.sound[0], clean().sound[0])
+    np.testing.assert_array_equal(got.sound[1], both.sound[1])
+
+
 def test_click(tmp_path: Path) -> None:
     got, _ = planted(tmp_path, "click", 0.4, rate=5.0)
     added = (got.sound - clean().sound)[0, STRETCH]
@@ -309,3 +317,5 @@ def test_rate_and_channels_may_change_on_the_way(tmp_path: Path) -> None:
 def test_the_channel_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"channel_loss: channel=5: the sound of .* has 0 to 1"):
         written(tmp_path / "a.mkv", "channel_loss", channel=5.0)
+    with pytest.raises(ConfigError, match=r"dropout: channel=2: the sound of .* has 0 to 1"):
+        written(tmp_path / "a.mkv", "dropout", channel=2.0)

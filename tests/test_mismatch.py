@@ -10,7 +10,8 @@ import pytest
 from gpu_qa.detectors.mismatch import MISMATCH, MismatchLimits
 from gpu_qa.events import TrackerState, finish, track
 from gpu_qa.sync.likeness import Likeness
-from gpu_qa.sync.reference import Placing, ReferenceLimits, Stretch, as_long, as_sure
+from gpu_qa.sync.placing import Placing, as_long, as_sure
+from gpu_qa.sync.reference import ReferenceLimits, Stretch
 from tests.series_builder import stream_series
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from gpu_qa.agreement import Compared, problems
 from gpu_qa.sync.picture_alignment import full_area, picture_fit
 from gpu_qa.sync.picture_freeze import Freeze, Run, frozen_runs
 from gpu_qa.sync.picture_matching import match
-from gpu_qa.sync.reference import Placing, Stretch, laid
+from gpu_qa.sync.placing import Placing
+from gpu_qa.sync.reference import Stretch, laid
 from gpu_qa.sync.strip import Pictures, Strip
 from gpu_qa.sync.summary import summarize
 

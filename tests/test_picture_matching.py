@@ -43,6 +43,27 @@ def test_pictures_of_another_rate_are_placed_by_the_middle_of_their_time(rate: f
     assert at.sigma_s < 0.002
 
 
+def test_pictures_that_come_again_do_not_pull_the_delay() -> None:
+    """25 per second made 29.97, which repeats every fifth, and 25 again; each as FFmpeg's filter `fps` rounds."""
+    source = np.round(np.arange(16 * 25) / 25 * RATE)
+    shown = np.searchsorted(source, np.arange(round(14 * RATE)), "right") - 1
+    reference = pictures(shown, np.arange(len(shown)) / RATE, 1 / RATE)
+    errors = []
+    for later in range(10):
+        delay_s = later / RATE
+        copied = np.round((np.arange(len(shown)) / RATE + delay_s) * 25)
+        ours = np.arange(round(2.0 * 25), round(12.0 * 25))
+        last = np.searchsorted(copied, ours, "right") - 1
+        probe = pictures(shown[last], ours / 25, 1 / 25)
+        found = picture_fit(probe, reference, within_s=(-1.0, 1.0), least_s=3.0)
+        assert found is not None
+        at = place(probe, reference, found)
+        assert at is not None
+        errors.append(abs(at.delay_s - delay_s))
+    assert np.median(errors) < 0.002
+    assert max(errors) < 0.005
+
+
 def test_where_little_moves_single_pictures_tell_better_than_the_whole() -> None:
     """All that moves lies in a few tenths of a second at a time, where pictures come early or late by chance."""
     errors = []

@@ -97,7 +97,12 @@ def test_live_streams_are_compared_by_when_they_came() -> None:
 
 
 def played(
-    seconds: int, live_s: dict[int, tuple[float, float]], *, files: int = 0, limits: ReferenceLimits = LIMITS
+    seconds: int,
+    live_s: dict[int, tuple[float, float]],
+    *,
+    files: int = 0,
+    limits: ReferenceLimits = LIMITS,
+    together: bool = False,
 ) -> tuple[list[list[Stretch]], list[int], list[float]]:
     """A reference that is a file, live probes that run from one second of the wall clock to another, and files.
 
@@ -124,13 +129,22 @@ def played(
                     extend(probes[number], read[1 + number])
                     read[1 + number] += 1
                     probes[number].extend(ended=read[1 + number] == LENGTH_S)
+        for side, stretch in reference.align() if together else ():
+            found[probes.index(side)].append(stretch)
         for number, probe in enumerate(probes):
-            found[number] += probe.align()
+            found[number] += [] if together else probe.align()
             if probe.carry.done:
                 ended_s[number] = min(ended_s[number], now_s)
         reference.forget()
         most = [max(one, len(side.strip.pictures)) for one, side in zip(most, [reference, *probes], strict=True)]
     return found, most, ended_s
+
+
+def test_probes_are_laid_over_together_as_one_by_one() -> None:
+    live_s: dict[int, tuple[float, float]] = {0: (0, 90), 1: (10, 100)}
+    found, _, ended_s = played(110, live_s, files=2)
+    assert played(110, live_s, files=2, together=True)[::2] == (found, ended_s)
+    assert all(len(each) >= 9 for each in found)
 
 
 def test_a_live_probe_that_stalls_holds_no_other_one_up() -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpu_qa.sync.reference import Placing, Stretch
+from gpu_qa.sync.placing import Placing
+from gpu_qa.sync.reference import Stretch
 from gpu_qa.sync.summary import APART_SIGMA_S, summarize
 
 if TYPE_CHECKING:

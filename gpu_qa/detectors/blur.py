@@ -31,6 +31,12 @@ _SOFTER = 0.75
 _SAME = 0.9
 """The coarse picture goes on when the tiles' mean luma before and after correlates by at least this, or by as much as
 in the two steps before."""
+_SIDES = (3, 5, 7, 9)
+"""Or when it is what it was before softened over so many tiles,"""
+_SOFTENED, _LEAST_LIGHT = 0.97, 0.8
+"""which correlates by at least this, with so much of the contrast."""
+_HEAVY = 0.3
+"""A blur that leaves no tile any contrast leaves less than this share of the gradient."""
 _AT_ONCE = 0.6
 """This share of the loss must happen in one step."""
 _KEY_FRAME = 0.85
@@ -83,6 +89,8 @@ class _Blurred:
     """Sharpness from which on detail is back: part of the way back."""
     area: float
     """Share of the textured tiles that lost detail."""
+    is_heavy: bool = False
+    """No tile has enough contrast left: its sharpness is the mean gradient of the picture."""
     back_s: float | None = None
     """Since when it may be back, in seconds; null while it is not."""
     seen_s: float = 0.0
@@ -154,7 +162,7 @@ def blur(
         elif _ended(near, at, limits):
             blurred = None
         if blurred is not None:
-            sharpness = _sharpness(near.tiles[0, at], near.tiles[2, at])
+            sharpness = near.sharpness(at, heavy=blurred.is_heavy)
             verdict[index], blurred = _went_on(blurred, sharpness, float(near.pts_s[at]), float(near.end_s[at]))
             if blurred is not None:
                 start_s[index] = min(start_s[index], float(near.pts_s[at]))
@@ -186,6 +194,8 @@ class _Near:
 
     def __init__(self, series: VideoSeries, carry: BlurCarry | None) -> None:
         count = len(series)
+        self.shape = (series.luma.shape[1], series.luma.shape[2])
+        """Rows and columns of tiles."""
         self._series, self._before = series, carry.tiles if carry else np.empty((3, 0, series.luma[0].size), np.float32)
         # Combs of interlaced pictures are steep down the columns, and come and go with motion. Without them the
         # columns are still twice as steep as the picture is, whose detail across is then taken for that down.
@@ -210,6 +220,10 @@ class _Near:
     def tiles(self) -> np.ndarray:
         """float32 [3, H, N] as in `BlurCarry`: put together only where a closer look needs it."""
         return self._last(len(self._series))
+
+    def sharpness(self, at: int, *, heavy: bool) -> float | None:
+        """Of a picture, as `_Blurred` has it; null where it is not known."""
+        return float(self.total[at]) if heavy else _sharpness(self.tiles[0, at], self.tiles[2, at])
 
     def _last(self, own: int) -> np.ndarray:
         """The same of the last so many pictures of the series, and of all carried where those are all of it."""
@@ -258,7 +272,7 @@ def _begun(near: _Near, at: int, limits: BlurLimits) -> _Blurred | None:
     luma -= luma.mean(axis=1, keepdims=True)
     spread = np.maximum(np.sqrt((luma * luma).sum(axis=1)), 1e-9)
     likeness = (luma[1:] * luma[:-1]).sum(axis=1) / (spread[1:] * spread[:-1])
-    if likeness[-1] < min(_SAME, likeness[:-1].min()):
+    if likeness[-1] < min(_SAME, likeness[:-1].min()) and not _is_softened(luma_of[at - 1], luma_of[at], near.shape):
         return None
     before, after = gradient[at - 2 : at].mean(axis=0), gradient[at : at + 2].mean(axis=0)
     textured = before > 2.0 * _TEXTURE
@@ -269,10 +283,42 @@ def _begun(near: _Near, at: int, limits: BlurLimits) -> _Blurred | None:
     if area < limits.raise_area:
         return None
     was, is_ = (_sharpness(gradient[one], std[one]) for one in (at - 1, at + 1))
+    if was is None or was < limits.least_sharpness:
+        return None
+    if is_ is None:
+        # So strong a blur leaves no tile enough contrast to be sharp or soft by.
+        if new > _HEAVY * old or not _is_softened(luma_of[at - 1], luma_of[at], near.shape):
+            return None
+        return _Blurred(float(near.pts_s[at]), old, new * (old / new) ** _WAY_BACK, area, is_heavy=True)
     share = _KEY_FRAME * limits.raise_detail if near.is_key[at] else limits.raise_detail
-    if was is None or is_ is None or was < limits.least_sharpness or is_ > share * was:
+    if is_ > share * was:
         return None
     return _Blurred(float(near.pts_s[at]), was, is_ * (was / is_) ** _WAY_BACK, area)
+
+
+def _is_softened(before: np.ndarray, after: np.ndarray, shape: tuple[int, int]) -> bool:
+    """Whether the tiles' luma, float32 [N], is what it was but softened, as by a blur of several tiles."""
+    new = after.reshape(shape).astype(np.float64)
+    new -= new.mean()
+    for side in _SIDES:
+        old = _softened(before.reshape(shape).astype(np.float64), side)
+        old -= old.mean()
+        power, shared = float((old * old).sum()), float((old * new).sum())
+        is_like = shared >= _SOFTENED * np.sqrt(power * float((new * new).sum()))
+        if is_like and shared >= _LEAST_LIGHT * power > 0.0:
+            return True
+    return False
+
+
+def _softened(values: np.ndarray, side: int) -> np.ndarray:
+    """Means of [R, K] over squares of `side` tiles; the edge goes on."""
+    for axis in (0, 1):
+        padded = np.pad(values, [(side // 2 + 1, side // 2) if one == axis else (0, 0) for one in (0, 1)], mode="edge")
+        sums = padded.cumsum(axis=axis)
+        values = np.take(sums, range(side, sums.shape[axis]), axis) - np.take(
+            sums, range(sums.shape[axis] - side), axis
+        )
+    return values / side**2
 
 
 def _ended(near: _Near, at: int, limits: BlurLimits) -> bool:

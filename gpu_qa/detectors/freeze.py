@@ -1,4 +1,4 @@
-"""Freeze: the picture, or all of it but a ticker or a clock, stops changing while its clock runs on.
+"""Freeze: the picture, or all of it but a ticker, a clock or a ring that turns, stops changing while its clock runs on.
 
 A picture counts as unchanged since time s when no tile's mean luma has left the value it had at s by more than
 `raise_drift`, and most steps since have been no more than noise. The first condition is what makes the second one
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.detectors.freeze_history import BEFORE_S, OVERLAY_S, STEP_STILL, FreezeCarry, FreezeHistory
-from gpu_qa.detectors.overlay import overlay_box
+from gpu_qa.detectors.freeze_history import BEFORE_S, HALT_S, OVERLAY_S, STEP_STILL, FreezeCarry, FreezeHistory, Frozen
+from gpu_qa.detectors.overlay import overlay_box, spot_box
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ _LIVELY, _LIVELY_SHARE = 0.01, 0.25
 """A picture was alive before it stopped where more than this share of its tiles moved in this share of the steps: what
 less moves over is a pointer, a clock or a line of text, and the picture behind it was a still. Ours: screen recordings
 move up to 0.010 of their tiles."""
+
+_LIVELY_REST, _LIVELY_REST_SHARE = 0.02, 0.8
+"""What stopped under a spot was lively: more than this share of its tiles moved in this share of the steps."""
+_SPOT_CALM = 0.8
+"""Under a spot, at least this share of the steps of the last second must be calm."""
+_SPOT_CONFIDENCE = 0.8
+"""At most, of a freeze under a spot."""
 
 _OPINION = {"start": "still", "cut": "still", "rest": "still", "settled": "unclear", "motion": "dead"}
 _CONFIDENCE = {"start": 0.5, "cut": 0.6, "rest": 0.5, "settled": 0.7, "motion": 0.95}
@@ -52,8 +59,11 @@ class FreezeLimits:
     settle_s: float = 0.6
     """How long, in seconds, a picture that has stopped may take to become still (encoders refine it)."""
     partial: bool = True
-    """Also tell a picture that is frozen under an overlay that moves on: a strip along the upper or lower edge, or a
-    box in a corner."""
+    """Also tell a picture that is frozen under an overlay that moves on: a strip along the upper or lower edge, a box
+    in a corner, or a spot in the middle."""
+    spot_after_s: float = 3.0
+    """How long a picture must have been frozen under a spot before that is told, in seconds: for less, a mouth or an
+    eye may be all that moves. Ours: on clean clips nothing else moved for up to 3.6 s, never out of lively motion."""
     still_warn_after_s: float = 60.0
     """A still that looks intended (it began with a cut or with the stream, or only a pointer or a line of text moved
     over it) is `info` up to this length, in seconds."""
@@ -90,18 +100,18 @@ def freeze(
         judged, since = _frozen_since(history, i)
         history.frozen_since = since
         verdict[i] = judged
-        how = since[1] if since and judged > 0 else None
+        how = since.onset if since and judged > 0 else None
         if since is None or how is None:
             continue
         if not area.flags.writeable:
             cap, confidence, area = cap.copy(), confidence.copy(), area.copy()
             onset, opinion = onset.copy(), opinion.copy()
-        start_s[i], onset[i] = since[0], how
-        area[i] = np.count_nonzero(history.since_s <= since[0]) / history.since_s.size
+        start_s[i], onset[i] = since.start_s, how
+        area[i] = np.count_nonzero(history.since_s <= since.start_s) / history.since_s.size
         opinion[i] = _OPINION[how]
-        confidence[i] = _CONFIDENCE[how]
+        confidence[i] = min(_CONFIDENCE[how], _SPOT_CONFIDENCE) if since.is_spot else _CONFIDENCE[how]
         if opinion[i] == "still":
-            is_long = series.end_s[i] - since[0] > limits.still_warn_after_s
+            is_long = series.end_s[i] - since.start_s > limits.still_warn_after_s
             cap[i] = SEVERITIES.index("warn" if is_long else "info")
     evidence = Evidence(
         kind="video.freeze",
@@ -121,38 +131,106 @@ def freeze(
     return [evidence], history.carry()
 
 
-def _frozen_since(history: FreezeHistory, i: int) -> tuple[int, tuple[float, str | None] | None]:
-    """Verdict at step `i` of the series, and where it is not −1 the freeze's start in seconds and its onset."""
-    known, since_s = history.frozen_since, history.moved_s
-    verdict = _stillness(history, i, since_s, history.activity)
+def _frozen_since(history: FreezeHistory, i: int) -> tuple[int, Frozen | None]:
+    """Verdict at step `i` of the series, and where it is not −1 the freeze that is going on."""
+    known = history.frozen_since
+    verdict = _stillness(history, i, history.moved_s, history.activity)
     if verdict >= 0:
         if history.is_plain(i):
             return -1, None
         if verdict > 0:
             history.measure(i)
-        start_s, onset = known or (since_s, None)
+        frozen = known or Frozen(history.moved_s)
         # Most pictures that stop move on at once: until it is told, how it began need not be known.
-        if onset is None and (verdict > 0 or history.now_s(i) - start_s > _SOON_S):
-            onset = _onset(history, i, start_s)
-        return verdict, (start_s, onset)
-    overlay = _overlay(history, i) if history.limits.partial else None
+        is_late = history.now_s(i) - frozen.start_s > _SOON_S
+        if frozen.onset is None and (verdict > 0 or is_late):
+            frozen = frozen._replace(onset=_onset(history, i, frozen.start_s))
+        if frozen.halted is None and is_late:
+            frozen = frozen._replace(halted=_halted(history, i, frozen.start_s, np.ones(history.since_s.shape, bool)))
+        return _aged(history, i, verdict, frozen), frozen
+    overlay, is_spot = _overlay(history, i) if history.limits.partial else (None, False)
     if overlay is None:
         return -1, None
     rest = ~overlay
     if history.is_plain(i) or history.is_plain(i, rest):
         return -1, None
     since_s = float(history.since_s[rest].max())
-    activity = history.moving_in(rest).mean(axis=1)
-    if known is not None and known[1] is None:
-        known = (known[0], _onset(history, i, known[0]))
-    settled_s = -np.inf if known is None else known[0] + history.limits.settle_s
-    onset = (
-        known[1] if known is not None and since_s <= settled_s else _onset_under(history, i, since_s, rest, activity)
-    )
-    verdict = _stillness(history, i, since_s, activity) if onset else -1
+    judge = _under_spot if is_spot else _under_overlay
+    if known is not None and known.start_s > since_s and history.now_s(i) - known.start_s <= HALT_S - OVERLAY_S:
+        # Perhaps that was no freeze of its own: between two of its moves the overlay stood still.
+        verdict, frozen_under = judge(history, i, since_s, rest, None)
+        if frozen_under is not None and verdict >= 0:
+            return -1, frozen_under
+    verdict, frozen_under = judge(history, i, since_s, rest, known)
+    if frozen_under is None or verdict < 0:
+        return -1, None
+    verdict = _aged(history, i, verdict, frozen_under)
     if verdict > 0:
         history.measure(i, rest)
-    return verdict, known or (since_s, onset) if onset and verdict >= 0 else None
+    return verdict, frozen_under
+
+
+def _aged(history: FreezeHistory, i: int, verdict: int, frozen: Frozen) -> int:
+    """The verdict at step `i`, left open as long as what moves on over the freeze may be more than a spot."""
+    return (
+        min(verdict, 0)
+        if frozen.is_spot and history.now_s(i) - frozen.start_s < history.limits.spot_after_s
+        else verdict
+    )
+
+
+def _under_overlay(
+    history: FreezeHistory, i: int, since_s: float, rest: np.ndarray, known: Frozen | None
+) -> tuple[int, Frozen | None]:
+    """Verdict at step `i`, and the freeze; null where the stillness under an overlay began as no freeze does.
+
+    Args:
+        history: The steps so far.
+        i: The step of the series.
+        since_s: When the rest of the picture last moved, in seconds.
+        rest: bool [N]: the tiles without the overlay.
+        known: The freeze that is going on; null where none was.
+    """
+    activity = history.moving_in(rest).mean(axis=1)
+    if known is not None and known.onset is None:
+        known = known._replace(onset=_onset(history, i, known.start_s))
+    if known is None or since_s > known.start_s + history.limits.settle_s:
+        onset = _onset_under(history, i, since_s, rest, activity)
+        if onset is None:
+            return -1, None
+        known = known or Frozen(since_s, onset)
+    return _stillness(history, i, since_s, activity), known
+
+
+def _under_spot(
+    history: FreezeHistory, i: int, since_s: float, rest: np.ndarray, known: Frozen | None
+) -> tuple[int, Frozen | None]:
+    """The same under a spot: lively motion must have stopped from one picture to the next, and all else stand still."""
+    now_s = history.now_s(i)
+    if known is None or since_s > known.start_s + history.limits.settle_s:
+        known = Frozen(since_s)
+    if known.halted is None:
+        known = known._replace(halted=_halted(history, i, since_s, rest))
+    if not known.halted:
+        return -1, None
+    is_calm = history.is_calm(rest, history.between(max(since_s, now_s - 1.0), now_s, i))
+    if is_calm.mean() < _SPOT_CALM:
+        return -1, None
+    return int(is_calm[-1]), known._replace(onset="motion", is_spot=True)
+
+
+def _halted(history: FreezeHistory, i: int, since_s: float, rest: np.ndarray) -> bool:
+    """Whether lively motion of these tiles, bool [N], stopped from one picture to the next at `since_s`, in seconds."""
+    if since_s - history.begin_s < 0.5 * BEFORE_S or history.now_s(i) - since_s > HALT_S:
+        return False
+    before = history.between(since_s - BEFORE_S, since_s, i)
+    after = history.is_calm(rest, history.between(since_s + 0.2, since_s + history.limits.settle_s, i))
+    activity = history.moving_in(rest, before).mean(axis=1)
+    last = activity[history.pts_s[before] > since_s - 0.3]
+    if not (last.size and after.size):
+        return False
+    is_lively = np.count_nonzero(activity > _LIVELY_REST) >= _LIVELY_REST_SHARE * activity.size
+    return bool(is_lively and last.mean() >= 0.25 * np.quantile(activity, 0.25) and after.mean() >= 0.5)
 
 
 def _onset_under(history: FreezeHistory, i: int, since_s: float, rest: np.ndarray, activity: np.ndarray) -> str | None:
@@ -165,6 +243,8 @@ def _onset_under(history: FreezeHistory, i: int, since_s: float, rest: np.ndarra
         rest: bool [N]: the tiles without the overlay.
         activity: float64 [H]: share of them that moved in each step.
     """
+    if history.now_s(i) - since_s > HALT_S:
+        return None
     onset = _onset(history, i, since_s)
     before = history.between(since_s - BEFORE_S, since_s, i)
     ran_before = history.moving_in(~rest, before).any(axis=1)
@@ -184,18 +264,22 @@ def _stillness(history: FreezeHistory, i: int, since_s: float, activity: np.ndar
     return 0 if now_s - since_s <= limits.settle_s else -1
 
 
-def _overlay(history: FreezeHistory, i: int) -> np.ndarray | None:
-    """Tiles of what moves on over a still picture, with a margin of one, bool [N]; null where it is no overlay."""
+def _overlay(history: FreezeHistory, i: int) -> tuple[np.ndarray | None, bool]:
+    """Tiles of what moves on over a still picture, with a margin of one, bool [N], and whether it is a spot.
+
+    Null where it is no overlay.
+    """
     from_s = history.now_s(i) - OVERLAY_S
     if history.inner_s > from_s or history.moved_s <= from_s:
-        return None
-    live = history.since_s > from_s
-    area = overlay_box(live.reshape(history.rows, history.columns))
+        return None, False
+    live = (history.since_s > from_s).reshape(history.rows, history.columns)
+    at_edge = overlay_box(live)
+    area = at_edge or spot_box(live)
     if area is None:
-        return None
+        return None, False
     overlay = np.zeros((history.rows, history.columns), bool)
     overlay[area] = True
-    return overlay.ravel()
+    return overlay.ravel(), at_edge is None
 
 
 def _onset(history: FreezeHistory, i: int, since_s: float) -> str:
@@ -220,6 +304,6 @@ FREEZE = Detector(
     weigh=freeze,
     limits=FreezeLimits(),
     timing=EventTiming(raise_after_s=2.0, clear_after_s=0.0, major_after_s=5.0, critical_after_s=15.0),
-    summary="The picture stands still, wholly or under a running ticker or clock.",
+    summary="The picture stands still, wholly or under a ticker, a clock or a player's ring that moves on.",
     source="2 s: FFmpeg freezedetect; noise and drift limits: our own measurement on planted freezes",
 )

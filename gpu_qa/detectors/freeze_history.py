@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gpu_qa.detectors.noise_floor import beyond, counts, noise_floor
-from gpu_qa.detectors.overlay import overlay_box
+from gpu_qa.detectors.overlay import overlay_box, spot_box
 from gpu_qa.series import constant
 
 if TYPE_CHECKING:
@@ -22,11 +22,33 @@ BEFORE_S = 2.0
 OVERLAY_S = 0.9
 """A tile that has moved within this time may belong to an overlay: shorter than a clock's second, so that at its first
 tick the picture that stopped a second ago no longer counts as moving."""
+_SILENT, _SILENT_SHARE = 0.001, 0.75
+"""A step is silent where at least this share of the tiles changed by no more than this, as a fraction of full scale:
+less than a camera's noise, and more than an encoder makes of a picture that has stopped."""
+_STIR = 0.004
+"""A tile stirs where it changes by more than this. Ours: MPEG-2 shows the pictures between its references up to 0.0035
+apart from them, step by step."""
 STEP_STILL = 0.002
 """Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
-_HISTORY_S = BEFORE_S + OVERLAY_S + 0.3
+HALT_S = OVERLAY_S + 1.1
+"""As long after a picture stopped, all that its onset is judged by is still remembered: until the first tick of a clock
+behind `OVERLAY_S`."""
+_HISTORY_S = BEFORE_S + HALT_S
 _FLAT_STD, _FLAT_SPREAD, _FLAT_AREA = 0.012, 0.02, 0.95
 """A picture without content (black, one colour) cannot freeze: tile deviation, distance to the median luma, area."""
+
+
+class Frozen(NamedTuple):
+    """A freeze that is going on."""
+
+    start_s: float
+    """When it began, in seconds."""
+    onset: str | None = None
+    """How; null as long as that is not known."""
+    halted: bool | None = None
+    """Whether lively motion stopped from one picture to the next; null as long as that is not known."""
+    is_spot: bool = False
+    """Whether a spot has moved on over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +62,7 @@ class FreezeCarry:
     since_s: np.ndarray
     """float64 [N]: when that was."""
     inner_s: float
-    """When something last moved that reached beyond the upper and the lower edge."""
+    """When something last moved that reached beyond the upper and the lower edge and was no spot."""
     pts_s: np.ndarray
     """float64 [H]: the steps of the last seconds, oldest first."""
     moving: np.ndarray
@@ -49,8 +71,12 @@ class FreezeCarry:
     """float64 [H]: share of such tiles."""
     level: np.ndarray
     """float32 [H]: mean coarse change in them."""
-    frozen_since: tuple[float, str | None] | None = None
-    """Start in seconds of the freeze that is going on, and its onset once it is known; null while the picture moves."""
+    silent: np.ndarray
+    """bool [H]: whether most tiles showed not even noise in them."""
+    stirring: np.ndarray
+    """uint8 [H, N / 8]: which tiles changed by more than an encoder does alone, a bit each."""
+    frozen_since: Frozen | None = None
+    """The freeze that is going on; null while the picture moves."""
 
 
 class _Moves(NamedTuple):
@@ -80,6 +106,8 @@ class FreezeHistory:
         moving = np.packbits(is_moving, axis=1)
         level = np.add.reduce(series.coarse_cells.reshape(count, -1), axis=1)
         level /= np.float32(series.coarse_cells[0].size)
+        silent = counts(coarse <= _SILENT) >= _SILENT_SHARE * coarse.shape[1]
+        stirring = np.packbits(coarse > _STIR, axis=1)
         self.coarse = coarse
         self.value = constant(count, math.nan, np.float32)
         """What the noise floor was compared with in each step that was measured, float32 [T]."""
@@ -99,6 +127,7 @@ class FreezeHistory:
         if carry is None:
             self.first = 0
             self.pts_s, self.moving, self.activity, self.level = series.pts_s, moving, activity, level
+            self.silent, self.stirring = silent, stirring
             self.begin_s = self.inner_s = float(series.pts_s[0])
             self.anchor = self.luma[0]
             self.since_s = np.full(self.anchor.shape, self.begin_s)
@@ -108,6 +137,8 @@ class FreezeHistory:
             self.moving = np.concatenate([carry.moving, moving])
             self.activity = np.concatenate([carry.activity, activity])
             self.level = np.concatenate([carry.level, level])
+            self.silent = np.concatenate([carry.silent, silent])
+            self.stirring = np.concatenate([carry.stirring, stirring])
             self.begin_s, self.inner_s = carry.begin_s, carry.inner_s
             self.anchor, self.since_s = carry.anchor, carry.since_s.copy()
         self.moved_s = float(self.since_s.max())
@@ -132,9 +163,15 @@ class FreezeHistory:
             return
         self.moved_s = now_s
         np.putmask(self.since_s, moved, now_s)
+        shape = (self.rows, self.columns)
         if within or np.count_nonzero(moved[self.edge]) not in (0, tiles):
-            self.inner_s = now_s
-        elif overlay_box(moved.reshape(self.rows, self.columns)) is not None:
+            is_spot = within == tiles and spot_box(moved.reshape(shape), filled=False) is not None
+            if not is_spot:
+                self.inner_s = now_s
+            stays = is_spot and self.frozen_since is not None and self.frozen_since.is_spot
+        else:
+            stays = overlay_box(moved.reshape(shape)) is not None
+        if stays:
             self._drop_anchor(np.where(moved, luma, self.anchor))
             self.is_fresh = False
             return
@@ -183,7 +220,11 @@ class FreezeHistory:
 
     def moving_in(self, tiles: np.ndarray, steps: slice = slice(None)) -> np.ndarray:
         """Which of the tiles, bool [N], exceeded the noise floor in each of the steps, bool [H, M]."""
-        return np.unpackbits(self.moving[steps], axis=1, count=tiles.size).view(bool)[:, tiles]
+        return _bits(self.moving[steps], tiles)
+
+    def is_calm(self, tiles: np.ndarray, steps: slice) -> np.ndarray:
+        """Whether nothing stirred in these tiles, bool [N], and noise was silent, in each of the steps, bool [H]."""
+        return np.asarray(self.silent[steps] & (_bits(self.stirring[steps], tiles).mean(axis=1) <= STEP_STILL))
 
     def now_s(self, i: int) -> float:
         """Time of the series' step `i`, in seconds."""
@@ -224,5 +265,12 @@ class FreezeHistory:
             moving=self.moving[keep].copy(),
             activity=self.activity[keep].copy(),
             level=self.level[keep].copy(),
+            silent=self.silent[keep].copy(),
+            stirring=self.stirring[keep].copy(),
             frozen_since=self.frozen_since,
         )
+
+
+def _bits(packed: np.ndarray, tiles: np.ndarray) -> np.ndarray:
+    """The bits of uint8 [H, N / 8] at bool [N], bool [H, M]."""
+    return np.unpackbits(packed, axis=1, count=tiles.size).view(bool)[:, tiles]

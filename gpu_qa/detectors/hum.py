@@ -87,6 +87,8 @@ class _Hum:
     """Of those lines."""
     above_db: tuple[float, ...]
     lead_dbfs: float
+    heard_dbfs: tuple[float, ...] = ()
+    """Level of all `MULTIPLES` when it was told, whatever was heard there."""
     unseen: int = 0
     """Steps since it was last seen."""
 
@@ -218,7 +220,7 @@ def _followed(
             steps.append(_Step(float(start_s[begun]), end_s, 1, told))
             continue
         if told is not None:
-            told, verdict = _seen(told, found, lines[now - 1])
+            told, verdict = _seen(told, found, lines[now - 1], limits)
             steps.append(_Step(float(series.pts_s[step]), end_s, verdict, told))
             told = told if told.unseen < _FORGET else None
         elif over < _CLEAR:
@@ -271,6 +273,7 @@ def _found(lines: np.ndarray, clear: np.ndarray, limits: HumLimits) -> _Hum | No
         tuple(middle[mains, chosen].tolist()),
         tuple(above[mains, chosen].tolist()),
         float(middle[mains, lead]),
+        tuple(middle[mains].tolist()),
     )
 
 
@@ -288,16 +291,47 @@ def _begun(levels_dbfs: np.ndarray, window_start: int, told: _Hum) -> int:
     return step
 
 
-def _seen(told: _Hum, found: _Hum | None, lines: np.ndarray) -> tuple[_Hum, int]:
+def _seen(told: _Hum, found: _Hum | None, lines: np.ndarray, limits: HumLimits) -> tuple[_Hum, int]:
     """The hum after one more step, and the step's verdict."""
     if found is not None and found.mains == told.mains:
-        told = found
-    level, above, _ = lines[:, told.mains, told.lead].tolist()
-    if level < told.lead_dbfs - _GONE_DB:
-        return replace(told, unseen=told.unseen + 1), -1
-    if level > told.lead_dbfs + _HIDDEN_DB or above < _SEEN_DB:
-        return replace(told, unseen=told.unseen + 1), 0
-    return replace(told, unseen=0), 1
+        told = _better_known(told, found, limits)
+    verdict = _verdict(told, lines)
+    # One at another level, which a whole window holds, takes the place of one that has gone.
+    if verdict < 0 and found is not None and _verdict(found, lines) > 0:
+        return found, 1
+    return replace(told, unseen=0 if verdict > 0 else told.unseen + 1), verdict
+
+
+def _verdict(hum: _Hum, lines: np.ndarray) -> int:
+    """Whether a step holds the line that is followed: −1 where it has gone, 0 where something else covers it."""
+    level, above, _ = lines[:, hum.mains, hum.lead].tolist()
+    if level < hum.lead_dbfs - _GONE_DB:
+        return -1
+    return int(level <= hum.lead_dbfs + _HIDDEN_DB and above >= _SEEN_DB)
+
+
+def _better_known(told: _Hum, found: _Hum, limits: HumLimits) -> _Hum:
+    """The hum that has been told, followed by what shows it best, of which the programme may have covered a part.
+
+    The programme only adds to a line. One that was told keeps its level, or is weaker where that has shown. One more
+    was there all the time, so it is no louder than what was heard in its place: else the programme plays there.
+    """
+    told_dbfs = dict(zip(told.multiples, told.levels_dbfs, strict=True))
+    if abs(found.lead_dbfs - told_dbfs.get(found.lead, np.inf)) <= limits.steady_db:
+        told = replace(told, lead=found.lead, lead_dbfs=found.lead_dbfs)
+    if not set(found.multiples) >= set(told.multiples):
+        return told
+    told_above = dict(zip(told.multiples, told.above_db, strict=True))
+    known = []
+    for line, level_dbfs, above_db in zip(found.multiples, found.levels_dbfs, found.above_db, strict=True):
+        most_dbfs = told_dbfs.get(line, told.heard_dbfs[line])
+        if level_dbfs > most_dbfs + limits.steady_db:
+            return told
+        if line in told_dbfs and level_dbfs >= most_dbfs - limits.steady_db:
+            level_dbfs, above_db = most_dbfs, told_above[line]  # noqa: PLW2901 - as it was told
+        known.append((level_dbfs, above_db))
+    levels_dbfs, above = zip(*known, strict=True)
+    return replace(told, multiples=found.multiples, levels_dbfs=levels_dbfs, above_db=above)
 
 
 def _evidence(series: SpectrumSeries, steps: list[_Step], limits: HumLimits) -> Evidence:

@@ -11,6 +11,10 @@ import numpy as np
 ZONE = 0.2
 """Height of the upper and of the lower zone, as a fraction of the picture's. Ours: of 16:9 the safe area for
 graphics (EBU R 95: 5 % of the height from each edge) and a ticker, a clock or a logo beside it."""
+_SPOT_AREA = 0.06
+"""Area of the box around a spot at most, as a fraction of the picture's: of 16:9 a square of 0.32 of the height."""
+_SPOT_FILL = 0.4
+"""Share of that box that moves at least: of a ring, half."""
 
 
 def overlay_and_inside_area(odd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,3 +81,29 @@ def overlay_box(live: np.ndarray) -> tuple[slice, slice] | None:
     if not (_is_at_edge(top, bottom, rows) and (is_strip or in_corner)):
         return None
     return slice(max(0, top - 1), bottom + 1), slice(max(0, left - 1), right + 1)
+
+
+def spot_box(live: np.ndarray, *, filled: bool = True) -> tuple[slice, slice] | None:
+    """Box around the live tiles with a margin of one, where it is shaped like a spot; null elsewhere.
+
+    A spot is what turns or ticks in the middle of a picture, such as the ring of a player that waits: compact, and
+    wholly in the middle half of the picture's width and of its height.
+
+    Args:
+        live: bool [R, K].
+        filled: Whether much of the box must be live, as it is after a moment, but not at each of its moves.
+    """
+    rows, columns = live.shape
+    count = np.count_nonzero(live)
+    if count > _SPOT_AREA * live.size:
+        return None
+    y, x = np.flatnonzero(live.any(axis=1)), np.flatnonzero(live.any(axis=0))
+    if not y.size:
+        return None
+    top, bottom, left, right = int(y[0]), int(y[-1]) + 1, int(x[0]), int(x[-1]) + 1
+    area = (bottom - top) * (right - left)
+    is_inside = min(top, rows - bottom) >= rows // 4 and min(left, columns - right) >= columns // 4
+    is_compact = area <= _SPOT_AREA * live.size and (not filled or count >= _SPOT_FILL * area)
+    if not (is_inside and is_compact):
+        return None
+    return slice(top - 1, bottom + 1), slice(left - 1, right + 1)

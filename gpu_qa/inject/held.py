@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpu_qa.errors import ConfigError
+from gpu_qa.inject.overlaid import OVERLAYS
 
 if TYPE_CHECKING:
     from gpu_qa.inject.fault import Planting
@@ -16,8 +17,6 @@ _LOOP_BYTES = 1 << 30
 """What the pictures of a loop may take."""
 _BURST = 12
 """Pictures from one burst of repeats to the next."""
-_TICKER_SPEED = 1 / 120
-"""Of the picture's width per picture: four samples at 480."""
 
 
 class Freeze:
@@ -37,20 +36,11 @@ class Freeze:
 
 
 class PartialFreeze:
-    """The picture freezes under a ticker that runs on. The ticker is there throughout the clip."""
+    """The picture freezes under an overlay that moves on."""
 
     def __init__(self, planting: Planting, form: PictureForm) -> None:
         self._held: Picture | None = None
-        self._form = form
-        self._top = round(form.height * (1 - planting.strength)) // form.down * form.down
-        rng = planting.rng()
-        side = max(2, form.height // 60)
-        rows, columns = form.height - self._top, form.width * 3
-        cells = rng.random((rows // side + 1, columns // side + 1)) > 0.5
-        letters = np.repeat(np.repeat(cells, side, 0), side, 1)[:rows, :columns]
-        low, high = form.black + 14 * form.unit, form.black + 194 * form.unit
-        self._strip = np.where(letters, high, low).astype(form.dtype)
-        self._count = 0
+        self._overlay = OVERLAYS[planting.word("overlay")](planting, form)
 
     def take(self, picture: Picture, inside: bool) -> Picture:
         """See `PictureFault`."""
@@ -59,19 +49,7 @@ class PartialFreeze:
         elif self._held is None:
             self._held = picture
         shown = picture.like(self._held) if self._held is not None else picture
-        at = round(self._count * self._form.width * _TICKER_SPEED) % self._strip.shape[1]
-        self._count += 1
-        strip = np.roll(self._strip, -at, axis=1)[:, : self._form.width]
-
-        def with_ticker(plane: np.ndarray, number: int) -> np.ndarray:
-            plane = plane.copy()
-            if number == 0:
-                plane[self._top :] = strip
-            else:
-                plane[self._top // self._form.down :] = self._form.grey
-            return plane
-
-        return shown.each(with_ticker)
+        return self._overlay.over(shown, inside)
 
 
 class NoisyFreeze:

@@ -53,7 +53,7 @@ class Bits:
 
 
 class Dropout:
-    """Holes several times a second: lost buffers, replaced by nothing or by the buffer before."""
+    """Holes several times a second, in all channels or one: lost buffers, replaced by nothing or the buffer before."""
 
     def __init__(self, planting: Planting, form: SoundForm, level: SoundLevel) -> None:
         self._length = max(1, round(planting.strength / 1000 * form.sample_rate))
@@ -61,6 +61,8 @@ class Dropout:
         self._every = form.sample_rate / planting.number("rate")
         self._repeats = planting.word("fill") == "repeat"
         self._rng = planting.rng()
+        channel = round(planting.number("channel"))
+        self._channels = slice(None) if channel < 0 else slice(channel, channel + 1)
         self._before = np.zeros((form.channels, self._length), np.float32)
         self._hole: tuple[int, int] | None = None
         self._held = self._before
@@ -80,8 +82,8 @@ class Dropout:
                     if self._hole[0] >= first:
                         self._held = self._tail(samples[:, : self._hole[0] - first])
                     into = np.arange(start, stop) - self._hole[0]
-                    lost = self._held[:, into % self._length] if self._repeats else 0.0
-                    result[:, start - first : stop - first] = lost
+                    lost = self._held[self._channels, into % self._length] if self._repeats else 0.0
+                    result[self._channels, start - first : stop - first] = lost
                 if self._hole[1] > end:
                     break
                 start = self._hole[1] + round(self._every * float(self._rng.uniform(0.6, 1.4)))

@@ -97,6 +97,7 @@ SOUND_FAULTS: tuple[Fault, ...] = (
         options=(
             Option("rate", "holes per second", 3.0, low=0.1, high=20.0),
             Option("fill", "what is heard", "zero", ("zero", "repeat")),
+            Option("channel", "which one, counted from 0, −1 is all", -1.0, low=-1.0, high=15.0),
         ),
         cases=(*levels(20.0, 40.0, fill="repeat"), *levels(8.0, 20.0, 40.0)),
     ),

@@ -11,7 +11,7 @@ from gpu_qa.series.evidence import Evidence, constant
 from gpu_qa.series.report import Curve, Report
 from gpu_qa.series.spectrum import SpectrumSeries
 from gpu_qa.series.stream import StreamFact, StreamSeries
-from gpu_qa.series.sync import SYNC_STALE_S, SYNC_SURE, SYNC_WAYS, LagEvidence, SyncSeries
+from gpu_qa.series.sync import SYNC_STALE_S, SYNC_SURE, SYNC_WAYS, DelayCurve, DelayEvidence, LagEvidence, SyncSeries
 from gpu_qa.series.video import VideoSeries
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "SYNC_WAYS",
     "AudioSeries",
     "Curve",
+    "DelayCurve",
+    "DelayEvidence",
     "Detector",
     "Event",
     "EventTiming",

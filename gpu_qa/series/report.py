@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gpu_qa.series.event import Event
-    from gpu_qa.series.sync import LagEvidence
+    from gpu_qa.series.sync import DelayEvidence, LagEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Report:
     """Why the input could not be analyzed, or not to its end; null where it could."""
     lags: LagEvidence | None = None
     """What the last A/V offset by content was chosen from; null where there is none."""
+    delays: DelayEvidence | None = None
+    """What the last A/V offset by reference was chosen from; null where there is none."""
     thumbnail_s: dict[str, float] = field(default_factory=dict)
     """Event id → when the frame of its thumbnail was shown, in seconds: the start of an event that is told late may be
     gone. Not of those of the sound."""

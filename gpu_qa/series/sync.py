@@ -34,6 +34,31 @@ class LagEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class DelayCurve:
+    """How well the picture, or the sound, of a stretch fits its reference at the delays around the best one."""
+
+    delay_s: tuple[float, ...]
+    """Delays that were tried, rising, seconds."""
+    coefficient: tuple[float, ...]
+    """Pearson's, of each."""
+    answer_s: float
+    """The delay that was told: between those tried, found more finely."""
+
+
+@dataclass(frozen=True, slots=True)
+class DelayEvidence:
+    """What the last offset by reference was chosen from: how much the picture is delayed less the sound."""
+
+    reference: str
+    """Its name."""
+    start_s: float
+    """Start of the stretch, seconds."""
+    end_s: float
+    picture: DelayCurve
+    sound: DelayCurve
+
+
+@dataclass(frozen=True, slots=True)
 class SyncSeries:
     """Answers of one way to measure the A/V offset, N of them in order of time."""
 
@@ -57,6 +82,8 @@ class SyncSeries:
     """float64 [N]: where the step lies that this answer makes sure, NaN where it makes none so; null as `before_s`."""
     lags: LagEvidence | None = None
     """What the last answer was chosen from; null where the way weighs no lags."""
+    delays: DelayEvidence | None = None
+    """The same of a way that weighs delays."""
 
     def __len__(self) -> int:
         return len(self.start_s)

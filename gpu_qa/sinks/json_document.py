@@ -16,20 +16,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gpu_qa.series import Event, Report
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: Report, pictures: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The report of one input as JSON values: `stream`, `media`, `events`, `measurements`, and `error` where there is.
 
     Curves, thumbnails and settings are left out: they are for the HTML report.
+
+    Args:
+        report: What is known of the input.
+        pictures: Event id → file of its picture.
     """
+    pictures = pictures or {}
     content: dict[str, Any] = {
         "stream": report.stream,
         "media": report.media,
-        "events": [event_document(event) for event in report.events],
+        "events": [event_document(event, pictures.get(event.id)) for event in report.events],
         "measurements": report.measurements,
     }
     if report.error is not None:
@@ -39,8 +46,8 @@ def document(report: Report) -> dict[str, Any]:
     return plain
 
 
-def event_document(event: Event) -> dict[str, Any]:
-    """One event as JSON values, its keys in the order of the class."""
+def event_document(event: Event, picture: str | None = None) -> dict[str, Any]:
+    """One event as JSON values, its keys in the order of the class, and `picture`, its file, where there is one."""
     plain = json_value(
         {
             "id": event.id,
@@ -57,21 +64,29 @@ def event_document(event: Event) -> dict[str, Any]:
             "message": event.message,
             "details": event.details,
             "scope": event.scope,
+            **({} if picture is None else {"picture": picture}),
         }
     )
     assert isinstance(plain, dict)  # noqa: S101 - a dict comes back as a dict
     return plain
 
 
-def dumps(report: Report, *, indent: int | None = 2, ascii_only: bool = False) -> str:
+def dumps(
+    report: Report,
+    *,
+    pictures: Mapping[str, str] | None = None,
+    indent: int | None = 2,
+    ascii_only: bool = False,
+) -> str:
     """The report as JSON text without a newline at its end.
 
     Args:
         report: What is known of one input.
+        pictures: Event id → file of its picture.
         indent: Spaces per level; null for a single line.
         ascii_only: Write other characters as escapes, for outputs that are not UTF-8.
     """
-    return json.dumps(document(report), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+    return json.dumps(document(report, pictures), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def json_value(value: Any, name: str = "") -> Any:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from gpu_qa.series import Event
 
 
-def line(event: Event, *, ascii_only: bool = False) -> str:
+def line(event: Event, picture: str | None = None, *, ascii_only: bool = False) -> str:
     """The event as one line of JSON without the newline; `ascii_only` for outputs that are not UTF-8."""
-    return json.dumps(event_document(event), ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":"))
+    return json.dumps(event_document(event, picture), ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":"))
 
 
 class JsonlWriter:
@@ -31,8 +31,8 @@ class JsonlWriter:
         """True once the reader has closed its end (`gpu-qa … | head -1`): nothing more can be told this way."""
         return self._gone
 
-    def write(self, event: Event) -> bool:
-        """Write one event; false where the reader has gone, which is no error of ours.
+    def write(self, event: Event, picture: str | None = None) -> bool:
+        """Write one event, with the file of its picture; false where the reader has gone, which is no error of ours.
 
         Raises:
             OSError: The stream cannot be written for another reason, such as a full disk.
@@ -40,7 +40,7 @@ class JsonlWriter:
         if self._gone:
             return False
         try:
-            self._stream.write(line(event, ascii_only=self._ascii_only) + "\n")
+            self._stream.write(line(event, picture, ascii_only=self._ascii_only) + "\n")
             self._stream.flush()
         except BrokenPipeError:
             self._gone = True

@@ -1,4 +1,4 @@
-"""How well each A/V offset fits, as a picture for the report: evidence over lag, and the answer."""
+"""How well each A/V offset, or each delay, fits, as a picture for the report: evidence over lag, and the answer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from gpu_qa.series import SYNC_SURE
 
 if TYPE_CHECKING:
-    from gpu_qa.series import LagEvidence
+    from gpu_qa.series import DelayCurve, DelayEvidence, LagEvidence
 
 WIDTH, HEIGHT = 720, 150
 """Of the drawing without its labels, in its own units."""
+_TICK_MS = 250
 
 
 def lag_view(lags: LagEvidence) -> dict[str, Any]:
@@ -30,8 +31,7 @@ def lag_view(lags: LagEvidence) -> dict[str, Any]:
     heights = (high - lags.evidence) / max(high - low, 1e-9) * HEIGHT
     answer_ms = float(np.clip(lags.offset_s * 1000, first, last))
     is_sure = lags.confidence >= SYNC_SURE
-    side = "early" if answer_ms > 0 else "late"
-    text = f"{abs(answer_ms):.0f} ms {side}" if round(answer_ms) else "in sync"
+    text = _offset_text(answer_ms)
     at = across(answer_ms)
     return {
         "width": WIDTH,
@@ -39,7 +39,7 @@ def lag_view(lags: LagEvidence) -> dict[str, Any]:
         "points": " ".join(f"{across(float(x))},{y:.1f}" for x, y in zip(ms, heights, strict=True)),
         "ticks": [
             {"x": across(float(at_ms)), "text": f"{at_ms:+d}".replace("-", "−") if at_ms else "0"}
-            for at_ms in range(int(np.ceil(first / 250)) * 250, int(last) + 1, 250)
+            for at_ms in range(int(np.ceil(first / _TICK_MS)) * _TICK_MS, int(last) + 1, _TICK_MS)
         ],
         "at": at,
         "label_at": round(at + (8 if at < WIDTH * 0.7 else -8), 1),
@@ -47,3 +47,51 @@ def lag_view(lags: LagEvidence) -> dict[str, Any]:
         "is_sure": is_sure,
         "label": f"{text}, confidence {lags.confidence:.2f}" + ("" if is_sure else ": no answer"),
     }
+
+
+def delay_view(delays: DelayEvidence) -> dict[str, Any]:
+    """The curves of picture and sound over the probe's delay, their places, ticks, and a sentence.
+
+    The axis of the coefficient goes from 0, or from the least where that is less, to 1.
+    """
+    curves = {"picture": delays.picture, "sound": delays.sound}
+    first_s = min(curve.delay_s[0] for curve in curves.values())
+    last_s = max(curve.delay_s[-1] for curve in curves.values())
+    low = min(0.0, *(min(curve.coefficient) for curve in curves.values()))
+
+    def across(at_s: float) -> float:
+        return round((at_s - first_s) / max(last_s - first_s, 1e-9) * WIDTH, 1)
+
+    def drawn(name: str, curve: DelayCurve) -> dict[str, Any]:
+        places = zip(curve.delay_s, curve.coefficient, strict=True)
+        return {
+            "name": name,
+            "points": " ".join(f"{across(at_s)},{(1.0 - fits) / (1.0 - low) * HEIGHT:.1f}" for at_s, fits in places),
+            "at": across(curve.answer_s),
+            "text": f"{name} {_seconds(curve.answer_s, 3)} s later, correlation {max(curve.coefficient):.2f}",
+        }
+
+    first, last = (round(edge_s * 1000) for edge_s in (first_s, last_s))
+    skew_ms = (delays.picture.answer_s - delays.sound.answer_s) * 1000
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "reference": delays.reference,
+        "start_s": delays.start_s,
+        "end_s": delays.end_s,
+        "curves": [drawn(name, curve) for name, curve in curves.items()],
+        "zero": round((1.0 / (1.0 - low)) * HEIGHT, 1),
+        "ticks": [
+            {"x": across(at_ms / 1000), "text": _seconds(at_ms / 1000, 2)}
+            for at_ms in range(-(-first // _TICK_MS) * _TICK_MS, last + 1, _TICK_MS)
+        ],
+        "label": f"sound {_offset_text(skew_ms)}" if round(skew_ms) else "in sync",
+    }
+
+
+def _offset_text(offset_ms: float) -> str:
+    return f"{abs(offset_ms):.0f} ms {'early' if offset_ms > 0 else 'late'}" if round(offset_ms) else "in sync"
+
+
+def _seconds(value_s: float, digits: int) -> str:
+    return f"{value_s:+.{digits}f}".replace("-", "−") if round(value_s, digits) else f"{0:.{digits}f}"

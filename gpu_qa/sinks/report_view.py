@@ -11,7 +11,7 @@ import numpy as np
 from gpu_qa.series import SEVERITIES
 from gpu_qa.sinks import phrases
 from gpu_qa.sinks.json_document import json_value
-from gpu_qa.sinks.lag_view import lag_view
+from gpu_qa.sinks.lag_view import delay_view, lag_view
 from gpu_qa.sinks.plot_view import plot_view
 from gpu_qa.sinks.thumbnails import NEAR_S
 from gpu_qa.units import s_to_clock
@@ -143,6 +143,7 @@ def section_view(report: Report, number: int) -> dict[str, Any]:
         "tracks": [_track_view(track) for track in _dicts(report.media.get("tracks"))],
         "settings": rows(report.settings),
         "lags": lag_view(report.lags) if report.lags is not None else None,
+        "delays": delay_view(report.delays) if report.delays is not None else None,
         "plot": plot_view(report, kinds, start_s, end_s) if report.events or report.curves else None,
     }
 
@@ -321,10 +322,10 @@ def _kinds(events: Sequence[Event]) -> list[dict[str, Any]]:
 def _extent(report: Report) -> tuple[float, float]:
     """From when to when the stream was seen, in seconds on its clock."""
     times = [time for event in report.events for time in (event.start_s, event.end_s) if time is not None]
-    for curve in report.curves:
-        if len(curve.pts_s):
-            step = float(np.median(np.diff(curve.pts_s))) if len(curve.pts_s) > 1 else 0.0
-            times += [float(curve.pts_s[0]), float(curve.pts_s[-1]) + step]
+    drawn = [curve.pts_s for curve in report.curves if len(curve.pts_s)]
+    # Answers come at greater intervals than bins, and stand at their ends.
+    step_s = min((float(np.median(np.diff(pts_s))) for pts_s in drawn if len(pts_s) > 1), default=0.0)
+    times += [time for pts_s in drawn for time in (float(pts_s[0]), float(pts_s[-1]) + step_s)]
     times = [time for time in times if math.isfinite(time)]
     stated = _number(report.media.get("duration_s"))
     if not report.curves and stated is not None and stated > 0:

@@ -12,7 +12,7 @@ from gpu_qa.sinks.curves import Bins
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpu_qa.series import LagEvidence, SyncSeries
+    from gpu_qa.series import DelayEvidence, LagEvidence, SyncSeries
 
 SURE_DRIFT_PPM = 20.0
 """A drift by marker or against the reference that is less certain is not told as the stream's, standard deviation: of
@@ -30,6 +30,7 @@ class SyncRecorder:
         """Last answer of each way that was sure and heeded."""
         self._bins = Bins(1)
         self._lags: LagEvidence | None = None
+        self._delays: DelayEvidence | None = None
         self._until_s = 0.0
         self._jump_s = -np.inf
 
@@ -58,6 +59,7 @@ class SyncRecorder:
         else:
             self._unheeded.add(series.way)
         self._lags = series.lags or self._lags
+        self._delays = series.delays or self._delays
         before = self._last.get(series.way)
         self._last[series.way] = {
             "track": series.track,
@@ -84,6 +86,12 @@ class SyncRecorder:
         """What the last answer by content was chosen from; null where that is not heeded, or is known no more."""
         last = self._last.get("content")
         return None if last is None or "content" in self._unheeded or self._gone("content", last) else self._lags
+
+    @property
+    def delays(self) -> DelayEvidence | None:
+        """What the last answer by reference was chosen from; null where there is none, or it is known no more."""
+        last = self._last.get("reference")
+        return None if last is None or self._gone("reference", last) else self._delays
 
     def curves(self) -> tuple[Curve, ...]:
         """`av_offset`: sure answers, from one standard deviation below to one above; none where there are none."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_qa.series import SyncSeries
+from gpu_qa.series import DelayCurve, DelayEvidence, SyncSeries
 from gpu_qa.sync.beside import Beside
 from gpu_qa.sync.drift import JUMP_S, course
 from gpu_qa.sync.frames import frames
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, StreamFact, VideoSeries
+    from gpu_qa.sync.placing import Placing
     from gpu_qa.sync.reference import Stretch
     from gpu_qa.sync.schedule import Due, Unsettled
     from gpu_qa.sync.side import Probe
@@ -215,7 +216,24 @@ class Follower:
             offset_s=np.array([stretch.skew_s]),
             sigma_s=np.array([stretch.skew_sigma_s]),
             confidence=np.array([stretch.confidence if borne_out else min(stretch.confidence, ALONE)], np.float32),
+            delays=_delays(stretch, self._probe.reference.name),
         )
+
+
+def _delays(stretch: Stretch, reference: str) -> DelayEvidence | None:
+    """What its skew was chosen from."""
+    picture, sound = _curve(stretch.picture), _curve(stretch.sound)
+    if picture is None or sound is None:
+        return None
+    return DelayEvidence(reference, stretch.start_s, stretch.end_s, picture, sound)
+
+
+def _curve(placing: Placing) -> DelayCurve | None:
+    around = placing.around
+    if around is None or placing.delay_s is None:
+        return None
+    delays_s = tuple(around.first_s + around.step_s * place for place in range(len(around.coefficient)))
+    return DelayCurve(delays_s, around.coefficient, placing.delay_s)
 
 
 def _differs(stretch: Stretch) -> bool:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from gpu_qa_kernels.cross_correlation import correlation_peaks, cross_correlation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
+__all__ = ["Around", "Fit", "Rows", "Sought", "best_fit", "best_fits"]
 
-__all__ = ["Fit", "Rows", "best_fit"]
+
+AROUND_S = 1.0
+"""How far around the best place coefficients are kept, for people to see how it stands out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,16 @@ class Rows:
     """Length of a step, seconds."""
 
 
+class Around(NamedTuple):
+    """Coefficients within `AROUND_S` of the best place, as far as enough overlaps."""
+
+    first_s: float
+    """Delay of the first."""
+    step_s: float
+    """From each to the next."""
+    coefficient: tuple[float, ...]
+
+
 class Fit(NamedTuple):
     """Where a probe's series fit the reference's best."""
 
@@ -43,50 +57,117 @@ class Fit(NamedTuple):
     """How much of both was laid over one another there."""
     sigma_s: float
     """Standard deviation of the delay, by the sharpness of the peak."""
+    told_by_s: float
+    """How long what decides lasts: little of the overlap where a single cut in both makes up the coefficient."""
+    around: Around
+    """The coefficients beside it."""
 
 
-def best_fit(
-    probe: Rows, reference: Rows, *, within_s: tuple[float, float], least_s: float, apart_s: float
-) -> Fit | None:
-    """The delay of the probe against the reference at which they fit best; null where none can be told.
+@dataclass(frozen=True, slots=True, eq=False)
+class Sought:
+    """A fit that is looked for."""
 
-    Args:
-        probe: As many rows as the reference, on a grid of the same step.
-        reference: What it is laid over.
-        within_s: Delays that are tried, from and to, seconds.
-        least_s: Least overlap that is judged, seconds.
-        apart_s: What lies farther from the peak is another peak, seconds.
-    """
-    step_s, shift_s = probe.step_s, probe.start_s - reference.start_s
-    first = math.ceil((within_s[0] - shift_s) / step_s - 1e-6)
-    last = math.floor((within_s[1] - shift_s) / step_s + 1e-6)
-    # Beyond these no step overlaps.
-    first, last = max(first, 1 - reference.values.shape[1]), min(last, probe.values.shape[1] - 1)
-    if first > last:
-        return None
-    found = cross_correlation(
-        probe.values[None],
-        reference.values[None],
-        lags=(first, last),
-        min_overlap=max(2, round(least_s / step_s)),
-        a_valid=probe.valid[None],
-        b_valid=reference.valid[None],
-    )
-    peaks = correlation_peaks(found.coefficient, first_lag=first, apart=max(1, round(apart_s / step_s)))
+    probe: Rows
+    """As many rows as the reference, on a grid of the same step."""
+    reference: Rows
+    """What it is laid over; where many are laid over the same, the same object."""
+    within_s: tuple[float, float]
+    """Delays that are tried, from and to, seconds."""
+    least_s: float
+    """Least overlap that is judged, seconds."""
+    apart_s: float
+    """What lies farther from the peak is another peak, seconds."""
+    peak_s: tuple[float, float] | None = None
+    """Delays among which it is, from and to, seconds; null: any that is tried."""
+
+    @property
+    def shift_s(self) -> float:
+        """The delay at lag 0."""
+        return self.probe.start_s - self.reference.start_s
+
+    @property
+    def lags(self) -> tuple[int, int] | None:
+        """First and last lag that is tried; null where no step overlaps."""
+        step_s = self.probe.step_s
+        first = math.ceil((self.within_s[0] - self.shift_s) / step_s - 1e-6)
+        last = math.floor((self.within_s[1] - self.shift_s) / step_s + 1e-6)
+        first, last = max(first, 1 - self.reference.values.shape[1]), min(last, self.probe.values.shape[1] - 1)
+        return None if first > last else (first, last)
+
+
+def best_fit(sought: Sought) -> Fit | None:
+    """The delay of a probe against a reference at which they fit best; null where none can be told."""
+    return best_fits([sought])[0]
+
+
+def best_fits(sought: Sequence[Sought]) -> list[Fit | None]:
+    """As `best_fit` for each, to the bit; those of the same shape in one call, which costs less than half."""
+    groups: dict[Any, list[int]] = {}
+    for number, one in enumerate(sought):
+        shapes = one.probe.values.shape, one.reference.values.shape
+        groups.setdefault((one.lags, shapes, one.least_s, one.probe.step_s), []).append(number)
+    found: list[Fit | None] = [None] * len(sought)
+    for (lags, _, least_s, step_s), numbers in groups.items():
+        if lags is None:
+            continue
+        asked = [sought[number] for number in numbers]
+        # One that all share is transformed once.
+        shared = asked[:1] if all(one.reference is asked[0].reference for one in asked) else asked
+        curves = cross_correlation(
+            np.stack([one.probe.values for one in asked]),
+            np.stack([one.reference.values for one in shared]),
+            lags=lags,
+            min_overlap=max(2, round(least_s / step_s)),
+            a_valid=np.stack([one.probe.valid for one in asked]),
+            b_valid=np.stack([one.reference.valid for one in shared]),
+        )
+        for row, number in enumerate(numbers):
+            found[number] = _fit(sought[number], curves.coefficient[row], curves.overlap[row], lags[0])
+    return found
+
+
+def _fit(sought: Sought, curve: np.ndarray, overlap: np.ndarray, first: int) -> Fit | None:
+    """Where one curve over the lags from `first` on is highest."""
+    step_s, shift_s = sought.probe.step_s, sought.shift_s
+    among: tuple[int, int] | None = None
+    if sought.peak_s is not None:
+        among = round((sought.peak_s[0] - shift_s) / step_s), round((sought.peak_s[1] - shift_s) / step_s)
+    apart = max(1, round(sought.apart_s / step_s))
+    peaks = correlation_peaks(curve[None], first_lag=first, apart=apart, among=among)
     lag, coefficient, margin = (float(one[0]) for one in peaks[:3])
     if math.isnan(lag):
         return None
-    overlap_s = float(found.overlap[0, round(lag) - first]) * step_s
+    overlap_s = float(overlap[round(lag) - first]) * step_s
     return Fit(
         lag * step_s + shift_s,
         coefficient,
         coefficient if math.isnan(margin) else margin,
         overlap_s,
-        _sigma_s(found.coefficient[0], round(lag) - first, coefficient, overlap_s, step_s),
+        _sigma_s(curve, round(lag) - first, coefficient, overlap_s, step_s),
+        _told_by_s(sought.probe, sought.reference, round(lag)),
+        _around(curve, first, round(lag), step_s, shift_s),
     )
 
 
-def _sigma_s(curve: Sequence[float], at: int, height: float, overlap_s: float, step_s: float) -> float:
+def _around(curve: np.ndarray, first: int, lag: int, step_s: float, shift_s: float) -> Around:
+    """Up to where too little overlaps."""
+    reach, at = round(AROUND_S / step_s), lag - first
+    unknown = np.flatnonzero(~np.isfinite(curve))
+    begin = max([0, at - reach, *(unknown[unknown < at][-1:] + 1).tolist()])
+    end = min([len(curve), at + reach + 1, *unknown[unknown > at][:1].tolist()])
+    return Around((first + begin) * step_s + shift_s, step_s, tuple(curve[begin:end].tolist()))
+
+
+def _told_by_s(probe: Rows, reference: Rows, lag: int) -> float:
+    """(Σ|c|)² / Σc² steps, of what each of them adds to the covariance: the participation ratio."""
+    first, last = max(0, lag), min(probe.values.shape[1], reference.values.shape[1] + lag)
+    ours, theirs = slice(first, last), slice(first - lag, last - lag)
+    added = np.einsum("ft,ft->t", probe.values[:, ours], reference.values[:, theirs], dtype=np.float64)
+    added = np.abs(added * (probe.valid[ours] & reference.valid[theirs]))
+    return float(added.sum() ** 2 / max(float((added**2).sum()), 1e-30)) * probe.step_s
+
+
+def _sigma_s(curve: np.ndarray, at: int, height: float, overlap_s: float, step_s: float) -> float:
     """Standard deviation of a peak's place: σ² = (1 − ρ²) / (ρ · n · κ).
 
     κ is the curve's bend at its peak, in s⁻², and n the number of independent samples, taken as the overlap over the

@@ -11,11 +11,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from gpu_qa.series import StreamFact
-from gpu_qa.sync.reference import as_long
+from gpu_qa.sync.placing import as_long
 from gpu_qa.sync.summary import INSIDE_SHARE
 
 if TYPE_CHECKING:
-    from gpu_qa.sync.reference import Placing, ReferenceLimits, Stretch
+    from gpu_qa.sync.placing import Placing
+    from gpu_qa.sync.reference import ReferenceLimits, Stretch
 
 __all__ = ["Likeness"]
 

@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gpu_qa.sync.lag import Fit, Rows, best_fit
+from gpu_qa.sync.abreast import Once, alone
+from gpu_qa.sync.lag import Fit, Rows, Sought
 from gpu_qa.sync.resample import held
 
 if TYPE_CHECKING:
+    from gpu_qa.sync.abreast import Search
     from gpu_qa.sync.strip import Pictures
 
-__all__ = ["Area", "PictureFit", "activity", "cells", "full_area", "lit_area", "moving_s", "picture_fit"]
+__all__ = [
+    "Area",
+    "PictureFit",
+    "activity",
+    "cells",
+    "full_area",
+    "lit_area",
+    "moving_s",
+    "picture_fit",
+    "picture_search",
+]
 
 CELLS = (6, 8)
 """Rows and columns of cells: coarser than the 24 × 42 tiles, so that half a row of error in where bars end does not
@@ -81,25 +93,43 @@ def cells(luma: np.ndarray, area: Area) -> np.ndarray:
 def picture_fit(
     probe: Pictures, reference: Pictures, *, within_s: tuple[float, float], least_s: float, hold_s: float = HOLD_S
 ) -> PictureFit | None:
+    """Lay pictures of a probe over those of the reference: `picture_search` alone."""
+    return alone(picture_search(probe, reference, Once(), within_s=within_s, least_s=least_s, hold_s=hold_s))
+
+
+def picture_search(
+    probe: Pictures,
+    reference: Pictures,
+    once: Once,
+    *,
+    within_s: tuple[float, float],
+    least_s: float,
+    hold_s: float = HOLD_S,
+) -> Search[PictureFit | None]:
     """Lay pictures of a probe over those of the reference.
 
     Args:
         probe: A stretch of seconds.
         reference: All that it may stand in.
+        once: What is made of the reference.
         within_s: Delays that are tried, from and to, seconds.
         least_s: Least overlap that is judged, seconds.
         hold_s: A picture of the probe holds over a gap of so much at most.
     """
-    areas = {(lit_area(probe), lit_area(reference)), (full_area, full_area)}
-    best: tuple[Fit, Area, Area] | None = None
-    for ours, theirs in sorted(areas):
-        fit = best_fit(
+    lit = once("lit area", lambda: lit_area(reference))
+    areas = sorted({(lit_area(probe), lit), (full_area, full_area)})
+    fits = yield [
+        Sought(
             _changes(probe, ours, COARSE_S, hold_s),
-            _changes(reference, theirs, COARSE_S),
-            within_s=within_s,
-            least_s=least_s,
-            apart_s=APART_S,
+            once(("changes", theirs), lambda theirs=theirs: _changes(reference, theirs, COARSE_S)),  # type: ignore[misc]
+            within_s,
+            least_s,
+            APART_S,
         )
+        for ours, theirs in areas
+    ]
+    best: tuple[Fit, Area, Area] | None = None
+    for fit, (ours, theirs) in zip(fits, areas, strict=True):
         if fit is not None and (best is None or fit.coefficient > best[0].coefficient):
             best = fit, ours, theirs
     if best is None:
@@ -110,14 +140,14 @@ def picture_fit(
         return None
     a, b = _changes(probe, ours, FINE_S, hold_s), _changes(beside, theirs, FINE_S)
     near_s = (coarse.delay_s - REACH_S, coarse.delay_s + REACH_S)
-    fine = best_fit(a, b, within_s=near_s, least_s=least_s, apart_s=APART_S)
+    (fine,) = yield [Sought(a, b, near_s, least_s, APART_S)]
     if fine is None:
         return None
     kept = _fitting(a, b, fine.delay_s)
     if not kept.all():
-        again = best_fit(_only(a, kept), _only(b, kept), within_s=near_s, least_s=least_s, apart_s=APART_S)
+        (again,) = yield [Sought(_only(a, kept), _only(b, kept), near_s, least_s, APART_S)]
         fine = fine if again is None else again
-    return PictureFit(fine._replace(margin=coarse.margin), ours, theirs, kept)
+    return PictureFit(fine._replace(margin=coarse.margin, around=coarse.around), ours, theirs, kept)
 
 
 def activity(pictures: Pictures) -> float:

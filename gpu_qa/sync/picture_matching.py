@@ -18,13 +18,13 @@ import numpy as np
 
 from gpu_qa.sync.picture_alignment import cells
 from gpu_qa.sync.picture_freeze import SHARE
+from gpu_qa.sync.strip import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpu_qa.sync.picture_alignment import PictureFit
+    from gpu_qa.sync.picture_alignment import Area, PictureFit
     from gpu_qa.sync.picture_freeze import Run
-    from gpu_qa.sync.strip import Pictures
 
 __all__ = ["Match", "Place", "match", "place", "uneven_s"]
 
@@ -47,6 +47,10 @@ CHANGES = 1.5 / 255
 """And what it should have changed to is so far in one cell, a fraction of full scale: coders hold what changes less."""
 STAYS = 2 / 255
 """It stays where no cell changes more: so no picture was told to in 31 copies of nine clips that repeated nothing."""
+REPEATS = 0.05
+"""Between rates a picture comes again where its squared change is below this share of the largest one among the two
+before and the two after it. Of 56 copies from 29.97 to 25 per second the median error is 1.4 to 1.7 ms with 0.03 to
+0.1, and 2.6 ms with 0.2 as with nothing."""
 LEAST_TELLING = 20
 """Pictures that say which ones they are, from which on a delay between different rates is taken from them: with an even
 spread over 33 ms their mean is then uncertain by 2 ms."""
@@ -92,11 +96,31 @@ def uneven_s(probe: Pictures, reference: Pictures) -> float:
 def place(probe: Pictures, reference: Pictures, found: PictureFit) -> Place | None:
     """The delay by single pictures, at any rates; null where too few of them say which ones they are.
 
+    Pictures that come again are one: a film of 25 per second that was made 29.97 repeats every fifth, and of two that
+    are alike neither says which one it is. The others alone would stand to one side of their places.
+
     Args:
         probe: The stretch.
         reference: All that it may stand in.
         found: Where it stands, within some pictures.
     """
+    once = _once(probe, found.probe_area), _once(reference, found.reference_area)
+    return _place(*once, found) or _place(probe, reference, found)
+
+
+def _once(pictures: Pictures, area: Area) -> Pictures:
+    """Pictures, those that come again as one."""
+    change = (np.diff(cells(pictures.luma, area), axis=0) ** 2).sum(axis=1)
+    around = np.concatenate([np.zeros(2), change, np.zeros(2)])
+    beside = np.stack([around[:-4], around[1:-3], around[3:-1], around[4:]]).max(axis=0)
+    first = np.flatnonzero(np.concatenate([[True], change >= REPEATS * beside]))
+    last = np.append(first[1:], len(pictures)) - 1
+    kept = (getattr(pictures, name)[first] for name in ("luma", "rows_lit", "columns_lit"))
+    return Pictures(pictures.pts_s[first], pictures.end_s[last], *kept)
+
+
+def _place(probe: Pictures, reference: Pictures, found: PictureFit) -> Place | None:
+    """As `place`, with the pictures as they are."""
     if len(probe) < LEAST_TELLING or len(reference) <= 2 * REACH:
         return None
     ours_s, theirs_s = (one.pts_s + (one.end_s - one.pts_s) / 2 for one in (probe, reference))

@@ -7,27 +7,28 @@ advanced against the reference's.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gpu_qa.sync.picture_alignment import activity, full_area, moving_s, picture_fit
+from gpu_qa.sync.abreast import Once, abreast, alone
+from gpu_qa.sync.picture_alignment import activity, full_area, moving_s, picture_search
 from gpu_qa.sync.picture_freeze import Freeze, frozen_runs, still_runs, without
 from gpu_qa.sync.picture_matching import match, place, uneven_s
-from gpu_qa.sync.sound_alignment import heard, sound_fit
-from gpu_qa.sync.strip import pictures_between, sound_between
+from gpu_qa.sync.placing import SEVERAL, Placing, as_sure, placed
+from gpu_qa.sync.sound_alignment import heard, sound_search
+from gpu_qa.sync.strip import Sound, pictures_between, sound_between
 
 if TYPE_CHECKING:
-    from gpu_qa.sync.lag import Fit
+    from collections.abc import Sequence
+
+    from gpu_qa.sync.abreast import Search
     from gpu_qa.sync.picture_alignment import PictureFit
     from gpu_qa.sync.picture_matching import Match
     from gpu_qa.sync.strip import Pictures, Strip
 
-__all__ = ["Placing", "ReferenceLimits", "State", "Stretch", "as_long", "laid", "unlaid"]
-
-State = Literal["matches", "differs", "outside", "unknown"]
+__all__ = ["MOST_SKEW_S", "Asked", "ReferenceLimits", "Stretch", "laid", "laid_together", "unlaid"]
 
 RIGHT_S = 0.045
 """What a confidence speaks of: an offset that is right within this (the narrowest limit of ITU-R BT.1359-1)."""
@@ -36,9 +37,16 @@ SURE_S = 5.0
 """What rests on less in common is less sure in proportion, seconds: of 116 copies of real clips the only answer that
 was wrong by more than 20 ms, 40, rested on 3 s, the picture where its encoder had just begun."""
 
-
 FROZEN_S = 0.4
 """From here on a picture that stays while the reference moves is told as frozen; ours."""
+
+MOST_SKEW_S = 2.0
+"""Picture and sound of a copy are no farther apart, as far as looking a second time goes, seconds."""
+SAME_S = 0.05
+"""Two places that are no farther apart are one: a picture at 20 per second; ours."""
+
+AT_ONCE = 8
+"""Stretches that are laid over at a time: more save little."""
 
 NEAR_S = 0.5
 """Where only the sound says what the delay is, that of the picture may be off by this: more is another problem."""
@@ -68,11 +76,12 @@ class ReferenceLimits:
     better (`as_sure`): of 268 stretches laid over other content the best three reached 0.85, 0.72 and 0.62 on 3 to 4 s
     in common; copies reach 0.85 and more."""
     picture_margin: float = 0.15
-    """And where it exceeds any other place by this; ours."""
+    """And where it exceeds any other place by this, on less than a stretch by more as 1/√overlap; ours."""
     sound_coefficient: float = 0.65
-    """The sound matches from here on: other content reached 0.52, copies 0.84 where they fill a stretch."""
+    """The sound matches from here on, in the same way: where they fill a stretch other content reached 0.52, copies
+    0.84."""
     sound_margin: float = 0.15
-    """And where it exceeds any other place by this; ours."""
+    """And where it exceeds any other place by this, in the same way; ours."""
     differs_below: float = 0.5
     """Below this coefficient it is not in the reference; from here up to where it matches nothing is said."""
     still: float = 0.0015
@@ -87,27 +96,6 @@ class ReferenceLimits:
             raise ValueError("0 < least_s ≤ stretch_s must hold")
         if self.max_delay_s + self.max_lead_s < 0:
             raise ValueError("max_delay_s + max_lead_s must be 0 or more")
-
-
-@dataclass(frozen=True, slots=True)
-class Placing:
-    """Where the picture or the sound of a stretch stands in the reference."""
-
-    state: State
-    """`matches`; `differs`: it is not in the reference; `outside`: the reference has nothing where it is looked for;
-    `unknown`: nothing to judge by."""
-    reason: str | None = None
-    """Why there is no delay."""
-    delay_s: float | None = None
-    """How much later it comes in the probe than in the reference, each on its own clock."""
-    sigma_s: float | None = None
-    """Standard deviation of the delay."""
-    coefficient: float | None = None
-    """Pearson's, of the best place."""
-    margin: float | None = None
-    """By how much that exceeds all other places."""
-    overlap_s: float | None = None
-    """How much of both was laid over one another there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +161,98 @@ def laid(
         covered_s: Until when lost and repeated pictures have been told of, seconds of the probe's clock.
         limits: How it is done.
     """
-    searched_s = (stretch_s[0] - limits.max_delay_s - 1.0, stretch_s[1] + limits.max_lead_s)
-    ours, theirs = pictures_between(probe, *stretch_s), pictures_between(reference, *searched_s)
-    picture, matched, frozen = _picture(ours, theirs, limits)
-    sound = _sound(reference, probe, stretch_s, searched_s, limits)
+    return laid_together(reference, [Asked(probe, stretch_s, covered_s, limits)])[0]
+
+
+class Asked(NamedTuple):
+    """A stretch that is to be laid over, as `laid` takes it."""
+
+    probe: Strip
+    stretch_s: tuple[float, float]
+    covered_s: float
+    limits: ReferenceLimits
+
+    @property
+    def searched_s(self) -> tuple[float, float]:
+        """From and to where in the reference it is looked for."""
+        limits = self.limits
+        return self.stretch_s[0] - limits.max_delay_s - 1.0, self.stretch_s[1] + limits.max_lead_s
+
+
+def laid_together(reference: Strip, asked: Sequence[Asked]) -> list[Stretch]:
+    """As `laid` for each, to the bit; those that are looked for in the same part of the reference at once.
+
+    Args:
+        reference: What all are laid over.
+        asked: Stretches, of one probe or of many.
+    """
+    begins_s = min([float(part[0].pts_s[0]) for part in (reference.pictures, reference.sound) if part], default=0.0)
+    groups: dict[tuple[float, float], list[int]] = {}
+    for number, one in enumerate(asked):
+        # All of a short reference is the same part of it, wherever it is looked in.
+        from_s, until_s = one.searched_s
+        part_s = max(from_s, begins_s - 1.0), min(until_s, reference.until_s)
+        groups.setdefault(part_s, []).append(number)
+    found: dict[int, Stretch] = {}
+    for searched_s, numbers in groups.items():
+        pictures, sound = pictures_between(reference, *searched_s), sound_between(reference, *searched_s)
+        for first in range(0, len(numbers), AT_ONCE):
+            some = [asked[number] for number in numbers[first : first + AT_ONCE]]
+            found |= dict(zip(numbers[first:], _laid_there(pictures, sound, some), strict=False))
+    return [found[number] for number in range(len(asked))]
+
+
+def _laid_there(theirs: Pictures | None, heard_there: Sound | None, asked: Sequence[Asked]) -> list[Stretch]:
+    """Lay stretches over the same part of the reference."""
+    ours = [pictures_between(one.probe, *one.stretch_s) for one in asked]
+    seen, listened = Once(), Once()
+    searches: list[Search[tuple[Placing, Match | None, list[Freeze]]]] = [
+        *(_picture(mine, theirs, seen, one.limits) for mine, one in zip(ours, asked, strict=True)),
+        *(_sound(sound_between(one.probe, *one.stretch_s), heard_there, listened, one.limits) for one in asked),
+    ]
+    found = abreast(searches)
+    seen_parts, heard_parts = found[: len(asked)], found[len(asked) :]
+    for number, one in enumerate(asked):
+        picture, sound = seen_parts[number][0], heard_parts[number][0]
+        if (beside := _beside(picture, sound, one.limits)) is not None:
+            again = alone(_picture(ours[number], theirs, seen, beside))
+            seen_parts[number] = again if _agree(picture, again[0]) else seen_parts[number]
+        elif (beside := _beside(sound, picture, one.limits)) is not None:
+            again = alone(_sound(sound_between(one.probe, *one.stretch_s), heard_there, listened, beside))
+            heard_parts[number] = again if _agree(sound, again[0]) else heard_parts[number]
+    parts = zip(ours, seen_parts, heard_parts, asked, strict=True)
+    return [_stretch(mine, theirs, picture, sound[0], one) for mine, picture, sound, one in parts]
+
+
+def _beside(part: Placing, other: Placing, limits: ReferenceLimits) -> ReferenceLimits | None:
+    """Where a part that fits several places best beside the other part, whose place is known, is looked for again.
+
+    Music that comes again after bars fits other places about as well, but none of them where it would be in step.
+    """
+    if part.reason != SEVERAL or part.fits_s is None or other.delay_s is None:
+        return None
+    if abs(part.fits_s - other.delay_s) > MOST_SKEW_S:
+        return None
+    delay_s, lead_s = other.delay_s + MOST_SKEW_S, MOST_SKEW_S - other.delay_s
+    return replace(limits, max_delay_s=min(limits.max_delay_s, delay_s), max_lead_s=min(limits.max_lead_s, lead_s))
+
+
+def _agree(part: Placing, again: Placing) -> bool:
+    """Whether it fits best where it did."""
+    if part.fits_s is None or again.fits_s is None:
+        return False
+    return abs(part.fits_s - again.fits_s) <= SAME_S
+
+
+def _stretch(
+    ours: Pictures | None,
+    theirs: Pictures | None,
+    seen: tuple[Placing, Match | None, list[Freeze]],
+    sound: Placing,
+    asked: Asked,
+) -> Stretch:
+    picture, matched, frozen = seen
+    covered_s = asked.covered_s
     if picture.delay_s is None and sound.delay_s is not None and ours is not None and theirs is not None:
         # What stands still says not where; what is heard with it does.
         frozen = _frozen(ours, theirs, None, sound.delay_s)
@@ -185,7 +261,7 @@ def laid(
         lost = tuple(at_s for at_s in matched.lost if at_s > covered_s)
         repeated = tuple(at_s for at_s in matched.repeated if at_s > covered_s)
     new = tuple(Freeze(max(one.start_s, covered_s), one.end_s) for one in frozen if one.end_s > covered_s)
-    return Stretch(*stretch_s, picture, sound, lost, repeated, new)
+    return Stretch(*asked.stretch_s, picture, sound, lost, repeated, new)
 
 
 def unlaid(stretch_s: tuple[float, float], reason: str) -> Stretch:
@@ -194,8 +270,8 @@ def unlaid(stretch_s: tuple[float, float], reason: str) -> Stretch:
 
 
 def _picture(
-    ours: Pictures | None, theirs: Pictures | None, limits: ReferenceLimits
-) -> tuple[Placing, Match | None, list[Freeze]]:
+    ours: Pictures | None, theirs: Pictures | None, once: Once, limits: ReferenceLimits
+) -> Search[tuple[Placing, Match | None, list[Freeze]]]:
     if ours is None:
         return Placing("unknown", "no picture in the probe"), None, []
     if activity(ours) <= limits.still:
@@ -205,12 +281,12 @@ def _picture(
     if theirs is None:
         return Placing("outside", "no picture in the reference"), None, []
     within_s = (-limits.max_lead_s, limits.max_delay_s)
-    found = picture_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
+    found = yield from picture_search(ours, theirs, once, within_s=within_s, least_s=limits.least_s)
     if found is None:
         return Placing("outside", "too little of both at the same time"), None, []
     placing = _fitted(found, limits)
     if placing.state != "matches":
-        again = _fit_without_freezes(ours, theirs, limits)
+        again = yield from _search_without_freezes(ours, theirs, once, limits)
         if again is None:
             return placing, None, []
         found, placing = again, _fitted(again, limits)
@@ -231,20 +307,22 @@ def _picture(
 
 
 def _fitted(found: PictureFit, limits: ReferenceLimits) -> Placing:
-    overlap_s = found.fit.overlap_s
-    differs_below = as_sure(limits.differs_below, limits.stretch_s, overlap_s)
-    coefficient = as_sure(limits.picture_coefficient, limits.stretch_s, overlap_s)
-    return _placing(found.fit, differs_below, coefficient, limits.picture_margin)
+    differs_below = as_sure(limits.differs_below, limits.stretch_s, found.fit.overlap_s)
+    return placed(found.fit, differs_below, limits.picture_coefficient, limits.picture_margin, limits.stretch_s)
 
 
-def _fit_without_freezes(ours: Pictures, theirs: Pictures, limits: ReferenceLimits) -> PictureFit | None:
+def _search_without_freezes(
+    ours: Pictures, theirs: Pictures, once: Once, limits: ReferenceLimits
+) -> Search[PictureFit | None]:
     """The place of what moves in a stretch, where that matches, and the rest is still where the reference moves."""
     runs = still_runs(ours, full_area, least_s=FROZEN_S)
     if not runs:
         return None
     within_s = (-limits.max_lead_s, limits.max_delay_s)
     moving = without(ours, runs)
-    found = picture_fit(moving, theirs, within_s=within_s, least_s=limits.least_s, hold_s=FROZEN_S / 2)
+    found = yield from picture_search(
+        moving, theirs, once, within_s=within_s, least_s=limits.least_s, hold_s=FROZEN_S / 2
+    )
     if found is None or _fitted(found, limits).state != "matches":
         return None
     return found if _frozen(ours, theirs, found, found.fit.delay_s) else None
@@ -259,48 +337,20 @@ def _frozen(ours: Pictures, theirs: Pictures, found: PictureFit | None, delay_s:
 
 
 def _sound(
-    reference: Strip,
-    probe: Strip,
-    stretch_s: tuple[float, float],
-    searched_s: tuple[float, float],
-    limits: ReferenceLimits,
-) -> Placing:
-    ours, theirs = sound_between(probe, *stretch_s), sound_between(reference, *searched_s)
+    ours: Sound | None, theirs: Sound | None, once: Once, limits: ReferenceLimits
+) -> Search[tuple[Placing, None, list[Freeze]]]:
+    """As `_picture`, without what only pictures say."""
     if ours is None:
-        return Placing("unknown", "no sound in the probe")
+        return Placing("unknown", "no sound in the probe"), None, []
     if heard(ours) < limits.heard_s:
-        return Placing("unknown", "silence in the probe")
+        return Placing("unknown", "silence in the probe"), None, []
     if theirs is None:
-        return Placing("outside", "no sound in the reference")
+        return Placing("outside", "no sound in the reference"), None, []
     if heard(theirs) < limits.heard_s:
-        return Placing("outside", "silence in the reference")
+        return Placing("outside", "silence in the reference"), None, []
     within_s = (-limits.max_lead_s, limits.max_delay_s)
-    fit = sound_fit(ours, theirs, within_s=within_s, least_s=limits.least_s)
+    fit = yield from sound_search(ours, theirs, once, within_s=within_s, least_s=limits.least_s)
     if fit is None:
-        return Placing("outside", "too little of both at the same time")
-    return _placing(fit, limits.differs_below, limits.sound_coefficient, limits.sound_margin)
-
-
-def as_sure(coefficient: float, long_s: float, short_s: float) -> float:
-    """The coefficient that says as much on a shorter stretch: Fisher's z = artanh r spreads as 1/√length.
-
-    By chance alone short stretches fit somewhere: the larger of what is tried.
-    """
-    return math.tanh(math.atanh(min(coefficient, 0.999)) * math.sqrt(max(1.0, long_s / max(short_s, 1e-3))))
-
-
-def as_long(coefficient: float, long_s: float, short_s: float) -> float:
-    """The coefficient that says as much on a longer stretch: undoes `as_sure`."""
-    return math.tanh(math.atanh(min(max(coefficient, 0.0), 0.999)) / math.sqrt(max(1.0, long_s / max(short_s, 1e-3))))
-
-
-def _placing(fit: Fit, differs_below: float, coefficient: float, margin: float) -> Placing:
-    told = fit.coefficient, fit.margin, fit.overlap_s
-    if fit.coefficient < differs_below:
-        return Placing("differs", "not in the reference", None, None, *told)
-    if fit.coefficient < coefficient:
-        return Placing("unknown", "it fits the reference too loosely", None, None, *told)
-    if fit.margin < margin:
-        reason = "it fits several places of the reference about as well"
-        return Placing("unknown", reason, None, None, *told)
-    return Placing("matches", None, fit.delay_s, max(fit.sigma_s, 0.0005), *told)
+        return Placing("outside", "too little of both at the same time"), None, []
+    sure, margin = limits.sound_coefficient, limits.sound_margin
+    return placed(fit, limits.differs_below, sure, margin, limits.stretch_s), None, []

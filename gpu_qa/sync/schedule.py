@@ -11,19 +11,20 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpu_qa.sync.reference import ReferenceLimits, laid, unlaid
+from gpu_qa.sync.reference import MOST_SKEW_S, Asked, ReferenceLimits, laid_together, unlaid
 from gpu_qa.sync.strip import trimmed
 
 if TYPE_CHECKING:
-    from gpu_qa.sync.reference import Placing, Stretch
+    from collections.abc import Sequence
+
+    from gpu_qa.sync.placing import Placing
+    from gpu_qa.sync.reference import Stretch
     from gpu_qa.sync.strip import Strip
 
-__all__ = ["Alignment", "Due", "Unsettled", "due", "lay", "needed_from_s", "next_turn_s"]
+__all__ = ["Alignment", "Due", "Unsettled", "due", "laid_abreast", "lay", "needed_from_s", "next_turn_s"]
 
 LAG_S = 3.0
 """A track that lags so much behind the other has nothing then."""
-MOST_SKEW_S = 2.0
-"""Picture and sound of a copy are no farther apart, as far as looking a second time goes, seconds."""
 LEAST_REST_S = 1.0
 """What is left at a probe's end is a stretch from this length on, seconds."""
 
@@ -143,12 +144,32 @@ def due(
     return found, carry
 
 
-def lay(one: Due, unsettled: tuple[Unsettled, ...] = ()) -> tuple[list[Stretch], tuple[Unsettled, ...]]:
+def laid_abreast(dues: Sequence[Due]) -> list[Stretch | None]:
+    """What `lay` makes of each, of one probe or of many, to the bit; null where it was handed over before.
+
+    What is laid over the same reference is laid over it at once, which costs less.
+    """
+    groups: dict[tuple[int, int], list[int]] = {}
+    for number, one in enumerate(dues):
+        if not one.is_again and one.passed_over is None:
+            groups.setdefault((id(one.reference.pictures), id(one.reference.sound)), []).append(number)
+    found: list[Stretch | None] = [None] * len(dues)
+    for numbers in groups.values():
+        asked = [_asked(dues[number]) for number in numbers]
+        for number, stretch in zip(numbers, laid_together(dues[numbers[0]].reference, asked), strict=True):
+            found[number] = stretch
+    return found
+
+
+def lay(
+    one: Due, unsettled: tuple[Unsettled, ...] = (), laid: Stretch | None = None
+) -> tuple[list[Stretch], tuple[Unsettled, ...]]:
     """Lay over what is due.
 
     Args:
         one: What `due` gives, in its order.
         unsettled: What the last call gave; at the start none.
+        laid: What `laid_abreast` made of it; null: it is laid over now.
 
     Returns:
         What has become known, in order, and what to carry on.
@@ -163,7 +184,7 @@ def lay(one: Due, unsettled: tuple[Unsettled, ...] = ()) -> tuple[list[Stretch],
     if one.passed_over is not None:
         found, probe, is_known = unlaid((one.start_s, one.end_s), one.passed_over), None, one.is_last
     else:
-        found, probe = _laid(one), one.probe
+        found, probe = _laid(one, laid), one.probe
         is_known = one.is_last or _is_settled(found, one)
     if not is_known:
         return [], (*unsettled, Unsettled(found, probe))
@@ -183,8 +204,12 @@ def _has_come(strip: Strip, time_s: float) -> bool:
     return bool(tracks) and ((len(tracks) == 2 and min(tracks) >= time_s) or strip.until_s >= time_s + LAG_S)
 
 
-def _laid(one: Due) -> Stretch:
-    found = laid(one.reference, one.probe, (one.start_s, one.end_s), one.covered_s, one.limits)
+def _asked(one: Due) -> Asked:
+    return Asked(one.probe, (one.start_s, one.end_s), one.covered_s, one.limits)
+
+
+def _laid(one: Due, laid: Stretch | None = None) -> Stretch:
+    found = laid if laid is not None else laid_together(one.reference, [_asked(one)])[0]
     if one.gone_until_s > one.start_s - one.limits.max_delay_s + one.limits.stretch_s:
         found = replace(found, picture=_beside_what_is_gone(found.picture), sound=_beside_what_is_gone(found.sound))
     return replace(
@@ -210,7 +235,13 @@ def _beside_what_is_gone(placing: Placing) -> Placing:
 
 
 def _later(placing: Placing, by_s: float) -> Placing:
-    return placing if placing.delay_s is None or not by_s else replace(placing, delay_s=placing.delay_s + by_s)
+    if placing.fits_s is None or not by_s:
+        return placing
+    delay_s = None if placing.delay_s is None else placing.delay_s + by_s
+    around = placing.around
+    if around is not None:
+        around = around._replace(first_s=around.first_s + by_s)
+    return replace(placing, delay_s=delay_s, fits_s=placing.fits_s + by_s, around=around)
 
 
 def _is_settled(found: Stretch, one: Due) -> bool:

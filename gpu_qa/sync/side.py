@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpu_qa.sync.reference import ReferenceLimits
-from gpu_qa.sync.schedule import Alignment, due, lay, needed_from_s, next_turn_s
+from gpu_qa.sync.schedule import Alignment, due, laid_abreast, lay, needed_from_s, next_turn_s
 from gpu_qa.sync.strip import Strip, extended, trimmed
 
 if TYPE_CHECKING:
@@ -132,6 +132,20 @@ class Reference(_Side):
         furthest_s = min(awaited_s) if awaited_s else max(unfinished_s, default=0.0)
         return until_s > furthest_s + self.limits.max_lead_s + self.limits.stretch_s + AHEAD_S
 
+    def align(self, *, by_arrival: bool = True) -> list[tuple[Probe, Stretch]]:
+        """What has become known of its probes, laid over together; each probe's in order.
+
+        Args:
+            by_arrival: As `Probe.align` has it.
+        """
+        dues = [(probe, one) for probe in self._probes for one in probe.due()]
+        found = laid_abreast([one for _, one in dues])
+        return [
+            (probe, stretch)
+            for (probe, one), laid in zip(dues, found, strict=True)
+            for stretch in probe.settle(one, laid, by_arrival=by_arrival)
+        ]
+
     def forget(self) -> None:
         """Let go of what no stretch needs any more."""
         asking = [probe for probe in self._probes if not probe.carry.done]
@@ -236,11 +250,21 @@ class Probe(_Side):
             by_arrival: Of two live streams delays count from when they came, which is known better as time goes on;
                 else, as those of others, each on its own clock.
         """
-        known: list[Stretch] = []
-        for one in self.due(finished=finished):
-            found, self._unsettled = lay(one if by_arrival else replace(one, shift_s=0.0), self._unsettled)
-            known += found
-        return known
+        dues = self.due(finished=finished)
+        found = zip(dues, laid_abreast(dues), strict=True)
+        return [stretch for one, laid in found for stretch in self.settle(one, laid, by_arrival=by_arrival)]
+
+    def settle(self, one: Due, laid: Stretch | None, *, by_arrival: bool = True) -> list[Stretch]:
+        """What is known once what was due has been laid over, in its order.
+
+        Args:
+            one: What was due.
+            laid: What `laid_abreast` made of it.
+            by_arrival: As `align` has it.
+        """
+        one = one if by_arrival else replace(one, shift_s=0.0)
+        found, self._unsettled = lay(one, self._unsettled, laid)
+        return found
 
     @property
     def _has_waited(self) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 
 from gpu_qa.sync.drift import course
 from gpu_qa.sync.picture_freeze import Freeze
-from gpu_qa.sync.reference import Placing, Stretch
-from gpu_qa.sync.schedule import MOST_SKEW_S
+from gpu_qa.sync.placing import Placing
+from gpu_qa.sync.reference import MOST_SKEW_S, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -85,7 +85,7 @@ def cross_correlation(
     )
 
 
-def correlation_peaks(coefficient: Any, *, first_lag: int, apart: int) -> Peaks:
+def correlation_peaks(coefficient: Any, *, first_lag: int, apart: int, among: tuple[int, int] | None = None) -> Peaks:
     """Find the highest place of S curves, between lags.
 
     Sampled series hold nothing above half their rate, so 16 lags on either side say what lies between two of them:
@@ -97,12 +97,14 @@ def correlation_peaks(coefficient: Any, *, first_lag: int, apart: int) -> Peaks:
         coefficient: float64 [S, L]: `Correlation.coefficient`, or a mean of several; NaN: not known.
         first_lag: The lag of the first column, samples.
         apart: Lags; what lies farther from the peak is another peak. Half the width of a peak of these series, or more.
+        among: First and last lag that may be the peak, both included; the others are other peaks and what is
+            interpolated with. None: all may.
 
     Raises:
         ValueError: Types, shapes or numbers do not fit.
     """
-    check_curves(coefficient, apart)
-    return correlation_peaks_batched(_module(coefficient), coefficient, first_lag=first_lag, apart=apart)
+    check_curves(coefficient, apart, among)
+    return correlation_peaks_batched(_module(coefficient), coefficient, first_lag=first_lag, apart=apart, among=among)
 
 
 def _module(array: Any) -> Any:

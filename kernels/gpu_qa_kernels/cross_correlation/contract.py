@@ -51,7 +51,7 @@ class Peaks(NamedTuple):
     """float64 [S]: the curve's height there, at most 1; between lags it may exceed that of all of them."""
     margin: Any
     """float64 [S]: the highest coefficient less the highest one of those more than `apart` lags away; NaN where there
-    is none so far away."""
+    is none so far away; below 0 where the highest of all may not be the peak."""
     is_edge: Any
     """bool [S]: the highest coefficient stands at an end of the lags, or beside one without a coefficient: the true
     peak may lie beyond."""
@@ -97,12 +97,14 @@ def check_series(
         raise ValueError(f"budget_bytes: expected more than 0, got {budget_bytes}")
 
 
-def check_curves(coefficient: Any, apart: int) -> None:
+def check_curves(coefficient: Any, apart: int, among: tuple[int, int] | None = None) -> None:
     """Raise `ValueError` where the arguments of `correlation_peaks` do not fit."""
     if coefficient.ndim != 2 or _kind(coefficient) != "float64" or not coefficient.shape[1]:
         raise ValueError(f"coefficient: expected float64 [S, L] of at least one lag, got {_shown(coefficient)}")
     if apart < 1:
         raise ValueError(f"apart: expected at least 1 lag, got {apart}")
+    if among is not None and among[0] > among[1]:
+        raise ValueError(f"among: expected (first, last), got {among}")
 
 
 def _kind(array: Any) -> str:

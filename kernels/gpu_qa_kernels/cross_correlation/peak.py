@@ -12,14 +12,20 @@ from gpu_qa_kernels.cross_correlation.contract import REACH, STEPS, TAPER, Peaks
 __all__ = ["correlation_peaks_batched"]
 
 
-def correlation_peaks_batched(xp: Any, coefficient: Any, *, first_lag: int, apart: int) -> Peaks:
+def correlation_peaks_batched(
+    xp: Any, coefficient: Any, *, first_lag: int, apart: int, among: tuple[int, int] | None = None
+) -> Peaks:
     """Find peaks; arguments and result as `gpu_qa_kernels.cross_correlation.correlation_peaks`."""
     curves, lags = coefficient.shape
     pair, index = xp.arange(curves, device=coefficient.device), xp.arange(lags, device=coefficient.device)
     known = xp.isfinite(coefficient)
     heights = xp.where(known, coefficient, -xp.inf)
-    top = xp.argmax(heights, -1)
-    highest = heights[pair, top]
+    looked = heights
+    if among is not None:
+        inside = (index >= among[0] - first_lag) & (index <= among[1] - first_lag)
+        looked = xp.where(inside, heights, -xp.inf)
+    top = xp.argmax(looked, -1)
+    highest = looked[pair, top]
     far = xp.where(xp.abs(index - top[:, None]) > apart, heights, -xp.inf)
     second = xp.amax(far, -1)
 
@@ -43,7 +49,7 @@ def correlation_peaks_batched(xp: Any, coefficient: Any, *, first_lag: int, apar
     return Peaks(
         xp.where(has_peak, top + at + first_lag, xp.nan),
         xp.where(has_peak, xp.clip(height, None, 1.0), xp.nan),
-        xp.where(xp.isfinite(second), highest - xp.where(xp.isfinite(second), second, 0.0), xp.nan),
+        xp.where(has_peak & xp.isfinite(second), highest - xp.where(xp.isfinite(second), second, 0.0), xp.nan),
         has_peak & ~is_inner,
     )
 

@@ -60,17 +60,20 @@ def _variance(rows: np.ndarray) -> float:
     return float(np.var(rows - rows[:, :1], axis=1).sum()) if rows.size else 0.0
 
 
-def correlation_peaks_reference(coefficient: np.ndarray, *, first_lag: int, apart: int) -> Peaks:
+def correlation_peaks_reference(
+    coefficient: np.ndarray, *, first_lag: int, apart: int, among: tuple[int, int] | None = None
+) -> Peaks:
     """Find peaks; arguments and result as `gpu_qa_kernels.cross_correlation.correlation_peaks`."""
-    found = [_peak(curve, apart) for curve in coefficient]
+    first, last = (0, coefficient.shape[1] - 1) if among is None else (one - first_lag for one in among)
+    found = [_peak(curve, apart, max(first, 0), max(last + 1, 0)) for curve in coefficient]
     lag, height, margin, is_edge = (np.array(values) for values in zip(*found, strict=True))
     return Peaks(lag + first_lag, height, margin, is_edge)
 
 
-def _peak(curve: np.ndarray, apart: int) -> tuple[float, float, float, bool]:
-    if np.isnan(curve).all():
+def _peak(curve: np.ndarray, apart: int, begin: int, end: int) -> tuple[float, float, float, bool]:
+    if np.isnan(curve[begin:end]).all():
         return math.nan, math.nan, math.nan, False
-    top = int(np.nanargmax(curve))
+    top = begin + int(np.nanargmax(curve[begin:end]))
     far = [value for i, value in enumerate(curve) if abs(i - top) > apart and math.isfinite(value)]
     margin = curve[top] - max(far) if far else math.nan
     if not 0 < top < len(curve) - 1 or np.isnan(curve[top - 1 : top + 2]).any():
