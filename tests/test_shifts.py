@@ -258,7 +258,7 @@ def rewritten(path: Path, pid: int, by_s: float, *, at_s: float = 5.0) -> Path:
         begin = 5 + packet[4] if packet[3] & 0x20 else 4
         has_begun = has_begun or _time_s(packet[begin + 9 : begin + 14]) >= at_s
         if has_begun:
-            data[at : at + PACKET] = shifted(packet, round(by_s * 90_000))
+            data[at : at + PACKET] = shifted(packet, round(by_s * 90_000), clock=False)
     path.write_bytes(data)
     return path
 
