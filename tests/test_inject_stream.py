@@ -177,6 +177,28 @@ def test_discontinuity(preset: str, at_s: float, jump_s: float, tmp_path: Path) 
     assert start_s == pytest.approx(at_s, abs=1e-6 if preset == "ultrafast" else 0.13)
 
 
+@pytest.mark.parametrize("track", ["audio", "video"])
+def test_shift(track: str, tmp_path: Path) -> None:
+    """The time stamps of one track step once; the other's, and the clock, are those of the same clip without it."""
+    settings = InjectSettings(coding=Coding(preset="ultrafast"))
+    chosen = planting(FAULTS["shift"], start_s=1.0, strength=-0.3, options={"track": track})
+    truth = inject(clip(), tmp_path / "a.ts", [chosen], settings)
+    inject(clip(), tmp_path / "b.ts", [], settings)
+    assert truth.faults[0].start_s == truth.faults[0].end_s == pytest.approx(1.0, abs=0.1)
+    moved = {}
+    for kind in ("audio", "video"):
+        steps = []
+        for name in ("a.ts", "b.ts"):
+            with av.open(str(tmp_path / name)) as container:
+                packets = container.demux(next(one for one in container.streams if one.type == kind))
+                steps.append(np.array([float(one.pts * one.time_base) for one in packets if one.pts is not None]))
+        moved[kind] = np.round(steps[0] - steps[1], 3)
+    other = "video" if track == "audio" else "audio"
+    assert set(moved[other]) == {0.0}
+    assert set(moved[track]) == {0.0, -0.3}
+    assert np.count_nonzero(np.diff(moved[track])) == 1
+
+
 def packet_with_times(pts: int, dts: int, pcr: int) -> bytes:
     def stamp(value: int, mark: int) -> bytes:
         return bytes(

@@ -9,10 +9,10 @@ from gpu_qa.detectors.fact_steps import FactCarry, JudgedFact, fact_evidence
 from gpu_qa.series import Detector, EventTiming
 
 if TYPE_CHECKING:
-    from gpu_qa.series import Evidence, Severity, StreamFact, StreamSeries
+    from gpu_qa.series import Evidence, StreamFact, StreamSeries
 
 _DOUBTFUL = 0.5
-"""Confidence of a shift ahead: as likely as not so much is missing."""
+"""Confidence of a shift that no order of packets bears out: as likely as not so much is missing, or comes twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class DiscontinuityLimits:
     """A shift of one track alone from this length on, in either direction. Ours: two frames of AAC that a splice leaves
     over are 43 to 93 ms; sound is noticed to be late from 125 ms on (ITU-R BT.1359-1)."""
     missing_s: float = 0.5
-    """A shift ahead from this length on that may as well be missing sound, or missing pictures, is for information: the
-    detectors `gap` and `missing` tell it as that. As their `gap_s`."""
+    """A shift ahead from this length on that may as well be missing sound is left to the detectors `gap` and `missing`,
+    which tell it as that. As the `gap_s` of the former."""
 
 
 def discontinuity(
@@ -65,13 +65,11 @@ def _judged(fact: StreamFact, limits: DiscontinuityLimits) -> JudgedFact | None:
     jump_s = float(fact.details.get("jump_s", 0.0))
     is_shift = fact.kind == "shift"
     limit_s = limits.shift_s if is_shift else limits.jump_s
-    if abs(jump_s) < limit_s:
+    is_sure = not is_shift or bool(fact.details.get("borne_out", True))
+    if abs(jump_s) < limit_s or (not is_sure and jump_s >= limits.missing_s):
         return None
     details = {"jump_s": jump_s, "alone": is_shift, "text": fact.message}
-    if not is_shift or fact.details.get("borne_out", True):
-        return JudgedFact(fact, abs(jump_s), details, limit=limit_s)
-    cap: Severity = "info" if jump_s >= limits.missing_s else "critical"
-    return JudgedFact(fact, abs(jump_s), details, cap, limit_s, _DOUBTFUL)
+    return JudgedFact(fact, abs(jump_s), details, limit=limit_s, confidence=1.0 if is_sure else _DOUBTFUL)
 
 
 DISCONTINUITY = Detector(

@@ -2,8 +2,8 @@
 
 The content goes on, frame by frame, and its timestamps are from there on all later or all earlier: players show sound
 and picture apart by as much. A single wrong timestamp, jitter and damage are none; nor is what the other track does as
-well. A step ahead looks the same where so much is missing, unless the order in which packets come shows that it is
-not: sound that keeps coming beside the same pictures lacks nothing.
+well. A step ahead looks the same where so much is missing, a step back where so much comes twice, unless the order in
+which packets come shows that it does not: sound that keeps coming beside the same pictures has gone on.
 """
 
 from __future__ import annotations
@@ -65,6 +65,14 @@ class _Seen(NamedTuple):
     """Its start by timestamps less that length."""
 
 
+class _Lead(NamedTuple):
+    """By how much the packet of a unit of sound came ahead of the picture's."""
+
+    start_s: float
+    content_s: float
+    lead_s: float
+
+
 @dataclass(slots=True)
 class _Step:
     """A step that has not settled yet."""
@@ -88,6 +96,9 @@ class _Shift(NamedTuple):
     jump_s: float
     offset_s: float
     """What makes times on the stream's clock of timestamps, seconds."""
+    first_s: float
+    since_s: float
+    """Content of the track before the first of its steps, and before the last."""
     until_s: float
     """Where the other track must have come to, seconds on the stream's clock."""
 
@@ -106,8 +117,8 @@ class _Track:
     steps: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST))
     """Where it stepped, and by how much."""
     reached_s: float = float("-inf")
-    leads: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_LEADS))
-    """Of sound: start of a unit, and by how much its packet came ahead of the picture's, seconds."""
+    leads: deque[_Lead] = field(default_factory=lambda: deque(maxlen=_LEADS))
+    """Of sound: the order of packets."""
 
 
 class ShiftWatch:
@@ -162,8 +173,9 @@ class ShiftWatch:
                 waiting.append(shift)
             elif others and not self._is_hurt(shift) and _holds(shift, others):
                 sound = own if shift.kind == "audio" else others[0]
-                borne_out = shift.jump_s < 0 or _comes_on(sound.leads, shift)
-                if borne_out or (shift.kind == "audio" and not _is_habit(own, shift.at_s)):
+                borne_out = _comes_on(sound.leads, shift)
+                is_odd = shift.jump_s < 0 or (shift.kind == "audio" and not _is_habit(own, shift.at_s))
+                if borne_out or is_odd:
                     facts.append(_fact(shift, borne_out=borne_out))
         self._settled = waiting
         return facts
@@ -187,8 +199,8 @@ def _settled(number: int, track: _Track, unit: Unit) -> list[_Shift]:
     track.content_s += unit.length_s
     track.last_s, track.next_s = unit.start_s, unit.start_s + unit.length_s
     track.reached_s = max(track.reached_s, track.next_s)
-    if unit.lead_s is not None and (not track.leads or abs(unit.start_s - track.leads[-1][0]) >= _LEAD_S):
-        track.leads.append((unit.start_s, unit.lead_s))
+    if unit.lead_s is not None and (not track.leads or seen.content_s >= track.leads[-1].content_s + _LEAD_S):
+        track.leads.append(_Lead(unit.start_s, seen.content_s, unit.lead_s))
     step = track.step
     if step is None:
         _remember(track.recent, seen)
@@ -204,7 +216,7 @@ def _settled(number: int, track: _Track, unit: Unit) -> list[_Shift]:
     if jump_s is None:
         return []
     until_s = step.at_s + max(jump_s, 0.0) + 2 * WINDOW_S
-    return [_Shift(number, track.kind, step.at_s, jump_s, unit.offset_s, until_s)]
+    return [_Shift(number, track.kind, step.at_s, jump_s, unit.offset_s, step.first_s, step.since_s, until_s)]
 
 
 def _step(track: _Track, at_s: float) -> None:
@@ -239,22 +251,24 @@ def _jump_s(before: Collection[_Seen], after: Collection[_Seen]) -> float | None
     return jump_s if abs(jump_s) > max(STEP_S, 2 * spread_s) else None
 
 
-def _comes_on(leads: Collection[tuple[float, float]], shift: _Shift) -> bool:
-    """Whether the order of packets shows that nothing is missing at a step ahead.
+def _comes_on(leads: Collection[_Lead], shift: _Shift) -> bool:
+    """Whether the order of packets shows that the track has gone on, and nothing is missing or comes twice.
 
-    What comes after it then comes beside the same packets of the other track as it would have without the step.
+    What follows the step then comes beside the same packets of the other track as it would have without it.
     """
-    at_s, jump_s = shift.at_s, shift.jump_s
-    # Pictures are decoded, and come, earlier or later than the sound beside them.
-    early_s, late_s = (0.0, jump_s) if shift.kind == "audio" else (2 * WINDOW_S, 0.0)
-    before = [lead_s for start_s, lead_s in leads if -WINDOW_S <= start_s - at_s + early_s < 0]
-    after = [lead_s for start_s, lead_s in leads if WINDOW_S <= start_s - at_s - late_s < 2 * WINDOW_S]
+    if shift.kind == "audio":
+        before = [one.lead_s for one in leads if -WINDOW_S <= one.content_s - shift.first_s < 0]
+        after = [one.lead_s for one in leads if WINDOW_S <= one.content_s - shift.since_s < 2 * WINDOW_S]
+    else:
+        # Pictures are decoded, and come, earlier or later than the sound beside them.
+        before = [one.lead_s for one in leads if -3 * WINDOW_S <= one.start_s - shift.at_s < -2 * WINDOW_S]
+        after = [one.lead_s for one in leads if WINDOW_S <= one.start_s - shift.at_s < 2 * WINDOW_S]
     if min(len(before), len(after)) < _FEWEST:
         return False
     moved_s = median(after) - median(before)
     spread_s = max(max(side) - min(side) for side in (before, after))
-    told_s = jump_s if shift.kind == "audio" else -jump_s
-    return spread_s < 1.5 * jump_s and abs(moved_s - told_s) < 0.3 * jump_s
+    told_s = shift.jump_s if shift.kind == "audio" else -shift.jump_s
+    return spread_s < 1.5 * abs(told_s) and abs(moved_s - told_s) < 0.3 * abs(told_s)
 
 
 def _is_habit(own: _Track, at_s: float) -> bool:
@@ -277,7 +291,8 @@ def _holds(shift: _Shift, others: Collection[_Track]) -> bool:
 def _fact(shift: _Shift, *, borne_out: bool) -> StreamFact:
     what = "picture" if shift.kind == "video" else "sound"
     late = "late" if (shift.jump_s > 0) == (shift.kind == "audio") else "early"
-    doubt = "" if borne_out else f", unless {shift.jump_s:.2f} s of it are missing"
+    other = "are missing" if shift.jump_s > 0 else "come twice"
+    doubt = "" if borne_out else f", unless {abs(shift.jump_s):.2f} s of it {other}"
     return StreamFact(
         kind="shift",
         track=shift.kind,

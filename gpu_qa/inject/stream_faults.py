@@ -73,6 +73,17 @@ STREAM_FAULTS: tuple[Fault, ...] = (
         instant=True,
     ),
     Fault(
+        name="shift",
+        kind="stream.discontinuity",
+        stage="transport",
+        summary="time stamps of one track of the transport stream jump, and what is in it goes on",
+        make=transport.Shift,
+        strength=Strength("the jump; negative is back", "s", -10.0, 10.0, 0.3),
+        options=(Option("track", "whose time stamps", "audio", ("audio", "video")),),
+        cases=(*levels(-0.3, 0.12, 1.0), Case(0.3, {"track": "video"})),
+        instant=True,
+    ),
+    Fault(
         name="av_offset",
         kind="av.offset",
         stage="sound",

@@ -53,6 +53,22 @@ class Discontinuity:
         return shifted(packet, self._ticks) if self._has_jumped else packet
 
 
+class Shift:
+    """From the start on the time stamps of one track are shifted, and those of the others and the clock are not."""
+
+    def __init__(self, planting: Planting) -> None:
+        self._ticks = round(planting.strength * _CLOCK_HZ)
+        self._of_picture = planting.word("track") == "video"
+        self._has_begun = False
+
+    def take(self, packet: bytes, pid: int, is_video: bool, inside: bool) -> bytes:
+        """See `TransportFault`."""
+        if is_video != self._of_picture:
+            return packet
+        self._has_begun = self._has_begun or inside
+        return shifted(packet, self._ticks, clock=False) if self._has_begun else packet
+
+
 def rewrite(
     path: Path, faults: Sequence[tuple[Planting, TransportFault]], video_pid: int, zero_pts: int
 ) -> list[float | None]:
@@ -101,8 +117,8 @@ def first_time(path: Path, pid: int) -> int | None:
     return min(times) if times else None
 
 
-def shifted(packet: bytes, ticks: int) -> bytes:
-    """A packet whose clock reference and time stamps are later by so many ticks of 90 kHz, modulo 2³³."""
+def shifted(packet: bytes, ticks: int, *, clock: bool = True) -> bytes:
+    """A packet whose time stamps are later by so many ticks of 90 kHz, modulo 2³³; its `clock` reference as well."""
     changed = bytearray(packet)
     if packet[0] != _SYNC:
         return packet
@@ -110,7 +126,7 @@ def shifted(packet: bytes, ticks: int) -> bytes:
     at = 4
     if has_field:
         length = packet[4]
-        if length and packet[5] & 0x10:
+        if clock and length and packet[5] & 0x10:
             base = int.from_bytes(packet[6:11], "big") >> 7
             low = int.from_bytes(packet[6:12], "big") & 0x7FFF
             changed[6:12] = (((base + ticks) % _WRAP) << 15 | low).to_bytes(6, "big")
