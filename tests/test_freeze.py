@@ -77,6 +77,18 @@ def test_an_encoders_pulse_at_key_frames_does_not_split_the_freeze() -> None:
     assert (event.start_s, event.end_s) == (4.0, 7.0)
 
 
+@pytest.mark.parametrize("is_key", [True, False])
+def test_a_key_frame_that_codes_a_frozen_picture_anew_does_not_split_the_freeze(is_key: bool) -> None:
+    luma = frozen(300, 100, 250)
+    for at in (150, 200):
+        luma[at:250] += np.random.default_rng(at).choice([-0.024, 0.024], TILES).astype(np.float32)
+    series = series_of(luma)
+    series.is_key[[150, 200]] = is_key
+    found = [(event.start_s, event.end_s, event.details["onset"]) for event in events_of(series)]
+    assert (found == [(4.0, 10.0, "motion")]) == is_key
+    assert_same_evidence(weighed(FREEZE, cut(series, [120, 150, 163, 201])), weighed(FREEZE, [series]))
+
+
 def test_a_slow_fade_is_motion() -> None:
     luma = np.repeat(moving_luma(1), 250, axis=0) + np.linspace(0, 0.5, 250, dtype=np.float32)[:, None, None]
     assert events_of(series_of(luma)) == []

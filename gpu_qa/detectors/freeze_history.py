@@ -28,6 +28,8 @@ less than a camera's noise, and more than an encoder makes of a picture that has
 _STIR = 0.004
 """A tile stirs where it changes by more than this. Ours: MPEG-2 shows the pictures between its references up to 0.0035
 apart from them, step by step."""
+_RECODED_S = 0.4
+"""After so long without a change, a small one at a key frame is the encoder's."""
 STEP_STILL = 0.002
 """Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
 HALT_S = OVERLAY_S + 1.1
@@ -120,6 +122,7 @@ class FreezeHistory:
         self.comparable = series.comparable.tolist()
         self.pulses = coarse > limits.pulse
         """Which tiles change by more than `pulse`, bool [T, N]."""
+        self.is_key: list[bool] = series.is_key.tolist()
         self.has_pulse = bool(self.pulses.any())
         quarter = self.rows // 4 * self.columns
         self.edge, self.middle = slice(quarter), slice(quarter, self.luma.shape[1] - quarter)
@@ -168,6 +171,9 @@ class FreezeHistory:
         if not tiles:
             self.is_fresh = False
             return
+        if self._is_recoded(i):
+            self._drop_anchor(luma)
+            return
         self.moved_s = now_s
         np.putmask(self.since_s, moved, now_s)
         shape = (self.rows, self.columns)
@@ -183,6 +189,18 @@ class FreezeHistory:
             self.is_fresh = False
             return
         self._drop_anchor(luma)
+
+    def _is_recoded(self, i: int) -> bool:
+        """Whether all that moves with the series' step `i` is a key frame that codes a frozen picture anew."""
+        if self.frozen_since is None or not self.is_key[i] or self.now_s(i) - self.moved_s < _RECODED_S:
+            return False
+        before = self.activity[self.between(self.now_s(i) - _RECODED_S, self.now_s(i), i)][:-1]
+        return bool(
+            before.size
+            and before.max() <= STEP_STILL
+            and not self.pulses[i].any()
+            and np.abs(self.luma[i] - self.anchor).max() <= self.limits.pulse
+        )
 
     def _drop_anchor(self, luma: np.ndarray) -> None:
         self.anchor, self.is_fresh, self.left = luma, True, None
