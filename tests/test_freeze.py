@@ -77,6 +77,18 @@ def test_an_encoders_pulse_at_key_frames_does_not_split_the_freeze() -> None:
     assert (event.start_s, event.end_s) == (4.0, 7.0)
 
 
+@pytest.mark.parametrize("is_key", [True, False])
+def test_a_key_frame_that_codes_a_frozen_picture_anew_does_not_split_the_freeze(is_key: bool) -> None:
+    luma = frozen(300, 100, 250)
+    for at in (150, 200):
+        luma[at:250] += np.random.default_rng(at).choice([-0.024, 0.024], TILES).astype(np.float32)
+    series = series_of(luma)
+    series.is_key[[150, 200]] = is_key
+    found = [(event.start_s, event.end_s, event.details["onset"]) for event in events_of(series)]
+    assert (found == [(4.0, 10.0, "motion")]) == is_key
+    assert_same_evidence(weighed(FREEZE, cut(series, [120, 150, 163, 201])), weighed(FREEZE, [series]))
+
+
 def test_a_slow_fade_is_motion() -> None:
     luma = np.repeat(moving_luma(1), 250, axis=0) + np.linspace(0, 0.5, 250, dtype=np.float32)[:, None, None]
     assert events_of(series_of(luma)) == []
@@ -185,6 +197,8 @@ def test_a_camera_that_comes_to_rest_leaves_no_freeze_under_what_moves_on() -> N
 def test_any_cut_of_a_freeze_under_a_spot_gives_the_same_evidence(at: list[int]) -> None:
     series = series_of(with_spot(frozen(300, 100, 260), slice(110, 260), period=3), noise=0.0005)
     assert_same_evidence(weighed(FREEZE, cut(series, at)), weighed(FREEZE, [series]))
+    series = series_of(dissolved(300), noise=0.0005)
+    assert_same_evidence(weighed(FREEZE, cut(series, at)), weighed(FREEZE, [series]))
 
 
 def test_what_settles_after_the_picture_stopped_ends_no_freeze_under_a_ticker() -> None:
@@ -222,6 +236,45 @@ def test_a_cut_to_a_still_is_told_as_a_still() -> None:
     assert event.details == {"frozen_area": 1.0, "onset": "cut", "verdict": "still"}
     assert event.severity == "info"
     assert event.confidence < 0.7
+
+
+def dissolved(frames: int, start: int = 100, duration: int = 15) -> np.ndarray:
+    """A moving picture that dissolves into a still one, which is complete at `start`."""
+    luma = moving_luma(frames)
+    still = moving_luma(1, seed=8)[0] + 0.1
+    share = np.clip((np.arange(frames) - start + duration) / duration, 0, 1).astype(np.float32)[:, None, None]
+    return np.asarray(luma * (1 - share) + still * share)
+
+
+@pytest.mark.parametrize("duration", [10, 15, 25])
+def test_a_picture_that_comes_by_a_dissolve_is_told_as_a_still(duration: int) -> None:
+    (event,) = events_of(series_of(dissolved(250, 100, duration)))
+    assert event.start_s == pytest.approx(4.0, abs=0.09)
+    assert (event.details["onset"], event.details["verdict"], event.severity) == ("fade", "still", "info")
+    from_black = dissolved(250, 100, duration)
+    from_black[: 100 - duration] = 0.0
+    from_black[100 - duration : 100] = np.linspace(0, 1, duration, dtype=np.float32)[:, None, None] * from_black[100]
+    event = events_of(series_of(from_black))[-1]
+    assert (event.details["onset"], event.severity) == ("fade", "info")
+
+
+def test_a_still_that_came_by_a_dissolve_is_worth_a_warning_after_a_minute() -> None:
+    (event,) = events_of(series_of(dissolved(65 * 25)))
+    assert (event.details["onset"], event.severity) == ("fade", "warn")
+
+
+def test_a_dissolve_to_a_still_under_an_overlay_is_no_freeze() -> None:
+    assert events_of(series_of(with_overlay(dissolved(250), slice(21, 24), slice(0, 42)))) == []
+    assert events_of(series_of(with_spot(dissolved(400), slice(0, 400)))) == []
+
+
+def test_a_slow_pan_that_stops_is_no_fade() -> None:
+    """Over the whole picture something changes steadily, but not into what is left in the end."""
+    at = 0.02 * np.minimum(np.arange(250), 120)[:, None, None]
+    rows, columns = np.mgrid[: TILES[0], : TILES[1]]
+    luma = 0.5 + 0.2 * np.sin(0.4 * columns + 6 * at) + 0.1 * np.sin(1.1 * rows + 0.9 * columns + 13 * at)
+    (event,) = events_of(series_of(luma.astype(np.float32)))
+    assert (event.details["onset"], event.severity) == ("motion", "major")
 
 
 @pytest.mark.parametrize("tiles", [6, 30])
@@ -276,6 +329,26 @@ def test_consecutive_stills_are_one_event_each() -> None:
 def test_black_and_one_colour_are_not_frozen() -> None:
     assert events_of(video_series(100, luma=0.0, luma_std=0.0, change=0.0)) == []
     assert events_of(video_series(100, luma=0.3, luma_std=0.001, change=0.0)) == []
+
+
+@pytest.mark.parametrize("onset", ["cut", "rest"])
+def test_a_card_with_a_line_of_writing_is_told_as_a_still(onset: str) -> None:
+    """`no signal` on one colour; a line that moved there until now is no programme either."""
+    luma, deviation = moving_luma(250), np.full((250, *TILES), 0.1)
+    luma[100 if onset == "cut" else 0 :] = 0.1
+    deviation[100 if onset == "cut" else 0 :] = 0.001
+    luma[:, 11:13, 14:28] = moving_luma(250)[:, 11:13, 14:28]
+    luma[100:, 11:13, 14:28] = luma[100, 11:13, 14:28]
+    deviation[:, 11:13, 14:28] = 0.2
+    (event,) = events_of(series_of(luma, luma_std=deviation))
+    assert (event.start_s, event.end_s) == (4.0, 10.0)
+    assert (event.details["onset"], event.details["verdict"], event.severity) == (onset, "still", "info")
+
+
+def test_one_colour_under_a_logo_is_not_frozen() -> None:
+    deviation = np.full((100, *TILES), 0.001)
+    deviation[:, 1:4, 35:41] = 0.2
+    assert events_of(video_series(100, luma=0.3, luma_std=deviation, change=0.0)) == []
 
 
 def test_one_colour_under_a_ticker_is_not_frozen() -> None:

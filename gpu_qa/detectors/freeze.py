@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpu_qa.detectors.freeze_history import BEFORE_S, HALT_S, OVERLAY_S, STEP_STILL, FreezeCarry, FreezeHistory, Frozen
+from gpu_qa.detectors.freeze_history import HALT_S, OVERLAY_S, STEP_STILL, FreezeCarry, FreezeHistory, Frozen
+from gpu_qa.detectors.freeze_onset import halted, onset_of, onset_under
 from gpu_qa.detectors.overlay import overlay_box, spot_box
 from gpu_qa.series import SEVERITIES, Detector, EventTiming, Evidence, constant
 
@@ -22,20 +23,13 @@ if TYPE_CHECKING:
 
 _SOON_S = 0.8
 """A freeze's onset is judged at this age at the latest: all that it is judged by is still remembered then."""
-_LIVELY, _LIVELY_SHARE = 0.01, 0.25
-"""A picture was alive before it stopped where more than this share of its tiles moved in this share of the steps: what
-less moves over is a pointer, a clock or a line of text, and the picture behind it was a still. Ours: screen recordings
-move up to 0.010 of their tiles."""
-
-_LIVELY_REST, _LIVELY_REST_SHARE = 0.02, 0.8
-"""What stopped under a spot was lively: more than this share of its tiles moved in this share of the steps."""
 _SPOT_CALM = 0.8
 """Under a spot, at least this share of the steps of the last second must be calm."""
 _SPOT_CONFIDENCE = 0.8
 """At most, of a freeze under a spot."""
 
-_OPINION = {"start": "still", "cut": "still", "rest": "still", "settled": "unclear", "motion": "dead"}
-_CONFIDENCE = {"start": 0.5, "cut": 0.6, "rest": 0.5, "settled": 0.7, "motion": 0.95}
+_OPINION = {"start": "still", "cut": "still", "fade": "still", "rest": "still", "settled": "unclear", "motion": "dead"}
+_CONFIDENCE = {"start": 0.5, "cut": 0.6, "fade": 0.6, "rest": 0.5, "settled": 0.7, "motion": 0.95}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +59,7 @@ class FreezeLimits:
     """How long a picture must have been frozen under a spot before that is told, in seconds: for less, a mouth or an
     eye may be all that moves. Ours: on clean clips nothing else moved for up to 3.6 s, never out of lively motion."""
     still_warn_after_s: float = 60.0
-    """A still that looks intended (it began with a cut or with the stream, or only a pointer or a line of text moved
+    """A still that looks intended (it began with a cut, a fade or the stream, or only a pointer or a line of text moved
     over it) is `info` up to this length, in seconds."""
 
 
@@ -144,15 +138,15 @@ def _frozen_since(history: FreezeHistory, i: int) -> tuple[int, Frozen | None]:
         # Most pictures that stop move on at once: until it is told, how it began need not be known.
         is_late = history.now_s(i) - frozen.start_s > _SOON_S
         if frozen.onset is None and (verdict > 0 or is_late):
-            frozen = frozen._replace(onset=_onset(history, i, frozen.start_s))
+            frozen = frozen._replace(onset=onset_of(history, i, frozen.start_s))
         if frozen.halted is None and is_late:
-            frozen = frozen._replace(halted=_halted(history, i, frozen.start_s, np.ones(history.since_s.shape, bool)))
+            frozen = frozen._replace(halted=halted(history, i, frozen.start_s, np.ones(history.since_s.shape, bool)))
         return _aged(history, i, verdict, frozen), frozen
     overlay, is_spot = _overlay(history, i) if history.limits.partial else (None, False)
     if overlay is None:
         return -1, None
     rest = ~overlay
-    if history.is_plain(i) or history.is_plain(i, rest):
+    if history.is_sparse(i) or history.is_sparse(i, rest):
         return -1, None
     since_s = float(history.since_s[rest].max())
     judge = _under_spot if is_spot else _under_overlay
@@ -193,9 +187,9 @@ def _under_overlay(
     """
     activity = history.moving_in(rest).mean(axis=1)
     if known is not None and known.onset is None:
-        known = known._replace(onset=_onset(history, i, known.start_s))
+        known = known._replace(onset=onset_of(history, i, known.start_s))
     if known is None or since_s > known.start_s + history.limits.settle_s:
-        onset = _onset_under(history, i, since_s, rest, activity)
+        onset = onset_under(history, i, since_s, rest, activity)
         if onset is None:
             return -1, None
         known = known or Frozen(since_s, onset)
@@ -210,47 +204,13 @@ def _under_spot(
     if known is None or since_s > known.start_s + history.limits.settle_s:
         known = Frozen(since_s)
     if known.halted is None:
-        known = known._replace(halted=_halted(history, i, since_s, rest))
+        known = known._replace(halted=halted(history, i, since_s, rest))
     if not known.halted:
         return -1, None
     is_calm = history.is_calm(rest, history.between(max(since_s, now_s - 1.0), now_s, i))
     if is_calm.mean() < _SPOT_CALM:
         return -1, None
     return int(is_calm[-1]), known._replace(onset="motion", is_spot=True)
-
-
-def _halted(history: FreezeHistory, i: int, since_s: float, rest: np.ndarray) -> bool:
-    """Whether lively motion of these tiles, bool [N], stopped from one picture to the next at `since_s`, in seconds."""
-    if since_s - history.begin_s < 0.5 * BEFORE_S or history.now_s(i) - since_s > HALT_S:
-        return False
-    before = history.between(since_s - BEFORE_S, since_s, i)
-    after = history.is_calm(rest, history.between(since_s + 0.2, since_s + history.limits.settle_s, i))
-    activity = history.moving_in(rest, before).mean(axis=1)
-    last = activity[history.pts_s[before] > since_s - 0.3]
-    if not (last.size and after.size):
-        return False
-    is_lively = np.count_nonzero(activity > _LIVELY_REST) >= _LIVELY_REST_SHARE * activity.size
-    return bool(is_lively and last.mean() >= 0.25 * np.quantile(activity, 0.25) and after.mean() >= 0.5)
-
-
-def _onset_under(history: FreezeHistory, i: int, since_s: float, rest: np.ndarray, activity: np.ndarray) -> str | None:
-    """How the stillness under an overlay began; null where it began as no freeze does.
-
-    Args:
-        history: The steps so far.
-        i: The step of the series.
-        since_s: When the rest of the picture last moved, in seconds.
-        rest: bool [N]: the tiles without the overlay.
-        activity: float64 [H]: share of them that moved in each step.
-    """
-    if history.now_s(i) - since_s > HALT_S:
-        return None
-    onset = _onset(history, i, since_s)
-    before = history.between(since_s - BEFORE_S, since_s, i)
-    ran_before = history.moving_in(~rest, before).any(axis=1)
-    if onset in ("start", "cut", "rest") or not ran_before.size:
-        return None
-    return onset if ran_before.mean() >= 0.5 and (activity[before] > 0.01).mean() >= 0.6 else None
 
 
 def _stillness(history: FreezeHistory, i: int, since_s: float, activity: np.ndarray) -> int:
@@ -280,21 +240,6 @@ def _overlay(history: FreezeHistory, i: int) -> tuple[np.ndarray | None, bool]:
     overlay = np.zeros((history.rows, history.columns), bool)
     overlay[area] = True
     return overlay.ravel(), at_edge is None
-
-
-def _onset(history: FreezeHistory, i: int, since_s: float) -> str:
-    """How the stillness began: with the stream, with a cut, as the rest of a still, out of motion, or by settling."""
-    before = history.between(since_s - BEFORE_S, since_s, i)
-    level = history.level[before]
-    if since_s - history.begin_s < 0.2 or not len(level):
-        return "start"
-    if level[-1] > 0.04 and level[-1] > 4.0 * np.median(level):
-        return "cut"
-    activity = history.activity[before]
-    if np.count_nonzero(activity > _LIVELY) < _LIVELY_SHARE * len(activity):
-        return "rest"
-    last = history.activity[history.between(since_s - 0.3, since_s, i)]
-    return "motion" if last.mean() >= 0.3 * activity.mean() else "settled"
 
 
 FREEZE = Detector(

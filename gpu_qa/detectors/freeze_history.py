@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gpu_qa.detectors.noise_floor import beyond, counts, noise_floor
-from gpu_qa.detectors.overlay import overlay_box, spot_box
+from gpu_qa.detectors.overlay import inside_area, overlay_box, spot_box
 from gpu_qa.series import constant
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ less than a camera's noise, and more than an encoder makes of a picture that has
 _STIR = 0.004
 """A tile stirs where it changes by more than this. Ours: MPEG-2 shows the pictures between its references up to 0.0035
 apart from them, step by step."""
+_RECODED_S = 0.4
+"""After so long without a change, a small one at a key frame is the encoder's."""
 STEP_STILL = 0.002
 """Share of the tiles that may exceed the noise floor in a still step: two of a thousand."""
 HALT_S = OVERLAY_S + 1.1
@@ -36,6 +38,9 @@ behind `OVERLAY_S`."""
 _HISTORY_S = BEFORE_S + HALT_S
 _FLAT_STD, _FLAT_SPREAD, _FLAT_AREA = 0.012, 0.02, 0.95
 """A picture without content (black, one colour) cannot freeze: tile deviation, distance to the median luma, area."""
+_WRITING_AREA = 0.005
+"""What differs from it between the zones of overlays is content from this share of the picture on, as for `black` and
+`solid_color`: a card with a line of writing is neither."""
 
 
 class Frozen(NamedTuple):
@@ -75,6 +80,8 @@ class FreezeCarry:
     """bool [H]: whether most tiles showed not even noise in them."""
     stirring: np.ndarray
     """uint8 [H, N / 8]: which tiles changed by more than an encoder does alone, a bit each."""
+    cells: np.ndarray
+    """float16 [H, N / 4]: mean luma of cells of two by two tiles."""
     frozen_since: Frozen | None = None
     """The freeze that is going on; null while the picture moves."""
 
@@ -108,12 +115,14 @@ class FreezeHistory:
         level /= np.float32(series.coarse_cells[0].size)
         silent = counts(coarse <= _SILENT) >= _SILENT_SHARE * coarse.shape[1]
         stirring = np.packbits(coarse > _STIR, axis=1)
+        cells = series.luma_cells.reshape(count, -1).astype(np.float16)
         self.coarse = coarse
         self.value = constant(count, math.nan, np.float32)
         """What the noise floor was compared with in each step that was measured, float32 [T]."""
         self.comparable = series.comparable.tolist()
         self.pulses = coarse > limits.pulse
         """Which tiles change by more than `pulse`, bool [T, N]."""
+        self.is_key: list[bool] = series.is_key.tolist()
         self.has_pulse = bool(self.pulses.any())
         quarter = self.rows // 4 * self.columns
         self.edge, self.middle = slice(quarter), slice(quarter, self.luma.shape[1] - quarter)
@@ -127,7 +136,7 @@ class FreezeHistory:
         if carry is None:
             self.first = 0
             self.pts_s, self.moving, self.activity, self.level = series.pts_s, moving, activity, level
-            self.silent, self.stirring = silent, stirring
+            self.silent, self.stirring, self.cells = silent, stirring, cells
             self.begin_s = self.inner_s = float(series.pts_s[0])
             self.anchor = self.luma[0]
             self.since_s = np.full(self.anchor.shape, self.begin_s)
@@ -139,6 +148,7 @@ class FreezeHistory:
             self.level = np.concatenate([carry.level, level])
             self.silent = np.concatenate([carry.silent, silent])
             self.stirring = np.concatenate([carry.stirring, stirring])
+            self.cells = np.concatenate([carry.cells, cells])
             self.begin_s, self.inner_s = carry.begin_s, carry.inner_s
             self.anchor, self.since_s = carry.anchor, carry.since_s.copy()
         self.moved_s = float(self.since_s.max())
@@ -161,6 +171,9 @@ class FreezeHistory:
         if not tiles:
             self.is_fresh = False
             return
+        if self._is_recoded(i):
+            self._drop_anchor(luma)
+            return
         self.moved_s = now_s
         np.putmask(self.since_s, moved, now_s)
         shape = (self.rows, self.columns)
@@ -176,6 +189,18 @@ class FreezeHistory:
             self.is_fresh = False
             return
         self._drop_anchor(luma)
+
+    def _is_recoded(self, i: int) -> bool:
+        """Whether all that moves with the series' step `i` is a key frame that codes a frozen picture anew."""
+        if self.frozen_since is None or not self.is_key[i] or self.now_s(i) - self.moved_s < _RECODED_S:
+            return False
+        before = self.activity[self.between(self.now_s(i) - _RECODED_S, self.now_s(i), i)][:-1]
+        return bool(
+            before.size
+            and before.max() <= STEP_STILL
+            and not self.pulses[i].any()
+            and np.abs(self.luma[i] - self.anchor).max() <= self.limits.pulse
+        )
 
     def _drop_anchor(self, luma: np.ndarray) -> None:
         self.anchor, self.is_fresh, self.left = luma, True, None
@@ -226,6 +251,11 @@ class FreezeHistory:
         """Whether nothing stirred in these tiles, bool [N], and noise was silent, in each of the steps, bool [H]."""
         return np.asarray(self.silent[steps] & (_bits(self.stirring[steps], tiles).mean(axis=1) <= STEP_STILL))
 
+    def cells_in(self, tiles: np.ndarray) -> np.ndarray:
+        """Which cells hold none but these tiles, bool [N], bool [N / 4]."""
+        grid = tiles.reshape(self.rows, self.columns)[: self.rows // 2 * 2, : self.columns // 2 * 2]
+        return np.asarray(grid.reshape(self.rows // 2, 2, -1, 2).all(axis=(1, 3)).ravel())
+
     def now_s(self, i: int) -> float:
         """Time of the series' step `i`, in seconds."""
         return self.times_s[self.first + i]
@@ -239,19 +269,27 @@ class FreezeHistory:
         start_s = max(start_s, self.begin_s, self.times_s[until - 1] - _HISTORY_S)
         return slice(bisect_right(self.times_s, start_s, 0, until), bisect_right(self.times_s, end_s, 0, until))
 
-    def is_plain(self, i: int, tiles: np.ndarray | None = None) -> bool:
-        """Whether the series' step `i` has no content: nearly all tiles are flat and look like the picture's middle.
+    def is_plain(self, i: int) -> bool:
+        """Whether the series' step `i` has no content: it is sparse, and what there is lies where overlays do."""
+        if not self.is_sparse(i):
+            return False
+        odd = ~self._flat(i, slice(None)).reshape(1, self.rows, self.columns)
+        return bool(inside_area(odd)[0] <= _WRITING_AREA)
+
+    def is_sparse(self, i: int, tiles: np.ndarray | None = None) -> bool:
+        """Whether nearly all tiles of the series' step `i` are flat and look like the picture's middle.
 
         Args:
             i: The step.
             tiles: bool [N]: those to look at; null is all.
         """
-        chosen = slice(None) if tiles is None else tiles
-        flat = self.series.luma_std[i].ravel()[chosen] < _FLAT_STD
-        if np.count_nonzero(flat) / len(flat) < _FLAT_AREA:
-            return False
+        flat = self._flat(i, slice(None) if tiles is None else tiles)
+        return bool(np.count_nonzero(flat) / len(flat) >= _FLAT_AREA)
+
+    def _flat(self, i: int, chosen: slice | np.ndarray) -> np.ndarray:
+        """Which of the tiles are flat and look like the picture's middle, bool."""
         near = np.abs(self.luma[i] - self.series.median_luma[i])[chosen] < _FLAT_SPREAD
-        return bool(np.count_nonzero(flat & near) / len(flat) >= _FLAT_AREA)
+        return np.asarray(near & (self.series.luma_std[i].ravel()[chosen] < _FLAT_STD))
 
     def carry(self) -> FreezeCarry:
         """What the next series needs."""
@@ -267,6 +305,7 @@ class FreezeHistory:
             level=self.level[keep].copy(),
             silent=self.silent[keep].copy(),
             stirring=self.stirring[keep].copy(),
+            cells=self.cells[keep].copy(),
             frozen_since=self.frozen_since,
         )
 
