@@ -106,3 +106,12 @@ def test_how_long_a_picture_moves_is_from_the_first_change_to_the_last() -> None
     assert moving_s(pictures(shown, times, 0.04), 0.0015) < 0.2
     shown[200:] = 2
     assert moving_s(pictures(shown, times, 0.04), 0.0015) == pytest.approx(4.0, abs=0.2)
+
+
+def test_a_place_far_from_where_the_changes_fit_is_none() -> None:
+    """Pictures that are taken for their neighbours are all wrong by the same."""
+    probe, reference = converted(25.0, 0.0)
+    found = picture_fit(probe, reference, within_s=(-1.0, 1.0), least_s=3.0)
+    assert found is not None
+    assert place(probe, reference, found) is not None
+    assert place(probe, reference, found._replace(fit=found.fit._replace(delay_s=0.03))) is None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import wave
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from benchmarks.compare.material import ffmpeg, whole_sound
 from benchmarks.compare.schema import Drift
@@ -31,8 +34,8 @@ def drifts(references: Sequence[Path], work: Path) -> Iterator[Drift]:
         references: Programmes of 25 pictures per second that are joined, as many as there are.
         work: What is made is kept there.
     """
-    film = cached(Film(SECONDS, 640, 360, 1_500_000, preset="veryfast"), work)
-    sources = [("synthesised film", film)]
+    film = work / "drift-film.mp4"
+    sources = [("synthesised film", film)] if _synthesised(film, work) else []
     joined = work / "drift-joined.mp4"
     if references and _joined(references, joined):
         sources.append(("clips, joined", joined))
@@ -41,6 +44,24 @@ def drifts(references: Sequence[Path], work: Path) -> Iterator[Drift]:
             out = work / f"drift-{source.stem}-{ppm:+.0f}.mp4"
             if _drifting(source, ppm, out):
                 yield _told(material, source, out, ppm)
+
+
+def _synthesised(out: Path, work: Path) -> bool:
+    """A film with noise whose level changes at random ten times a second, as that of speech does."""
+    silent, noise = cached(Film(SECONDS, 640, 360, 1_500_000, preset="veryfast"), work), work / "drift-noise.wav"
+    rng, rate_hz = np.random.default_rng(1), 48_000
+    at_s = np.arange(round(SECONDS * rate_hz)) / rate_hz
+    level = 10 ** np.interp(at_s, np.arange(0, SECONDS + 1, 0.1), rng.uniform(-2.5, -0.7, round(10 * SECONDS) + 10))
+    samples = np.clip(level * rng.normal(0, 0.3, len(at_s)), -1, 1) * 32767
+    with wave.open(str(noise), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return ffmpeg(
+        "-i", str(silent), "-i", str(noise), "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac",
+        "-b:a", "160k", out=out,
+    )  # fmt: skip
 
 
 def _joined(references: Sequence[Path], out: Path) -> bool:

@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _probed(path: Path, *entries: str) -> dict[str, list[dict[str, str]]]:
     return found
 
 
+@cache
 def _seconds(path: Path) -> float:
     """For how long there are picture and sound, by their packets: headers of files that were cut off promise more."""
     ends: dict[str, float] = {}

@@ -97,7 +97,8 @@ def place(probe: Pictures, reference: Pictures, found: PictureFit) -> Place | No
     """The delay by single pictures, at any rates; null where too few of them say which ones they are.
 
     Pictures that come again are one: a film of 25 per second that was made 29.97 repeats every fifth, and of two that
-    are alike neither says which one it is. The others alone would stand to one side of their places.
+    are alike neither says which one it is. The others alone would stand to one side of their places. What is more than
+    half a picture away from where the changes fit is a picture off.
 
     Args:
         probe: The stretch.
@@ -105,7 +106,12 @@ def place(probe: Pictures, reference: Pictures, found: PictureFit) -> Place | No
         found: Where it stands, within some pictures.
     """
     once = _once(probe, found.probe_area), _once(reference, found.reference_area)
-    return _place(*once, found) or _place(probe, reference, found)
+    half_s = max(float(np.median(one.end_s - one.pts_s)) for one in (probe, reference)) / 2
+    for pair in (once, (probe, reference)):
+        at = _place(*pair, found)
+        if at is not None and abs(at.delay_s - found.fit.delay_s) <= half_s:
+            return at
+    return None
 
 
 def _once(pictures: Pictures, area: Area) -> Pictures:
