@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import result
+from benchmarks.compare import __main__ as command
+from benchmarks.compare import page
 from benchmarks.compare.material import Clip, Piece, Programme, clips_of, halves, programmes
 from benchmarks.compare.plan import half_orders, is_related, orders
 from benchmarks.compare.run import Row, coded_ones, rows_of
+from benchmarks.compare.schema import CompareResult
 from benchmarks.compare.strips import laid_over, reversed_in_time, strip_of
 from benchmarks.compare.summary import copies_of, interval, others_of
 from benchmarks.compare.treatment import SINGLE
@@ -24,8 +29,8 @@ def some_clip(name: str, seconds: float) -> Clip:
     return Clip(Path(name), name, seconds, "25")
 
 
-def some_programme(name: str, *clips: str) -> Programme:
-    return Programme(name, tuple(Piece(some_clip(one, 10.0), 0.0, 10.0) for one in clips), "25")
+def some_programme(start_s: int, *clips: str) -> Programme:
+    return Programme(tuple(Piece(some_clip(one, 10.0), float(start_s), 10.0) for one in clips), "25")
 
 
 def row(kind: str, *, told_s: float | None, picture: str = "matches", ways: tuple[str, ...] = ("half",)) -> Row:
@@ -59,7 +64,7 @@ def test_takes_are_halves_of_clips_too_short_for_two_programmes() -> None:
 
 def test_each_treatment_has_its_share_and_other_content_is_other() -> None:
     alike = [frozenset({"a", "b"})]
-    material = [some_programme(f"{name}{n}", name) for name in "abcdefg" for n in range(3)]
+    material = [some_programme(10 * n, name) for name in "abcdefg" for n in range(3)]
     drawn = orders(material, 200, 1, alike)
     assert drawn == orders(material, 200, 1, alike) != orders(material, 200, 2, alike)
     ways = Counter(one.way for one in drawn)
@@ -78,7 +83,8 @@ def test_each_treatment_has_its_share_and_other_content_is_other() -> None:
             # What comes before it is no copy of what it is laid over either.
             assert not is_related(one.other, other, alike)
     takes = half_orders([(material[0], material[1])], material, 1)
-    assert [(one.programme.name, one.pairs[0][1].name) for one in takes] == [("a0", "a1"), ("a1", "a0")]
+    assert [(one.programme, one.pairs[0][1]) for one in takes] == [tuple(material[:2]), (material[1], material[0])]
+    assert len({one.name for one in material}) == len(material)
 
 
 def test_shares_have_their_interval() -> None:
@@ -136,7 +142,7 @@ def test_a_run_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("no clip")
     clips = clips_of([folder])
     assert [one.name for one in clips] == ["clips/1.mp4", "clips/2.mp4", "clips/3.mp4"]
-    material = coded_ones([Programme(one.path.stem, (Piece(one, 0.0, 10.0),), one.rate) for one in clips], work)
+    material = coded_ones([Programme((Piece(one, 0.0, 10.0),), one.rate) for one in clips], work)
     planned = [replace(one, delay_s=2.0) for one in orders(material, 2, 1, [])]
     rows = list(rows_of(planned, work))
     assert [one.kind for one in rows] == ["copy", "other", "reversed"] * 2
@@ -146,3 +152,11 @@ def test_a_run_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     again = list(rows_of(planned, work))
     assert [replace(one, cpu_ms=0.0) for one in again] == [replace(one, cpu_ms=0.0) for one in rows]
     assert len(kept.read_text().splitlines()) == len(lines)
+
+
+def test_committed_result_follows_the_schema_and_is_on_the_page() -> None:
+    document = result.read(CompareResult, json.loads(command.RESULT.read_text(encoding="utf-8")))
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert document.schema == result.SCHEMA
+    for table in page.tables(document).values():
+        assert table in text

@@ -93,6 +93,9 @@ def test_a_peak_may_be_looked_for_among_some_lags() -> None:
     near = correlation_peaks(curves, first_lag=-40, apart=10, among=(-3, 3))
     assert near.lag[0] == pytest.approx(0.0, abs=0.2)
     assert near.margin[0] < 0
+    slope = correlation_peaks(curves, first_lag=-40, apart=10, among=(12, 14))
+    assert (slope.lag[0], slope.is_edge[0]) == (14, True)
+    assert slope.coefficient[0] == curves[0, 54]
     with pytest.raises(ValueError, match="among"):
         correlation_peaks(curves, first_lag=-40, apart=10, among=(3, -3))
 

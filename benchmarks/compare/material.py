@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Clip", "Piece", "Programme", "clips_of", "coded", "ffmpeg", "halves", "programmes"]
+__all__ = ["Clip", "Piece", "Programme", "clips_of", "coded", "digest_of", "ffmpeg", "halves", "programmes"]
 
 SECONDS = 10.0
 """Of a programme."""
@@ -52,10 +53,14 @@ class Piece:
 class Programme:
     """Pieces in a row."""
 
-    name: str
     pieces: tuple[Piece, ...]
     rate: str
     """Pictures per second of its references unless another is wanted."""
+
+    @property
+    def name(self) -> str:
+        """Of its files: no other programme has it."""
+        return digest_of(self.pieces)
 
     @property
     def clips(self) -> frozenset[str]:
@@ -66,6 +71,11 @@ class Programme:
     def seconds(self) -> float:
         """Its length."""
         return min(SECONDS, sum(piece.seconds for piece in self.pieces))
+
+
+def digest_of(value: object) -> str:
+    """Changes with anything that a frozen value holds."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
 
 
 def clips_of(folders: Sequence[Path]) -> list[Clip]:
@@ -86,25 +96,25 @@ def programmes(clips: Sequence[Clip], chance: random.Random) -> list[Programme]:
         spare_s = max(0.0, clip.seconds - count * SECONDS) / max(count, 1)
         for number in range(count):
             start_s = round(number * (SECONDS + spare_s), 2)
-            found.append(Programme(f"{len(found):03d}", (Piece(clip, start_s, SECONDS),), clip.rate))
+            found.append(Programme((Piece(clip, start_s, SECONDS),), clip.rate))
     chance.shuffle(short)
     pieces, total_s = list[Piece](), 0.0
     for clip in short:
         pieces.append(Piece(clip, 0.0, clip.seconds))
         total_s += clip.seconds
         if total_s >= SECONDS:
-            found.append(Programme(f"{len(found):03d}", tuple(pieces), "25"))
+            found.append(Programme(tuple(pieces), "25"))
             pieces, total_s = [], 0.0
     return found
 
 
 def halves(clips: Sequence[Clip]) -> Iterator[tuple[Programme, Programme]]:
     """Both halves of each clip that is too short for two programmes, as two takes."""
-    for number, clip in enumerate(clips):
+    for clip in clips:
         half_s = clip.seconds / 2
         if LEAST_HALF_S <= half_s < SECONDS:
             first, second = (Piece(clip, round(start_s, 2), round(half_s - 0.1, 2)) for start_s in (0.0, half_s + 0.1))
-            yield Programme(f"h{number:03d}a", (first,), clip.rate), Programme(f"h{number:03d}b", (second,), clip.rate)
+            yield Programme((first,), clip.rate), Programme((second,), clip.rate)
 
 
 def coded(programme: Programme, rate: str, out: Path) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from benchmarks.compare.material import coded
+from benchmarks.compare.material import coded, digest_of
 from benchmarks.compare.strips import digest_of_method, laid_over, reversed_in_time, strip_of
 from benchmarks.compare.treatment import SHORT_FROM_S, copied, hard_copied
 from benchmarks.result import read
@@ -88,7 +88,7 @@ def rows_of(planned: Sequence[Order], work: Path) -> Iterator[Row]:
         work: Holds what is made, and `rows.jsonl`.
     """
     kept, method = work / "rows.jsonl", digest_of_method()
-    known: dict[tuple[str, str, int], Row] = {}
+    known: dict[tuple[str, int], Row] = {}
     for line in kept.read_text().splitlines() if kept.exists() else []:
         key, row = json.loads(line)
         if row["method"] == method:
@@ -97,7 +97,7 @@ def rows_of(planned: Sequence[Order], work: Path) -> Iterator[Row]:
         for number, order in enumerate(planned, start=1):
             began_s = time.perf_counter()
             for index, (kind, programme) in enumerate(order.pairs):
-                key = order.name, kind, index
+                key = digest_of(order), index
                 row = known.get(key) or _row(order, kind, programme, work)
                 if row is None:
                     break
@@ -131,7 +131,7 @@ def _copy(order: Order, work: Path) -> Path | None:
     other = reference_of(order.other, order.other.rate, work)
     if source is None or other is None:
         return None
-    out = work / f"copy-{order.name}.mp4"
+    out = work / f"copy-{order.name}-{digest_of(order)}.mp4"
     rate = float(Fraction(order.rate))
     if order.hard is not None:
         is_made = hard_copied(source, other, order.hard, rate, order.delay_s, order.skew_s, out)

@@ -53,8 +53,8 @@ class Peaks(NamedTuple):
     """float64 [S]: the highest coefficient less the highest one of those more than `apart` lags away; NaN where there
     is none so far away; below 0 where the highest of all may not be the peak."""
     is_edge: Any
-    """bool [S]: the highest coefficient stands at an end of the lags, or beside one without a coefficient: the true
-    peak may lie beyond."""
+    """bool [S]: the highest coefficient stands at an end of the lags, beside one without a coefficient, or, where only
+    some may be the peak, beside a higher one: the true peak may lie beyond."""
 
 
 def check_series(

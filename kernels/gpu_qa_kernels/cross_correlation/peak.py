@@ -33,8 +33,9 @@ def correlation_peaks_batched(
     near = coefficient[pair[:, None], xp.clip(around, 0, lags - 1)]
     near = xp.where((around >= 0) & (around < lags), near, xp.nan)
     before, after = near[:, REACH - 1], near[:, REACH + 1]
-    is_whole = xp.isfinite(near).all(-1)
-    is_inner = xp.isfinite(before) & xp.isfinite(after)
+    # Where only some lags may be the peak, the last of them may stand on a slope.
+    is_inner = (before <= highest) & (after <= highest)
+    is_whole = is_inner & xp.isfinite(near).all(-1)
 
     coarse_at, coarse_height = _parabola(xp, before, highest, after)
     # Not a matrix product, whose order of summation depends on how many curves there are.

@@ -78,6 +78,9 @@ def _peak(curve: np.ndarray, apart: int, begin: int, end: int) -> tuple[float, f
     margin = curve[top] - max(far) if far else math.nan
     if not 0 < top < len(curve) - 1 or np.isnan(curve[top - 1 : top + 2]).any():
         return top, curve[top], margin, True
+    if max(curve[top - 1], curve[top + 1]) > curve[top]:
+        # Where only some lags may be the peak, the last of them may stand on a slope.
+        return top, curve[top], margin, True
     near = curve[max(0, top - REACH) : top + REACH + 1]
     if len(near) < 2 * REACH + 1 or np.isnan(near).any():
         at, height = _parabola(curve[top - 1], curve[top], curve[top + 1])
