@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gpu_qa.series import Event, Report
     from gpu_qa.sinks.phrases import Outcome
+    from gpu_qa.sinks.picture_files import PictureFile
 
 Format = Literal["table", "json", "jsonl"]
 
@@ -50,12 +51,12 @@ class Output:
         """True once nobody reads any more, which is no error of ours."""
         return self._gone or self._lines.gone
 
-    def event(self, event: Event, picture: str | None = None) -> None:
+    def event(self, event: Event, picture: PictureFile | None = None) -> None:
         """An event has opened, become worse, or closed.
 
         Args:
             event: As it is now.
-            picture: File of its picture.
+            picture: Its picture in a file.
 
         Raises:
             OutputError: The stream cannot be written, such as on a full disk.
@@ -64,12 +65,12 @@ class Output:
             with self._while_read():
                 self._lines.write(event, picture)
 
-    def report(self, report: Report, pictures: Mapping[str, str] | None = None) -> None:
+    def report(self, report: Report, pictures: Mapping[str, PictureFile] | None = None) -> None:
         """An input has ended.
 
         Args:
             report: What is known of it.
-            pictures: Event id → file of its picture.
+            pictures: Event id → its picture.
 
         Raises:
             OutputError: The stream cannot be written, such as on a full disk.
@@ -100,7 +101,7 @@ class Output:
             console.print(total(outcomes))
             self._stream.flush()
 
-    def _write_json(self, report: Report, pictures: Mapping[str, str] | None) -> None:
+    def _write_json(self, report: Report, pictures: Mapping[str, PictureFile] | None) -> None:
         from gpu_qa.sinks.json_document import dumps
 
         encoding = (getattr(self._stream, "encoding", None) or "utf-8").lower().replace("-", "")

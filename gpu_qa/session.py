@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gpu_qa.series import Event
     from gpu_qa.sinks.html_report import Page
     from gpu_qa.sinks.phrases import Outcome
+    from gpu_qa.sinks.picture_files import PictureFile
     from gpu_qa.stream import StreamAnalysis
     from gpu_qa.streams import StreamEntry
 
@@ -92,7 +93,7 @@ class Session:
 
             check_writable(self._wishes.report)
             page = Page()
-        pictures = None if self._wishes.pictures is None else PictureFiles(self._wishes.pictures)
+        pictures = None if self._wishes.pictures is None else PictureFiles(self._wishes.pictures, self._complain_aside)
         with self._stop.caught():
             with self._stream() as stream:
                 run = _Run(entries, self._wishes, Output(stream, self._wishes.output_format), page, pictures)
@@ -143,8 +144,7 @@ class Session:
             words = report.error if report.error.startswith(report.stream) else f"{report.stream}: {report.error}"
             if failure is not None and not self._wishes.verbose:
                 words += "; run with --verbose for the traceback"
-            with self._display.aside():
-                self._complain(words)
+            self._complain_aside(words)
         if self._wishes.verbose:
             if failure is not None:
                 with self._display.aside():
@@ -169,6 +169,10 @@ class Session:
             start = f"{name}: " if name else ""
             start += s_to_clock(event.start_s)
             self._remark(f"{start} {event.state} {event.severity} {event.kind}: {event.message}")
+
+    def _complain_aside(self, words: str) -> None:
+        with self._display.aside():
+            self._complain(words)
 
     def _remark(self, words: str) -> None:
         if not self._wishes.quiet:
@@ -215,7 +219,7 @@ class _Run:
         self._entries = entries
         self._page = page
         self._pictures = pictures
-        self._keeps_events = wishes.output_format == "json"
+        self._tells_reports = wishes.output_format == "json"
         # A reference and what is laid over it run at the same time, and take the place of one.
         groups = _groups(entries)
         self._waiting = deque(group for group in groups if all(waits[index] for index in group))
@@ -290,35 +294,24 @@ class _Run:
             self._page.add(ended.report, ended.index)
         return replace(ended, report=replace(ended.report, curves=(), thumbnails={}, settings={}))
 
-    def picture(self, stream: StreamAnalysis, event: Event) -> str | None:
-        """File of the event's picture, written where it is wished for; null where there is none.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
+    def picture(self, stream: StreamAnalysis, event: Event) -> PictureFile | None:
+        """The event's picture in a file, where that is wished for; null where there is none."""
         if self._pictures is None:
             return None
-        jpeg = stream.pictures.of(event.id)
-        if jpeg is not None:
-            self._pictures.write(event, jpeg)
-        path = self._pictures.paths.get(event.id)
+        written = self._pictures.write(event, stream.pictures)
         if event.state == "closed":
             if self._page is None:
                 stream.pictures.release(event.id)
-            if not self._keeps_events:
+            if not (self._tells_reports and stream.keeps(event.id)):
                 self._pictures.forget(event.id)
-        return path
+        return written
 
-    def pictures_of(self, report: Report) -> dict[str, str]:
-        """Event id → file of its picture, of a report that is told now: nobody asks for them again."""
+    def pictures_of(self, report: Report) -> dict[str, PictureFile]:
+        """Event id → its picture, of a report that is told now: nobody asks for them again."""
         if self._pictures is None:
             return {}
-        found = {
-            event.id: self._pictures.paths[event.id] for event in report.events if event.id in self._pictures.paths
-        }
-        for event_id in found:
-            self._pictures.forget(event_id)
-        return found
+        found = {event.id: self._pictures.forget(event.id) for event in report.events}
+        return {event_id: picture for event_id, picture in found.items() if picture is not None}
 
     def is_live(self, stream: StreamAnalysis) -> bool:
         """Whether the stream's input is live, as far as that is known."""

@@ -345,6 +345,10 @@ class StreamAnalysis:
         self.pictures.capture(event)
         return event
 
+    def keeps(self, event_id: str) -> bool:
+        """Whether the event will be in the report: of more than so many only the first are."""
+        return event_id in self._events
+
     def _close_events(self) -> Iterator[Event]:
         end_s = self._features.timeline.until_s if self._features else 0.0
         for event in self._judging.close(end_s):

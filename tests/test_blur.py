@@ -180,6 +180,21 @@ def test_a_blur_that_leaves_no_contrast_is_told() -> None:
     assert closed.value == pytest.approx(0.05, abs=0.02)
 
 
+@pytest.mark.parametrize("contrast", [0.0, 0.3])
+def test_a_blur_that_leaves_no_contrast_ends_with_its_shot(contrast: float) -> None:
+    """Black follows, or a shot that is sharp and has little contrast."""
+    after = picture(0.4, 500, seed=5, start_s=5.0, first=False)
+    after = dataclasses.replace(
+        after,
+        luma=(0.02 + after.luma * contrast).astype(np.float32),
+        luma_std=after.luma_std * np.float32(contrast),
+        gradient=after.gradient * np.float32(contrast),
+    )
+    (_, *_, closed) = events(joined(heavy(picture(0.4, 125), 75, 125), after))
+    assert (closed.start_s, closed.end_s) == (pytest.approx(3.0), pytest.approx(5.0))
+    assert closed.details["sharpness_before"] == pytest.approx(0.4, abs=0.1)
+
+
 def test_a_cut_to_a_shot_without_contrast_is_none() -> None:
     assert events(heavy(picture(0.4, 200), 75, 150, other=True)) == []
 

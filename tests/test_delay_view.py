@@ -83,8 +83,18 @@ def test_both_curves_are_drawn_with_their_places() -> None:
         assert 0 <= min(x for x, _ in points) <= max(x for x, _ in points) <= WIDTH
         assert max(y for _, y in points) <= HEIGHT
         assert f"{max(part.coefficient):.2f}" in drawn["text"]
-    assert view["curves"][0]["text"] == "picture +2.000 s later, correlation 0.90"
+    assert view["curves"][0]["text"] == "picture 2.000 s later, correlation 0.90"
     assert [tick["text"] for tick in view["ticks"]][:2] == ["+1.00", "+1.25"]
+
+
+def test_delays_that_are_far_apart_have_few_ticks() -> None:
+    view = delay_view(DelayEvidence("studio", 20.0, 30.0, curve(50.0), curve(-40.0)))
+    assert 2 <= len(view["ticks"]) <= 11
+    assert [drawn["text"].split(",")[0] for drawn in view["curves"]] == [
+        "picture 50.000 s later",
+        "sound 40.000 s earlier",
+    ]
+    assert view["label"] == "sound 90000 ms early"
 
 
 def test_the_page_shows_them() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import av
 import pytest
 
-from gpu_qa.errors import ConfigError, OutputError
+from gpu_qa.errors import ConfigError
 from gpu_qa.sinks.event_pictures import EventPictures
 from gpu_qa.sinks.picture_files import PictureFiles, file_name
 from gpu_qa.sinks.thumbnails import MAX_THUMBNAILS
@@ -35,6 +35,7 @@ def test_the_document_names_a_picture_of_each_event(gpu_qa_command: Any, tmp_pat
     assert len({one["picture"] for one in events}) == len(list(folder.iterdir())) == 3
     for one in events:
         assert shown(one["picture"])[0] >= 100
+        assert ("picture_s" in one) is one["kind"].startswith("video.")
 
 
 def test_each_line_names_it_from_the_first_on(gpu_qa_command: Any, tmp_path: Path) -> None:
@@ -63,29 +64,70 @@ def test_a_folder_that_is_a_file_is_refused(gpu_qa_command: Any, tmp_path: Path)
     assert ran.code == 2
     assert "cannot be made a folder" in ran.err
     with pytest.raises(ConfigError):
-        PictureFiles(str(tmp_path / "file"))
+        PictureFiles(str(tmp_path / "file"), print)
 
 
-def test_a_picture_is_written_once_and_an_error_is_told(tmp_path: Path) -> None:
-    files = PictureFiles(str(tmp_path / "here"))
-    files.write(event(), b"one")
-    files.write(event(), b"two")
-    (path,) = files.paths.values()
-    assert Path(path).read_bytes() == b"one"
-    files.forget(event().id)
-    assert not files.paths
-    Path(path).unlink()
-    Path(path).mkdir()
-    with pytest.raises(OutputError, match="cannot be written"):
-        files.write(event(), b"three")
+def shot(*starts_s: float) -> EventPictures:
+    """Pictures of events that begin at these seconds."""
+    pictures = EventPictures()
+    pictures.add_video(video_series(50, frame_rate=5.0))
+    for start_s in starts_s:
+        pictures.capture(event(start_s=start_s))
+    return pictures
+
+
+def test_a_picture_is_written_once_and_says_when_it_was_shown(tmp_path: Path) -> None:
+    files = PictureFiles(str(tmp_path / "here"), print)
+    late = files.write(event(start_s=1.0), shot(1.0))
+    assert late is not None
+    assert late.shown_s == pytest.approx(7.2, abs=0.3)  # what was left of it
+    before = Path(late.path).read_bytes()
+    Path(late.path).write_bytes(b"kept")
+    assert files.write(event(start_s=1.0), shot(1.0)) == late
+    assert Path(late.path).read_bytes() == b"kept" != before
+    assert files.forget(event(start_s=1.0).id) == late
+    assert files.forget(event(start_s=1.0).id) is None
+
+
+def test_a_folder_that_goes_away_costs_pictures_only(tmp_path: Path) -> None:
+    complaints: list[str] = []
+    files = PictureFiles(str(tmp_path / "here"), complaints.append)
+    (tmp_path / "here").rmdir()
+    assert [files.write(event(start_s=start_s), shot(start_s)) for start_s in (1.0, 2.0)] == [None, None]
+    assert len(complaints) == 1
+    assert "cannot be written" in complaints[0]
+    (tmp_path / "here").mkdir()
+    assert files.write(event(start_s=2.0), shot(2.0)) is not None
+    assert len(complaints) == 1
+
+
+def test_events_are_told_when_pictures_cannot_be_written(
+    gpu_qa_command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    ran = gpu_qa_command("analyze", faulty(), "--format", "json", "--pictures", tmp_path)
+    events = json.loads(ran.out)["events"]
+    assert [one["kind"] for one in events] == _FOUND
+    assert not any("picture" in one for one in events)
+    assert ran.code == 1
+    assert ran.err.count("No space left on device") == 1
 
 
 def test_names_are_safe_short_and_apart() -> None:
     one, other = "https://host/a?b=c/é.ts-video.freeze-1.28", "https://host/a?b=c/e\u0301.ts-video.freeze-1.28"
-    for name in (file_name(one), file_name("x/" * 400), file_name("\udcff"), file_name("../..")):
+    for name in (
+        file_name(one),
+        file_name("x/" * 400),
+        file_name("频道" * 400),
+        file_name("\udcff"),
+        file_name("../.."),
+    ):
         assert "/" not in name
         assert not name.startswith(".")
-        assert len(name) < 128
+        assert len(name.encode()) < 255
     assert file_name(one) != file_name(other)
 
 

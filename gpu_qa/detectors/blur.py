@@ -86,11 +86,12 @@ class _Blurred:
     before: float
     """Sharpness before."""
     limit: float
-    """Sharpness from which on detail is back: part of the way back."""
+    """Sharpness, or mean gradient, from which on detail is back: part of the way back."""
     area: float
     """Share of the textured tiles that lost detail."""
-    is_heavy: bool = False
-    """No tile has enough contrast left: its sharpness is the mean gradient of the picture."""
+    gradient: float | None = None
+    """Mean gradient of the picture before a blur that leaves no tile enough contrast: followed by that instead, in the
+    shot in which it began. Null of others."""
     back_s: float | None = None
     """Since when it may be back, in seconds; null while it is not."""
     seen_s: float = 0.0
@@ -159,15 +160,15 @@ def blur(
                 index += int(later[0])
                 at = first + index
             blurred = _begun(near, at, limits)
-        elif _ended(near, at, limits):
+        elif _ended(near, at, blurred, limits):
             blurred = None
         if blurred is not None:
-            sharpness = near.sharpness(at, heavy=blurred.is_heavy)
+            sharpness = near.sharpness(at, heavy=blurred.gradient is not None)
             verdict[index], blurred = _went_on(blurred, sharpness, float(near.pts_s[at]), float(near.end_s[at]))
             if blurred is not None:
                 start_s[index] = min(start_s[index], float(near.pts_s[at]))
                 area[index], before[index] = blurred.area, blurred.before
-                value[index] = sharpness / blurred.before if sharpness is not None else np.nan
+                value[index] = sharpness / (blurred.gradient or blurred.before) if sharpness is not None else np.nan
         index += 1
     if verdict.flags.writeable:
         confidence = _confidence(area, value)
@@ -289,7 +290,7 @@ def _begun(near: _Near, at: int, limits: BlurLimits) -> _Blurred | None:
         # So strong a blur leaves no tile enough contrast to be sharp or soft by.
         if new > _HEAVY * old or not _is_softened(luma_of[at - 1], luma_of[at], near.shape):
             return None
-        return _Blurred(float(near.pts_s[at]), old, new * (old / new) ** _WAY_BACK, area, is_heavy=True)
+        return _Blurred(float(near.pts_s[at]), was, new * (old / new) ** _WAY_BACK, area, gradient=old)
     share = _KEY_FRAME * limits.raise_detail if near.is_key[at] else limits.raise_detail
     if is_ > share * was:
         return None
@@ -321,8 +322,13 @@ def _softened(values: np.ndarray, side: int) -> np.ndarray:
     return values / side**2
 
 
-def _ended(near: _Near, at: int, limits: BlurLimits) -> bool:
-    """Whether the picture `at` has its detail back in one step while the coarse picture goes on."""
+def _ended(near: _Near, at: int, blurred: _Blurred, limits: BlurLimits) -> bool:
+    """Whether the picture `at` has its detail back in one step while the coarse picture goes on.
+
+    Of a blur that leaves no contrast, whether another picture follows: nothing says how sharp that should be.
+    """
+    if blurred.gradient is not None:
+        return not near.comparable[at] or not _goes_on(near.tiles[1, at - 1 : at + 1])
     if not near.comparable[at] or near.total[at - 1] > _SOFTER * near.total[at]:
         return False
     gradient, luma_of, std = near.tiles
@@ -335,9 +341,15 @@ def _ended(near: _Near, at: int, limits: BlurLimits) -> bool:
     was, is_ = (_sharpness(gradient[one], std[one]) for one in (at - 1, at))
     if was is None or is_ is None or was > limits.raise_detail * is_:
         return False
-    luma = luma_of[at - 1 : at + 1].astype(np.float64)
-    luma -= luma.mean(axis=1, keepdims=True)
-    return bool((luma[0] * luma[1]).sum() >= _SAME * np.sqrt((luma * luma).sum(axis=1)).prod())
+    return _goes_on(luma_of[at - 1 : at + 1])
+
+
+def _goes_on(luma: np.ndarray) -> bool:
+    """Whether the coarse picture goes on from one picture to the next: tiles' luma, float32 [2, N]."""
+    away = luma.astype(np.float64)
+    away -= away.mean(axis=1, keepdims=True)
+    power = np.sqrt((away * away).sum(axis=1)).prod()
+    return bool(power > 0 and (away[0] * away[1]).sum() >= _SAME * power)
 
 
 def _went_on(blurred: _Blurred, sharpness: float | None, pts_s: float, end_s: float) -> tuple[int, _Blurred | None]:

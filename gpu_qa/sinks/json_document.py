@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gpu_qa.series import Event, Report
+    from gpu_qa.sinks.picture_files import PictureFile
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def document(report: Report, pictures: Mapping[str, str] | None = None) -> dict[str, Any]:
+def document(report: Report, pictures: Mapping[str, PictureFile] | None = None) -> dict[str, Any]:
     """The report of one input as JSON values: `stream`, `media`, `events`, `measurements`, and `error` where there is.
 
     Curves, thumbnails and settings are left out: they are for the HTML report.
 
     Args:
         report: What is known of the input.
-        pictures: Event id → file of its picture.
+        pictures: Event id → its picture.
     """
     pictures = pictures or {}
     content: dict[str, Any] = {
@@ -46,8 +47,16 @@ def document(report: Report, pictures: Mapping[str, str] | None = None) -> dict[
     return plain
 
 
-def event_document(event: Event, picture: str | None = None) -> dict[str, Any]:
-    """One event as JSON values, its keys in the order of the class, and `picture`, its file, where there is one."""
+def event_document(event: Event, picture: PictureFile | None = None) -> dict[str, Any]:
+    """One event as JSON values, its keys in the order of the class.
+
+    Args:
+        event: As it is now.
+        picture: Where it has one, `picture` is the file, and `picture_s` when the frame was shown.
+    """
+    shown: dict[str, Any] = {} if picture is None else {"picture": picture.path}
+    if picture is not None and picture.shown_s is not None:
+        shown["picture_s"] = picture.shown_s
     plain = json_value(
         {
             "id": event.id,
@@ -64,7 +73,7 @@ def event_document(event: Event, picture: str | None = None) -> dict[str, Any]:
             "message": event.message,
             "details": event.details,
             "scope": event.scope,
-            **({} if picture is None else {"picture": picture}),
+            **shown,
         }
     )
     assert isinstance(plain, dict)  # noqa: S101 - a dict comes back as a dict
@@ -74,7 +83,7 @@ def event_document(event: Event, picture: str | None = None) -> dict[str, Any]:
 def dumps(
     report: Report,
     *,
-    pictures: Mapping[str, str] | None = None,
+    pictures: Mapping[str, PictureFile] | None = None,
     indent: int | None = 2,
     ascii_only: bool = False,
 ) -> str:
@@ -82,7 +91,7 @@ def dumps(
 
     Args:
         report: What is known of one input.
-        pictures: Event id → file of its picture.
+        pictures: Event id → its picture.
         indent: Spaces per level; null for a single line.
         ascii_only: Write other characters as escapes, for outputs that are not UTF-8.
     """

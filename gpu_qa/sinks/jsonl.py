@@ -10,9 +10,10 @@ from gpu_qa.sinks.json_document import event_document
 
 if TYPE_CHECKING:
     from gpu_qa.series import Event
+    from gpu_qa.sinks.picture_files import PictureFile
 
 
-def line(event: Event, picture: str | None = None, *, ascii_only: bool = False) -> str:
+def line(event: Event, picture: PictureFile | None = None, *, ascii_only: bool = False) -> str:
     """The event as one line of JSON without the newline; `ascii_only` for outputs that are not UTF-8."""
     return json.dumps(event_document(event, picture), ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":"))
 
@@ -31,8 +32,8 @@ class JsonlWriter:
         """True once the reader has closed its end (`gpu-qa … | head -1`): nothing more can be told this way."""
         return self._gone
 
-    def write(self, event: Event, picture: str | None = None) -> bool:
-        """Write one event, with the file of its picture; false where the reader has gone, which is no error of ours.
+    def write(self, event: Event, picture: PictureFile | None = None) -> bool:
+        """Write one event, with its picture; false where the reader has gone, which is no error of ours.
 
         Raises:
             OSError: The stream cannot be written for another reason, such as a full disk.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 720, 150
 """Of the drawing without its labels, in its own units."""
 _TICK_MS = 250
+_TICKS_MS, _MOST_TICKS = (_TICK_MS, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000), 10
+"""Of delays, which may be a minute apart."""
 
 
 def lag_view(lags: LagEvidence) -> dict[str, Any]:
@@ -68,10 +70,11 @@ def delay_view(delays: DelayEvidence) -> dict[str, Any]:
             "name": name,
             "points": " ".join(f"{across(at_s)},{(1.0 - fits) / (1.0 - low) * HEIGHT:.1f}" for at_s, fits in places),
             "at": across(curve.answer_s),
-            "text": f"{name} {_seconds(curve.answer_s, 3)} s later, correlation {max(curve.coefficient):.2f}",
+            "text": f"{name} {_delay_text(curve.answer_s)}, correlation {max(curve.coefficient):.2f}",
         }
 
     first, last = (round(edge_s * 1000) for edge_s in (first_s, last_s))
+    tick = next((step for step in _TICKS_MS if (last - first) / step <= _MOST_TICKS), _TICKS_MS[-1])
     skew_ms = (delays.picture.answer_s - delays.sound.answer_s) * 1000
     return {
         "width": WIDTH,
@@ -83,7 +86,7 @@ def delay_view(delays: DelayEvidence) -> dict[str, Any]:
         "zero": round((1.0 / (1.0 - low)) * HEIGHT, 1),
         "ticks": [
             {"x": across(at_ms / 1000), "text": _seconds(at_ms / 1000, 2)}
-            for at_ms in range(-(-first // _TICK_MS) * _TICK_MS, last + 1, _TICK_MS)
+            for at_ms in range(-(-first // tick) * tick, last + 1, tick)
         ],
         "label": f"sound {_offset_text(skew_ms)}" if round(skew_ms) else "in sync",
     }
@@ -91,6 +94,10 @@ def delay_view(delays: DelayEvidence) -> dict[str, Any]:
 
 def _offset_text(offset_ms: float) -> str:
     return f"{abs(offset_ms):.0f} ms {'early' if offset_ms > 0 else 'late'}" if round(offset_ms) else "in sync"
+
+
+def _delay_text(delay_s: float) -> str:
+    return f"{abs(delay_s):.3f} s {'later' if delay_s > 0 else 'earlier'}" if round(delay_s, 3) else "at the same time"
 
 
 def _seconds(value_s: float, digits: int) -> str:
