@@ -65,8 +65,8 @@ def frame_loss(
     """Weigh the pictures that are lost, or repeated, against the reference.
 
     Args:
-        series: Holds a fact of kind `frames` for each stretch, without any picture where nothing of the reference matches
-            it: what was told before ends there.
+        series: Holds a fact of kind `frames` for each stretch, without any picture where nothing of the reference
+            matches it: what was told before ends there.
         limits: When they are too many.
         carry: From the series before; null at the start of a stream.
 
