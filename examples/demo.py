@@ -276,7 +276,7 @@ def without_some_packets(stream: bytes) -> bytes:
         packet = stream[at : at + 188]
         if (packet[1] & 0x1F) << 8 | packet[2] == video_pid:
             payload = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
-            if packet[1] & 0x40:  # A picture begins here, with its time stamp (ISO/IEC 13818-1, 2.4.3.7).
+            if packet[1] & 0x40:  # A picture begins here, with its timestamp (ISO/IEC 13818-1, 2.4.3.7).
                 a, b, c, d, e = packet[payload + 9 : payload + 14]
                 pts = (a >> 1 & 7) << 30 | b << 22 | c >> 1 << 15 | d << 7 | e >> 1
                 first_pts = pts if first_pts is None else first_pts

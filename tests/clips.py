@@ -116,7 +116,7 @@ def make_clip(
         codec_options: Of the video encoder; libx264 and libx265 run with preset ultrafast unless told otherwise.
         container_options: Of the muxer, such as `{"movflags": "faststart"}`.
         format_name: libavformat's name of the muxer where the suffix does not tell it.
-        start_s: Added to every time stamp.
+        start_s: Added to every timestamp.
         pts_s: Presentation time of frame n in seconds, for variable frame rates and jumps; must increase.
         picture: What to show; null is `moving_picture`.
         sound: What to play; null is `tone`.

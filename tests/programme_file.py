@@ -75,7 +75,7 @@ def written(programme: Programme, path: Path, codec: str = "libx264") -> Path:
 
     Args:
         programme: What it shows.
-        path: Where; the suffix names the container, one that can hold any time stamps.
+        path: Where; the suffix names the container, one that can hold any timestamps.
         codec: libavcodec's name of an encoder: `libx264` or `libx265`.
     """
     form = programme.form

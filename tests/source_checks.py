@@ -98,7 +98,7 @@ def assert_both_tracks(source: Source, packets: list[Packet]) -> None:
         own = [p for p in packets if p.track.index == track.index]
         assert len(own) > 1
         assert own[-1].native is None
-        # RTSP's first key frame may come without a time stamp.
+        # RTSP's first key frame may come without a timestamp.
         assert all(p.native.pts is not None for p in own[1:-1])
 
 

@@ -76,7 +76,7 @@ def test_a_shift_has_a_limit_of_its_own() -> None:
     assert raised == {"audio": [1.0, 5.0]}
 
 
-def test_while_a_step_is_undecided_an_event_stays_open() -> None:
+def test_while_a_step_is_undecided_an_event_of_that_track_stays_open() -> None:
     state, told = TrackerState("s"), []
     carry = None
     for until_s, undecided_s, facts in (
@@ -84,10 +84,22 @@ def test_while_a_step_is_undecided_an_event_stays_open() -> None:
         (5.0, 2.5, ()),
         (6.0, None, (shift(2.5, 0.4),)),
     ):
-        series = stream_series(until_s, *facts, audio_until_s={1: until_s}, undecided_s=undecided_s)
+        undecided = {} if undecided_s is None else {"audio": undecided_s}
+        series = stream_series(until_s, *facts, audio_until_s={1: until_s}, undecided_s=undecided)
         found, carry = DISCONTINUITY.weigh(series, DISCONTINUITY.limits, carry)
         for evidence in found:
             state, events = track(state, evidence, DISCONTINUITY.timing)
             told += events
     assert [event.state for event in told] == ["open", "closed"]
     assert (told[-1].start_s, told[-1].end_s) == (2.0, 2.5)
+
+
+def test_a_step_of_the_sound_holds_no_event_of_the_picture_open() -> None:
+    state, told, carry = TrackerState("s"), [], None
+    for until_s, facts in ((4.0, (shift(2.0, 0.3), jump(2.0, 20.0))), (9.0, ())):
+        series = stream_series(until_s, *facts, audio_until_s={1: until_s}, undecided_s={"audio": 2.5})
+        found, carry = DISCONTINUITY.weigh(series, DISCONTINUITY.limits, carry)
+        for evidence in found:
+            state, events = track(state, evidence, DISCONTINUITY.timing)
+            told += [(event.state, event.details["track"]) for event in events]
+    assert sorted(told) == [("closed", "video"), ("open", "audio"), ("open", "video")]

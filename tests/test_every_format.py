@@ -1,4 +1,4 @@
-"""Planted faults of the picture are found whatever the format: size, rate, depth, range, irregular time stamps, codec.
+"""Planted faults of the picture are found whatever the format: size, rate, depth, range, irregular timestamps, codec.
 
 A programme in every format at once would take hours; here each value of each of these meets each fault of one kind or
 another, and no fault is seen in one format only.

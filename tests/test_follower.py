@@ -146,3 +146,17 @@ def test_measurements_tell_delays_drift_and_what_was_lost() -> None:
     assert "other content" in other["reason"]
     assert other["offset_s"] is None
     assert (other["drift_ppm"], other["frames_lost"]) == (None, None)
+
+
+@pytest.mark.parametrize("probe", [PROBE, Programme(seed=2)])
+def test_of_every_stretch_it_is_told_what_its_pictures_lack(probe: Programme) -> None:
+    """Also where the reference has ended, and of other content."""
+    reference = Reference()
+    reference.name = "studio"
+    one = Follower(reference.add(), threaded=False)
+    one.begin(live=False)
+    reference.extend([REFERENCE.video(0, 30)], [REFERENCE.audio(0, 30)], ended=True)
+    one.take([probe.video(0, 60)], [probe.audio(0, 60)], until_s=60.0, now_s=0.0)
+    one.take([], [], until_s=60.0, now_s=0.0, finished=True)
+    spans = [(fact.start_s, fact.end_s) for fact in one.facts() if fact.kind == "frames"]
+    assert spans == [(0.0, 10.0), *((5.0 * n, 5.0 * n + 5.0) for n in range(2, 12))]

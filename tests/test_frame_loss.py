@@ -17,7 +17,7 @@ from gpu_qa.sync.reference import Stretch
 from tests.series_builder import assert_same_evidence, stream_series, weighed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from gpu_qa.series import Event, StreamFact
 
@@ -25,16 +25,22 @@ SAME = Placing("matches", None, 0.0, 0.001, 0.95, 0.5, 10.0)
 Times = tuple[float, ...]
 
 
-def facts(lost_s: Sequence[float] = (), repeated_s: Sequence[float] = (), *, count: int = 12) -> list[StreamFact]:
-    """Those of stretches of 10 s, one every 5 s, each with what no earlier one covers."""
+def facts(
+    lost_s: Sequence[float] = (),
+    repeated_s: Sequence[float] = (),
+    *,
+    count: int = 12,
+    unmatched: Container[int] = (),
+) -> list[StreamFact]:
+    """Those of stretches of 10 s, one every 5 s, each with what no earlier one covers; of some nothing is known."""
     found, covered_s = [], 0.0
-    for start_s in range(0, 5 * count, 5):
-        end_s = start_s + 10.0
+    for number in range(count):
+        start_s, end_s = 5.0 * number, 5.0 * number + 10.0
         lost, again = (
             tuple(sorted(at_s for at_s in times if covered_s < at_s <= end_s)) for times in (lost_s, repeated_s)
         )
-        fact = frames(Stretch(float(start_s), end_s, SAME, SAME, lost, again), covered_s, "studio")
-        assert fact is not None
+        matched = () if number in unmatched else (lost, again)
+        fact = frames(Stretch(start_s, end_s, SAME, SAME, *matched), covered_s, "studio")
         found.append(fact)
         covered_s = end_s
     return found
@@ -96,9 +102,24 @@ def test_losses_far_apart_are_events_of_their_own() -> None:
     assert (first.end_s, second.start_s) == (12.0, 41.0)
 
 
+@pytest.mark.parametrize("unmatched", [range(4, 100), range(4, 99)])
+def test_where_nothing_matches_any_more_what_was_told_ends(unmatched: range) -> None:
+    """The reference ends, or other content follows; in one case for an hour only."""
+    state, carry = TrackerState("s"), None
+    for fact in facts(lost_s=(21.0, 22.0), count=100, unmatched=unmatched):
+        (evidence,), carry = FRAME_LOSS.weigh(stream_series(fact.end_s + 25.0, fact), FRAME_LOSS.limits, carry)
+        state, told = track(state, evidence, FRAME_LOSS.timing)
+        for event in told:
+            assert event.start_s == 21.0
+            # As soon as it was told, and `clear_after_s` later.
+            assert fact.end_s == {"open": 25.0, "closed": 35.0}[event.state]
+    assert not state.runs
+
+
 def test_where_single_pictures_are_not_known_nothing_is_said() -> None:
-    unknown = Stretch(0.0, 10.0, SAME, SAME)
-    assert frames(unknown, 0.0, "studio") is None
+    unknown = frames(Stretch(0.0, 10.0, SAME, SAME), 0.0, "studio")
+    assert (unknown.details["lost_s"], unknown.details["repeated_s"]) == ((), ())
+    assert events([unknown]) == []
     assert FRAME_LOSS.weigh(stream_series(30.0), FRAME_LOSS.limits, None)[0] == []
 
 
@@ -106,9 +127,12 @@ def test_where_single_pictures_are_not_known_nothing_is_said() -> None:
     st.lists(st.floats(0.1, 60.0), max_size=12, unique=True),
     st.lists(st.floats(0.1, 60.0), max_size=12, unique=True),
     st.lists(st.booleans(), min_size=11, max_size=11),
+    st.frozensets(st.integers(0, 11)),
 )
-def test_any_cut_gives_the_same(lost_s: list[float], repeated_s: list[float], cuts: list[bool]) -> None:
-    told = facts(lost_s, repeated_s)
+def test_any_cut_gives_the_same(
+    lost_s: list[float], repeated_s: list[float], cuts: list[bool], unmatched: frozenset[int]
+) -> None:
+    told = facts(lost_s, repeated_s, unmatched=unmatched)
     bounds = [0, *(number for number, cut in enumerate(cuts, 1) if cut), len(told)]
     pieces = [stream_series(100.0, *told[first:last]) for first, last in itertools.pairwise(bounds)]
     assert_same_evidence(weighed(FRAME_LOSS, pieces), weighed(FRAME_LOSS, [stream_series(100.0, *told)]))

@@ -179,7 +179,7 @@ def test_discontinuity(preset: str, at_s: float, jump_s: float, tmp_path: Path) 
 
 @pytest.mark.parametrize("track", ["audio", "video"])
 def test_shift(track: str, tmp_path: Path) -> None:
-    """The time stamps of one track step once; the other's, and the clock, are those of the same clip without it."""
+    """The timestamps of one track step once; the other's, and the clock, are those of the same clip without it."""
     settings = InjectSettings(coding=Coding(preset="ultrafast"))
     chosen = planting(FAULTS["shift"], start_s=1.0, strength=-0.3, options={"track": track})
     truth = inject(clip(), tmp_path / "a.ts", [chosen], settings)

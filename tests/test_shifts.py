@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpu_qa
+from gpu_qa.detectors.discontinuity import DISCONTINUITY
+from gpu_qa.events import TrackerState, track
 from gpu_qa.features import Heard, MeasuredSound, StreamFeatures
+from gpu_qa.features.shifts import LONGEST_S, ShiftWatch, Unit
 from gpu_qa.features.timeline import MPEG_WRAP_S, Timeline
 from gpu_qa.inject.transport import PACKET, shifted
 from gpu_qa.media import Note, SkippedFrame, Track
@@ -59,14 +62,14 @@ def facts_of(
     shown = [(n * PICTURE_S, VIDEO) for n in range(round(until_s / PICTURE_S))]
     heard = [(n * SOUND_S, AUDIO) for n in range(round(until_s / SOUND_S))]
     hurt = False
-    for at_s, track in sorted([*shown, *heard]):
-        raw_s = (picture if track == VIDEO else sound)(at_s)
+    for at_s, number in sorted([*shown, *heard]):
+        raw_s = (picture if number == VIDEO else sound)(at_s)
         if damage_s is not None and at_s >= damage_s and not hurt:
             hurt = True
             timeline.shifts.hurt(AUDIO, damage_s)
         if raw_s is None:
             continue
-        if track == VIDEO:
+        if number == VIDEO:
             facts += timeline.place(VIDEO, "video", raw_s, picture_s)[1]
         else:
             beside_s = None if order is None else picture(at_s - order)
@@ -241,6 +244,80 @@ def test_any_cut_of_what_is_delivered_gives_the_same(seed: int, by_s: float) -> 
     assert shifts(iter(lambda: chance.choice((1, 2, 5, 40, 200)), None)) == whole
 
 
+def jumps_of(
+    sound: Callable[[float], float | None], picture: Callable[[float], float], size: int
+) -> list[tuple[Event, float]]:
+    """The closed jumps in two minutes of both tracks, and how far the stream had come when each was closed."""
+    shown = [(n * PICTURE_S, VIDEO) for n in range(round(120.0 / PICTURE_S))]
+    heard = [(n * SOUND_S, AUDIO) for n in range(round(120.0 / SOUND_S)) if sound(n * SOUND_S) is not None]
+    units = sorted([*shown, *heard])
+    features, state, carry = StreamFeatures(TRACKS), TrackerState("s"), None
+    closed: list[tuple[Event, float]] = []
+    for first in range(0, len(units), size):
+        batch = units[first : first + size]
+        pictures = [SkippedFrame(round(picture(at_s) * 90_000), 3600, TICKS) for at_s, one in batch if one == VIDEO]
+        sounds = [
+            MeasuredSound(
+                AUDIO, round((sound(at_s) or 0.0) * 90_000), TICKS, 48_000, 1024, False, NOTHING, NOTHING, None
+            )
+            for at_s, one in batch
+            if one == AUDIO
+        ]
+        features.take(pictures, sounds)
+        series = features.stream_series()
+        found, carry = DISCONTINUITY.weigh(series, DISCONTINUITY.limits, carry)
+        for evidence in found:
+            state, told = track(state, evidence, DISCONTINUITY.timing)
+            closed += [(event, series.until_s) for event in told if event.state == "closed"]
+    return closed
+
+
+@pytest.mark.parametrize("back_s", [None, 19.0, 70.0])
+def test_a_track_that_says_no_more_after_a_step_holds_no_event_open(back_s: float | None) -> None:
+    """The sound steps at 10 s and stops at 10.5, for good or for a while; the picture jumps twice."""
+
+    def sound(at_s: float) -> float | None:
+        if at_s >= 10.5 and (back_s is None or at_s < back_s):
+            return None
+        return stepped(0.2)(at_s)
+
+    picture = lambda at_s: at_s + 3600.0 * ((at_s >= 30.0) + (at_s >= 100.0))  # noqa: E731
+    for size in (1, 50, 400):
+        jumps = [one for one in jumps_of(sound, picture, size) if one[0].details["track"] == "video"]
+        assert [round(event.start_s, 2) for event, _ in jumps] == [30.0, 100.0]
+        assert all(until_s - event.start_s < 3.0 + size * PICTURE_S for event, until_s in jumps)
+
+
+@pytest.mark.parametrize("back_s", [None, 70.0])
+def test_its_own_events_are_held_open_until_it_is_given_up(back_s: float | None) -> None:
+    """The sound jumps at 10 s, steps soon after, and says no more."""
+
+    def sound(at_s: float) -> float | None:
+        if at_s >= 11.5 and (back_s is None or at_s < back_s):
+            return None
+        return at_s + 3600.0 + 0.2 * (at_s >= 10.95) if at_s >= AT_S else at_s
+
+    for size in (1, 50, 400):
+        event, until_s = jumps_of(sound, steady, size)[0]
+        assert (event.details["track"], round(event.start_s, 1)) == ("audio", 10.0)
+        assert until_s < 28.0 + size * PICTURE_S
+
+
+def test_where_a_step_lies_is_undecided_for_so_long_only() -> None:
+    watch = ShiftWatch()
+    open_until_s = 0.0
+    for n in range(1000):
+        watch.see(VIDEO, "video", Unit(n * PICTURE_S, PICTURE_S))
+        at_s = n * PICTURE_S
+        if at_s < 10.5:
+            for part in range(2):
+                watch.see(AUDIO, "audio", Unit(stepped(0.2)(at_s + part * 0.02), 0.02))
+        if watch.undecided_s:
+            assert watch.undecided_s == {"audio": pytest.approx(AT_S)}
+            open_until_s = at_s
+    assert open_until_s == pytest.approx(AT_S + LONGEST_S + 5.2, abs=0.1)
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
@@ -322,11 +399,12 @@ def test_where_a_muxer_has_ordered_the_packets_a_shift_ahead_may_be_a_loss(
     assert event.kind == ("stream.discontinuity" if by_s < 0.5 else "stream.gap")
     assert event.confidence == (0.5 if by_s < 0.5 else 1.0)
     assert event.value == pytest.approx(by_s, abs=2e-3)
-    assert sync["shift_s"] == pytest.approx(-by_s, abs=2e-3)
+    assert sync["shift_s"] == 0.0
 
 
 def test_sound_that_is_missing_is_told_with_the_doubt(tmp_path: Path) -> None:
-    (event,), _ = told(remuxed(tmp_path / "a.ts", 0.0, drops_s=0.3))
+    (event,), sync = told(remuxed(tmp_path / "a.ts", 0.0, drops_s=0.3))
+    assert sync["shift_s"] == 0.0
     assert event.message.endswith("sound is late from here on, unless 0.30 s of it are missing")
     assert event.confidence == 0.5
 

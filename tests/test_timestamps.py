@@ -121,11 +121,15 @@ def test_a_jump_of_one_track_only_is_a_shift(follows_after_s: int | None) -> Non
     assert answer.start_s.tolist() == [10.0]
 
 
+def shift(track: Literal["video", "audio"], at_s: float, *, borne_out: bool = True, number: int = 1) -> StreamFact:
+    return StreamFact("shift", track, at_s, at_s, "", {"jump_s": 0.3, "borne_out": borne_out, "track": number})
+
+
 @pytest.mark.parametrize(("moved", "offset_s"), [("audio", -0.3), ("video", 0.3)])
 def test_a_shift_in_which_the_clock_follows_is_one_too(moved: Literal["video", "audio"], offset_s: float) -> None:
     carry, answers = None, []
     for second in range(1, 31):
-        told = [StreamFact("shift", moved, 10.0, 10.0, "", {"jump_s": 0.3, "track": 1})] if second == 13 else []
+        told = [shift(moved, 10.0)] if second == 13 else []
         found, carry = timestamp_step(played(second, second, *told), carry)
         answers += found
     (answer,) = answers
@@ -137,7 +141,23 @@ def test_a_shift_in_which_the_clock_follows_is_one_too(moved: Literal["video", "
 
 
 def test_a_shift_of_one_track_of_sound_is_not_the_others() -> None:
-    fact = StreamFact("shift", "audio", 10.0, 10.0, "", {"jump_s": 0.3, "track": 2})
-    answers, carry = timestamp_step(played(20.0, 20.0, fact))
+    answers, carry = timestamp_step(played(20.0, 20.0, shift("audio", 10.0, number=2)))
     assert answers == []
     assert timestamp_sync(carry)[0].shift_s == 0.0
+
+
+@pytest.mark.parametrize("moved", ["audio", "video"])
+def test_what_may_as_well_be_missing_is_no_shift_however_often_it_comes(moved: Literal["video", "audio"]) -> None:
+    carry, answers = None, []
+    for second in range(1, 121):
+        told = [shift(moved, second - 2.0, borne_out=False)] if second % 40 == 0 else []
+        found, carry = timestamp_step(played(second, second, *told), carry)
+        answers += found
+    assert answers == []
+    assert timestamp_sync(carry)[0].shift_s == 0.0
+    found, carry = timestamp_step(
+        played(140.0, 140.0, shift(moved, 122.0), shift(moved, 126.0, borne_out=False)), carry
+    )
+    (answer,) = found
+    assert answer.start_s.tolist() == [122.0]
+    assert answer.offset_s.tolist() == [pytest.approx(-0.3 if moved == "audio" else 0.3)]

@@ -10,7 +10,7 @@ import numpy as np
 from gpu_qa.series import SEVERITIES, Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gpu_qa.series import Severity, StreamFact, StreamSeries
 
@@ -56,7 +56,7 @@ def fact_evidence(
     details: tuple[str, ...],
     message: str,
     from_start: bool = False,
-    undecided_s: float | None = None,
+    undecided_s: Mapping[str, float] | None = None,
 ) -> tuple[list[Evidence], FactCarry]:
     """Evidence of the judged facts of a series, one per track that has any or had one before.
 
@@ -70,7 +70,7 @@ def fact_evidence(
         details: Names of the facts' details; `track` is added.
         message: The events' template.
         from_start: The picture, where there is one, has evidence from 0 on, so that it is known how far it has come.
-        undecided_s: From there on a fact may yet be told; null where none is waited for.
+        undecided_s: From there on a fact of a track may yet be told; null where none is waited for.
 
     Returns:
         The evidence, and the carry for the series that follows.
@@ -91,7 +91,7 @@ def fact_evidence(
             steps.add(item)
             since_s = item.fact.end_s if since_s is None else max(since_s, item.fact.end_s)
         if since_s is not None:
-            until_s = min(known_until_s(series, track), float("inf") if undecided_s is None else undecided_s)
+            until_s = min(known_until_s(series, track), (undecided_s or {}).get(track, float("inf")))
             cleared_s[track] = steps.clear(since_s, until_s, whole_steps=True)
         found += steps.evidence(kind=kind, track=track, limit=limit, unit=unit, details=details, message=message)
     return found, FactCarry(cleared_s)

@@ -65,7 +65,8 @@ def frame_loss(
     """Weigh the pictures that are lost, or repeated, against the reference.
 
     Args:
-        series: Holds a fact of kind `frames` for each stretch of which single pictures are known in the reference.
+        series: Holds a fact of kind `frames` for each stretch, without any picture where nothing of the reference
+            matches it: what was told before ends there.
         limits: When they are too many.
         carry: From the series before; null at the start of a stream.
 

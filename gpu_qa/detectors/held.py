@@ -1,4 +1,4 @@
-"""Held pictures: by their time stamps, for how many pictures' time each one is shown."""
+"""Held pictures: by their timestamps, for how many pictures' time each one is shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MEMORY_S, MEMORY = 6.0, 512
 _JITTER = 0.3
 """Pictures whose time differs from the usual by no more than this share of it are shown for the time of one."""
 _STEADY, _STEADY_PICTURES = 0.6, 5
-"""Time stamps tell that pictures did not come where more than this share of those before, and at least so many, were
+"""Timestamps tell that pictures did not come where more than this share of those before, and at least so many, were
 due at the usual time. Ours: 0.81 or more where pictures were left out, 0.5 where they last by turns half and one and a
 half times as long."""
 _HOLE_S = 0.25

@@ -2,8 +2,8 @@
 
 A repeated picture lies between two movements and shows none itself. Encoders make repeats nearly, not exactly alike, so
 that a picture's change is compared with what moved just before and just after, block by block: its stillness is the
-share of that movement that is missing. A picture that does not come leaves the one before it on the screen, by its time
-stamps, which is as good as a repeat. Film in 60 Hz, 25 pictures in 50, animation on twos, slow motion and screen
+share of that movement that is missing. A picture that does not come leaves the one before it on the screen, by its
+timestamps, which is as good as a repeat. Film in 60 Hz, 25 pictures in 50, animation on twos, slow motion and screen
 recordings repeat pictures too, but evenly and from the start of a shot; a defect begins in the middle of one.
 """
 

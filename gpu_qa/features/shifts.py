@@ -26,6 +26,9 @@ WINDOW_S = 1.0
 the two seconds after, by which a single wrong timestamp has gone."""
 LONGEST_S = 10.0
 """Timestamps that do not settle within this time are not judged; nor is the other track waited for any longer."""
+_SILENT_S = LONGEST_S + 5.0
+"""A track that has stepped and sends no more is given up once the others have come so much further: as long as it had,
+and as far apart as files interleave."""
 HABIT_S = 30.0
 """Of sound that lacks, by its timestamps, time and again, such as calls that send nothing in pauses, no step ahead is
 told within this time of another, unless the order of packets bears it out."""
@@ -83,6 +86,10 @@ class _Step:
     """Content before it."""
     since_s: float
     """Content before the last of its steps."""
+    from_s: float
+    """Where it went on instead, seconds on the stream's clock."""
+    beside_s: float
+    """How far any track had come by then."""
     before: tuple[_Seen, ...]
     after: list[_Seen] = field(default_factory=list)
 
@@ -131,10 +138,13 @@ class ShiftWatch:
         """Timestamps of what was damaged or lost, by track."""
 
     @property
-    def undecided_s(self) -> float | None:
-        """Start of the earliest step that may yet turn out to be a shift; null for none."""
-        waiting = [track.step.at_s for track in self._tracks.values() if track.step is not None]
-        return min([*waiting, *(shift.at_s for shift in self._settled)], default=None)
+    def undecided_s(self) -> dict[str, float]:
+        """Start of the earliest step that may yet turn out to be a shift, by the kind of track; none for none."""
+        found: dict[str, float] = {}
+        waiting = [(track.kind, track.step.at_s) for track in self._tracks.values() if track.step is not None]
+        for kind, at_s in (*waiting, *((shift.kind, shift.at_s) for shift in self._settled)):
+            found[kind] = min(at_s, found.get(kind, at_s))
+        return found
 
     def rebase(self, track: int) -> None:
         """The track goes on in another time base: what was seen before says nothing of what follows."""
@@ -157,19 +167,26 @@ class ShiftWatch:
         known = self._tracks.get(track)
         if known is None:
             known = self._tracks[track] = _Track(kind)
-        self._settled += _settled(track, known, unit)
+        self._settled += _settled(track, known, unit, self._reached_s())
+        for one in self._tracks.values():
+            if one.step is not None and known.reached_s > max(one.step.from_s, one.step.beside_s) + _SILENT_S:
+                one.step = None
         return self._decided(ended=False) if self._settled else []
 
     def finish(self) -> list[StreamFact]:
         """The shifts that are certain now that nothing follows."""
         return self._decided(ended=True)
 
+    def _reached_s(self, kind: Kind | None = None) -> float:
+        """How far any track has come, or any of a kind."""
+        return max(one.reached_s for one in self._tracks.values() if kind is None or one.kind == kind)
+
     def _decided(self, *, ended: bool) -> list[StreamFact]:
         facts, waiting = [], []
         for shift in self._settled:
             own, others = self._tracks[shift.track], [one for one in self._tracks.values() if one.kind != shift.kind]
             has_come = all(one.reached_s >= shift.until_s for one in others)
-            if not (ended or has_come or own.reached_s >= shift.at_s + LONGEST_S):
+            if not (ended or has_come or self._reached_s(shift.kind) >= shift.at_s + LONGEST_S):
                 waiting.append(shift)
             elif others and not self._is_hurt(shift) and _holds(shift, others):
                 sound = own if shift.kind == "audio" else others[0]
@@ -186,15 +203,15 @@ class ShiftWatch:
         return any(from_s <= raw_s + shift.offset_s <= until_s for raw_s in self._damage.get(shift.track, ()))
 
 
-def _settled(number: int, track: _Track, unit: Unit) -> list[_Shift]:
-    """Note a unit of a track; gives the shift that it settles, if any."""
+def _settled(number: int, track: _Track, unit: Unit, beside_s: float) -> list[_Shift]:
+    """Note a unit of a track, when others have come so far; gives the shift that it settles, if any."""
     seen = _Seen(track.content_s, unit.start_s - track.content_s)
     step_s = 0.0 if track.next_s is None else unit.start_s - track.next_s
     if abs(step_s) > STEP_S:
         expected_s = track.next_s or 0.0
         # MP4 says how long pictures last in the order of decoding: one may seem to outlast the next.
         if track.kind == "audio" or step_s > 0 or unit.start_s < track.last_s:
-            _step(track, expected_s)
+            _step(track, expected_s, unit.start_s, beside_s)
         track.steps.append((min(expected_s, unit.start_s), step_s))
     track.content_s += unit.length_s
     track.last_s, track.next_s = unit.start_s, unit.start_s + unit.length_s
@@ -219,15 +236,15 @@ def _settled(number: int, track: _Track, unit: Unit) -> list[_Shift]:
     return [_Shift(number, track.kind, step.at_s, jump_s, unit.offset_s, step.first_s, step.since_s, until_s)]
 
 
-def _step(track: _Track, at_s: float) -> None:
+def _step(track: _Track, at_s: float, from_s: float, beside_s: float) -> None:
     """Begin to look at a step, or wait anew for one that has not settled."""
     step = track.step
     if step is None:
         recent = track.recent
         if len(recent) >= _FEWEST and track.content_s - recent[0].content_s >= 0.9 * WINDOW_S:
-            track.step = _Step(at_s, track.content_s, track.content_s, tuple(recent))
+            track.step = _Step(at_s, track.content_s, track.content_s, from_s, beside_s, tuple(recent))
         recent.clear()
-    elif track.content_s - step.first_s > LONGEST_S:
+    elif max(track.content_s - step.first_s, from_s - step.from_s) > LONGEST_S:
         track.step = None
     else:
         step.since_s = track.content_s

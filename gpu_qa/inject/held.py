@@ -74,7 +74,7 @@ class NoisyFreeze:
 
 
 class Stutter:
-    """A share of the pictures is not shown: the one before stays instead, as a copy or by its time stamps.
+    """A share of the pictures is not shown: the one before stays instead, as a copy or by its timestamps.
 
     Evenly, or in bursts, as where a player that waits for data goes on and stops again.
     """

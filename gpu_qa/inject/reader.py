@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _JUMP_S = 10.0
-"""A step of the time stamps that is longer, or one back, is a discontinuity: the clock runs on."""
+"""A step of the timestamps that is longer, or one back, is a discontinuity: the clock runs on."""
 _SLACK_S = 0.02
 """Sound that is this much off its place follows on what came before; more is a gap, which is filled with zeros."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
@@ -50,13 +50,13 @@ class ClipFacts:
     sound: SoundForm | None
     """Null where there is no sound."""
     time_base: Fraction
-    """Of the pictures' time stamps."""
+    """Of the pictures' timestamps."""
     frame_rate: Fraction
     """Mean, as the container states it."""
     duration_s: float | None
     """As the container states it."""
     zero_s: float
-    """Time stamp of the first picture (of the first sound without one), in seconds."""
+    """Timestamp of the first picture (of the first sound without one), in seconds."""
     sample_aspect_ratio: Fraction
     color: tuple[int, int, int, int]
     """libavutil's numbers of range, primaries, transfer and matrix."""

@@ -37,7 +37,7 @@ class TransportLoss:
 
 
 class Discontinuity:
-    """From the start on all time stamps and the clock reference are shifted.
+    """From the start on all timestamps and the clock reference are shifted.
 
     Pictures arrive in the order of their decoding: what follows the first one of the stretch jumps with it, even where
     it is shown before that one.
@@ -54,7 +54,7 @@ class Discontinuity:
 
 
 class Shift:
-    """From the start on the time stamps of one track are shifted, and those of the others and the clock are not."""
+    """From the start on the timestamps of one track are shifted, and those of the others and the clock are not."""
 
     def __init__(self, planting: Planting) -> None:
         self._ticks = round(planting.strength * _CLOCK_HZ)
@@ -78,7 +78,7 @@ def rewrite(
         path: The file.
         faults: What is planted, with the stretch in which it lasts.
         video_pid: Of the packets of the picture.
-        zero_pts: Time stamp of the first picture, in ticks of 90 kHz.
+        zero_pts: Timestamp of the first picture, in ticks of 90 kHz.
 
     Returns:
         For each fault the earliest time of a picture from whose arrival on packets were changed, in seconds; null
@@ -108,7 +108,7 @@ def rewrite(
 
 
 def first_time(path: Path, pid: int) -> int | None:
-    """Earliest time stamp among the first pictures of a track, in ticks of 90 kHz; null where there is none."""
+    """Earliest timestamp among the first pictures of a track, in ticks of 90 kHz; null where there is none."""
     times: list[int] = []
     with path.open("rb") as source:
         while len(times) < 32 and (packet := source.read(PACKET)):
@@ -118,7 +118,7 @@ def first_time(path: Path, pid: int) -> int | None:
 
 
 def shifted(packet: bytes, ticks: int, *, clock: bool = True) -> bytes:
-    """A packet whose time stamps are later by so many ticks of 90 kHz, modulo 2³³; its `clock` reference as well."""
+    """A packet whose timestamps are later by so many ticks of 90 kHz, modulo 2³³; its `clock` reference as well."""
     changed = bytearray(packet)
     if packet[0] != _SYNC:
         return packet

@@ -54,7 +54,7 @@ _VIDEO_PID = 0x100
 _MUXER = {"fflags": "+bitexact"}
 """No time of day and no random numbers."""
 _MUXERS = {"mpegts": {"output_ts_offset": "100"}}
-"""Broadcast time stamps do not begin near zero either, where a jump back would wrap around."""
+"""Broadcast timestamps do not begin near zero either, where a jump back would wrap around."""
 _LAMBDA = 118
 """FF_QP2LAMBDA."""
 
@@ -202,7 +202,7 @@ class ClipWriter:
         assert form is not None  # noqa: S101 - the caller has looked
         context.width, context.height, context.pix_fmt = shape.width, shape.height, form.pixel_format
         if coding.video_codec == "mpeg2video":
-            # MPEG-2 knows a handful of rates and no time stamps of its own.
+            # MPEG-2 knows a handful of rates and no timestamps of its own.
             self._time_base = 1 / facts.frame_rate
         context.time_base = self._time_base
         context.gop_size = max(1, round(coding.gop_s * facts.frame_rate))
@@ -215,7 +215,7 @@ class ClipWriter:
     def _recoded(self, shape: Shape) -> Any:
         """Another encoder for what follows."""
         context: Any = av.CodecContext.create(VIDEO_ENCODERS[self._coding.video_codec], "w")
-        # Without pictures before whose turn its first time stamps follow those of the encoder before it.
+        # Without pictures before whose turn its first timestamps follow those of the encoder before it.
         context.options = _encoder_options(self._coding, self._slices, self._top_field_first, reordered=False)
         context.framerate = self._facts.frame_rate
         self._set_up(context, shape)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +56,6 @@ class StreamSeries:
     track's discontinuities."""
     video_zero_s: float | None = None
     """The same of the picture; null before the first frame."""
-    undecided_s: float | None = None
-    """Where the earliest step of timestamps lies that may yet turn out to be a shift; null for none."""
+    undecided_s: Mapping[str, float] = field(default_factory=dict)
+    """Where the earliest step of timestamps lies that may yet turn out to be a shift, by the kind of track that has
+    one."""

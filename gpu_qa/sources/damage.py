@@ -114,7 +114,7 @@ class ShortfallWatch:
     def _reached_s(self) -> float:
         if self._end_pts is None or self._start_pts is None:
             return 0.0
-        # Whichever is more lenient: some containers count from 0, others from the first time stamp.
+        # Whichever is more lenient: some containers count from 0, others from the first timestamp.
         return ticks_to_s(self._end_pts - min(self._start_pts, 0), self._track.time_base)
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 _SIZES = (188, 192, 204)
-"""Bytes of a transport packet: plain, with a time stamp before it (M2TS), with a Reed-Solomon code behind it."""
+"""Bytes of a transport packet: plain, with a timestamp before it (M2TS), with a Reed-Solomon code behind it."""
 _SYNC = 0x47
 _NULL_PID = 0x1FFF
 _PROBED = 5

@@ -128,8 +128,7 @@ class Follower:
                 self._sent_s.popleft()
         for stretch in stretches:
             self._facts += self._likeness.take(stretch, probe.reference.name)
-            if (pictures := frames(stretch, self._known_s, probe.reference.name)) is not None:
-                self._facts.append(pictures)
+            self._facts.append(frames(stretch, self._known_s, probe.reference.name))
             self._known_s = stretch.end_s
         if finished:
             self._facts += self._likeness.rest(probe.reference.name, whole=is_whole)

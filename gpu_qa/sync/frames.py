@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 __all__ = ["frames"]
 
 
-def frames(stretch: Stretch, from_s: float, reference: str) -> StreamFact | None:
-    """What is known of a stretch's single pictures; null where rates differ or nothing matches.
+def frames(stretch: Stretch, from_s: float, reference: str) -> StreamFact:
+    """What is known of a stretch's single pictures: nothing where rates differ or nothing matches.
 
     Args:
         stretch: The next one.
         from_s: Up to where those before have told, seconds on the stream's clock.
         reference: What the reference is called.
     """
-    if stretch.lost is None or stretch.repeated is None:
-        return None
+    lost_s, repeated_s = stretch.lost or (), stretch.repeated or ()
+    is_known = stretch.lost is not None and stretch.repeated is not None
     return StreamFact(
         kind="frames",
         track="video",
         start_s=max(stretch.start_s, from_s),
         end_s=stretch.end_s,
-        message="pictures laid over those of the reference",
-        details={"reference": reference, "lost_s": stretch.lost, "repeated_s": stretch.repeated},
+        message=f"pictures {'laid' if is_known else 'that cannot be laid'} over those of the reference",
+        details={"reference": reference, "lost_s": lost_s, "repeated_s": repeated_s},
     )

@@ -71,7 +71,8 @@ class TimestampSync:
     than 30 s."""
     shift_s: float | None
     """By how much the sound's timestamps have jumped against the picture's since the start, at discontinuities and
-    shifts of one track alone, seconds; positive where sound is advanced by it; null before either."""
+    shifts of one track alone that the order of packets bears out, seconds; positive where sound is advanced by it; null
+    before either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class _Sound:
     """Of the differences to the mean of `ahead_s` without steps."""
     sound_s: float = 0.0
     alone_s: float = 0.0
-    """Of the shift: what the tracks' own content shows, in which the stream's clock follows the timestamps."""
+    """Of the shift: what the tracks' own content and the order of packets show, in which the stream's clock follows
+    the timestamps."""
     shift_s: float = 0.0
     told_s: float = 0.0
     """The shift that was told last."""
@@ -179,7 +181,7 @@ def _kept_to(known: _Sound, series: StreamSeries, track: int, gap_s: float) -> _
 
 def _told(known: _Sound, series: StreamSeries, track: int) -> tuple[list[SyncSeries], _Sound]:
     """Tell a shift of one track once the other has had time to follow."""
-    shifts = [fact for fact in series.facts if fact.kind == "shift" and _concerns(fact, track)]
+    shifts = [fact for fact in series.facts if fact.kind == "shift" and _is_sure(fact, track)]
     for fact in shifts:
         alone_s = fact.details["jump_s"] if fact.track == "video" else -fact.details["jump_s"]
         known = replace(known, alone_s=known.alone_s + alone_s)
@@ -239,9 +241,12 @@ def _of_track(carry: TimestampCarry, track: int) -> TimestampSync:
     )
 
 
-def _concerns(fact: StreamFact, track: int) -> bool:
-    """Whether a shift moves an audio track against the picture."""
-    return fact.track == "video" or fact.details.get("track") == track
+def _is_sure(fact: StreamFact, track: int) -> bool:
+    """Whether a shift moves an audio track against the picture for certain.
+
+    What may as well be missing, or come twice, leaves the rest in step: it would add up for as long as a stream lasts.
+    """
+    return fact.details["borne_out"] and (fact.track == "video" or fact.details.get("track") == track)
 
 
 def _speaks_of(fact: StreamFact, track: int, tracks: int) -> bool:
