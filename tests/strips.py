@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.sync.abreast import Once, alone
+from gpu_qa.sync.picture_alignment import picture_search
 from gpu_qa.sync.strip import Strip, extended
 from tests.series_builder import audio_series, cut, video_series
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpu_qa.series import AudioSeries, VideoSeries
+    from gpu_qa.sync.picture_alignment import PictureFit
+    from gpu_qa.sync.strip import Pictures
 
 RATE = 10
 """Pictures per second."""
@@ -69,3 +73,8 @@ def _luma(seed: int) -> np.ndarray:
 def _levels(seed: int) -> np.ndarray:
     drawn = np.random.default_rng(seed + 1000).uniform(-50, -10, (LONGEST_S + 100) * 20)
     return np.interp(np.arange((LONGEST_S + 100) * 100) / 5, np.arange(len(drawn)), drawn)
+
+
+def picture_fit(probe: Pictures, reference: Pictures) -> PictureFit | None:
+    """Where a probe's pictures stand in the reference, no more than a second away."""
+    return alone(picture_search(probe, reference, Once(), within_s=(-1.0, 1.0), least_s=3.0))

@@ -191,7 +191,8 @@ def test_a_blur_that_leaves_no_contrast_ends_with_its_shot(contrast: float) -> N
         gradient=after.gradient * np.float32(contrast),
     )
     (_, *_, closed) = events(joined(heavy(picture(0.4, 125), 75, 125), after))
-    assert (closed.start_s, closed.end_s) == (pytest.approx(3.0), pytest.approx(5.0))
+    assert closed.start_s == pytest.approx(3.0)
+    assert closed.end_s == pytest.approx(5.0)
     assert closed.details["sharpness_before"] == pytest.approx(0.4, abs=0.1)
 
 

@@ -13,8 +13,8 @@ import pytest
 from benchmarks import result
 from benchmarks.compare import __main__ as command
 from benchmarks.compare import page
-from benchmarks.compare.material import Clip, Piece, Programme, clips_of, halves, programmes
-from benchmarks.compare.plan import half_orders, is_related, orders
+from benchmarks.compare.material import Clip, Piece, Programme, clips_of, halves, made, programmes, reference_of
+from benchmarks.compare.plan import NotEnoughError, half_orders, hard_orders, is_related, orders
 from benchmarks.compare.run import Row, coded_ones, rows_of
 from benchmarks.compare.schema import CompareResult
 from benchmarks.compare.strips import laid_over, reversed_in_time, strip_of
@@ -26,7 +26,7 @@ from tests.test_compare import clip as moving_clip
 
 
 def some_clip(name: str, seconds: float) -> Clip:
-    return Clip(Path(name), name, seconds, "25")
+    return Clip(Path(name), name, seconds, "25", "content")
 
 
 def some_programme(start_s: int, *clips: str) -> Programme:
@@ -85,6 +85,24 @@ def test_each_treatment_has_its_share_and_other_content_is_other() -> None:
     takes = half_orders([(material[0], material[1])], material, 1)
     assert [(one.programme, one.pairs[0][1]) for one in takes] == [tuple(material[:2]), (material[1], material[0])]
     assert len({one.name for one in material}) == len(material)
+
+
+@pytest.mark.parametrize("clips", ["", "a", "ab", "aab"])
+def test_too_few_programmes_are_refused(clips: str) -> None:
+    material = [some_programme(10 * number, name) for number, name in enumerate(clips)]
+    with pytest.raises(NotEnoughError, match="three programmes"):
+        orders(material, 2, 1, [])
+    with pytest.raises(NotEnoughError, match="three programmes"):
+        orders([*material, some_programme(0, "c"), some_programme(0, "d")], 2, 1, [frozenset("abcd")])
+    if len(set(clips)) < 2:
+        with pytest.raises(NotEnoughError, match="programmes"):
+            hard_orders(material, 2, 1, [])
+
+
+def test_the_command_says_what_is_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([str(tmp_path), "--work", str(tmp_path / "work")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("compare: at least three programmes")
 
 
 def test_shares_have_their_interval() -> None:
@@ -147,11 +165,46 @@ def test_a_run_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     rows = list(rows_of(planned, work))
     assert [one.kind for one in rows] == ["copy", "other", "reversed"] * 2
     kept = work / "rows.jsonl"
-    lines = kept.read_text().splitlines()
-    kept.write_text("\n".join(lines[:4]) + "\n")
+    lines = kept.read_bytes().splitlines(keepends=True)
+    # What is laid over again never takes so long.
+    marked = [json.loads(line) for line in lines[:4]]
+    for number, (_, one) in enumerate(marked):
+        one["cpu_ms"] = 1e6 + number
+    before = "".join(json.dumps(one) + "\n" for one in marked).encode()
+    kept.write_bytes(before)
     again = list(rows_of(planned, work))
-    assert [replace(one, cpu_ms=0.0) for one in again] == [replace(one, cpu_ms=0.0) for one in rows]
-    assert len(kept.read_text().splitlines()) == len(lines)
+    assert again[:4] == [replace(one, cpu_ms=1e6 + number) for number, one in enumerate(rows[:4])]
+    assert [replace(one, cpu_ms=0.0) for one in again[4:]] == [replace(one, cpu_ms=0.0) for one in rows[4:]]
+    assert kept.read_bytes()[: len(before)] == before
+    assert len(kept.read_bytes().splitlines()) == len(lines)
+
+
+@pytest.mark.needs_ffmpeg
+def test_what_is_kept_is_of_the_clips_and_of_what_is_done_to_them(tmp_path: Path) -> None:
+    folder, work = tmp_path / "clips", tmp_path / "work"
+    for path in (folder, work):
+        path.mkdir()
+    references = []
+    for seed in (1, 2):
+        moving_clip(folder / "1.mp4", seed=seed)
+        (clip,) = clips_of([folder])
+        reference = reference_of(Programme((Piece(clip, 0.0, 2.0),), clip.rate), clip.rate, work)
+        assert reference is not None
+        references.append(reference)
+    assert references[0] != references[1]
+    assert references[0].read_bytes() != references[1].read_bytes()
+    first, again, shorter, other = (
+        made(work, "copy", "-i", source, "-t", seconds, "-c", "copy")
+        for source, seconds in (
+            (references[0], "1"),
+            (references[0], "1"),
+            (references[0], "0.5"),
+            (references[1], "1"),
+        )
+    )
+    assert first == again
+    assert len({first, shorter, other}) == 3
+    assert made(work, "none", "-i", work / "none.mp4") is None
 
 
 def test_committed_result_follows_the_schema_and_is_on_the_page() -> None:

@@ -12,7 +12,7 @@ from gpu_qa.sinks.html_report import Page
 from gpu_qa.sinks.lag_view import HEIGHT, WIDTH, delay_view
 from gpu_qa.sinks.sync import SyncRecorder
 from gpu_qa.sync.follower import _delays
-from gpu_qa.sync.lag import AROUND_S, Rows, Sought, best_fit
+from gpu_qa.sync.lag import AROUND_S, Rows, Sought, best_fits
 from gpu_qa.sync.placing import Placing
 from gpu_qa.sync.reference import laid
 from tests.report_builder import report
@@ -35,7 +35,7 @@ EVIDENCE = DelayEvidence("studio", 20.0, 30.0, curve(2.0), curve(1.8, 0.8))
 
 def test_the_coefficients_beside_the_best_place_are_kept() -> None:
     sound = np.random.default_rng(3).normal(size=400)
-    found = best_fit(Sought(rows(sound[100:200]), rows(sound), (-30.0, 30.0), 5.0, 0.3))
+    (found,) = best_fits([Sought(rows(sound[100:200]), rows(sound), (-30.0, 30.0), 5.0, 0.3)])
     assert found is not None
     around = found.around
     delays_s = around.first_s + around.step_s * np.arange(len(around.coefficient))
@@ -47,7 +47,7 @@ def test_the_coefficients_beside_the_best_place_are_kept() -> None:
 
 def test_where_too_little_overlaps_nothing_is_kept() -> None:
     sound = np.random.default_rng(3).normal(size=100)
-    found = best_fit(Sought(rows(sound[5:]), rows(sound), (-30.0, 30.0), 9.2, 0.3))
+    (found,) = best_fits([Sought(rows(sound[5:]), rows(sound), (-30.0, 30.0), 9.2, 0.3)])
     assert found is not None
     assert 0 < len(found.around.coefficient) < 20
     assert np.isfinite(found.around.coefficient).all()

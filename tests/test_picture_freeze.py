@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from gpu_qa.agreement import Compared, problems
-from gpu_qa.sync.picture_alignment import full_area, picture_fit
+from gpu_qa.sync.picture_alignment import full_area
 from gpu_qa.sync.picture_freeze import Freeze, Run, frozen_runs
 from gpu_qa.sync.picture_matching import match
 from gpu_qa.sync.placing import Placing
 from gpu_qa.sync.reference import Stretch, laid
 from gpu_qa.sync.strip import Pictures, Strip
 from gpu_qa.sync.summary import summarize
+from tests.strips import picture_fit
 
 RATE = 25
 WALK = np.random.default_rng(5).normal(0, 0.02, (RATE * 20, 6, 7)).cumsum(axis=0) % 1
@@ -83,7 +84,7 @@ def test_pictures_that_are_replaced_by_the_one_before_count_as_lost_and_repeated
     at = np.arange(20, 240, 25)
     shown[at] -= 1
     probe, reference = pictures(shown, noise=0.002), pictures(WHOLE)
-    found = picture_fit(probe, reference, within_s=(-1.0, 1.0), least_s=3.0)
+    found = picture_fit(probe, reference)
     assert found is not None
     matched = match(probe, reference, found)
     assert matched is not None
@@ -100,7 +101,7 @@ def test_a_part_that_a_coder_holds_is_no_repeat() -> None:
     for at in range(20, 240, 25):
         luma[at, :20] = luma[at - 1, :20]
     probe, reference = replace(whole, luma=luma), pictures(WHOLE)
-    found = picture_fit(probe, reference, within_s=(-1.0, 1.0), least_s=3.0)
+    found = picture_fit(probe, reference)
     assert found is not None
     matched = match(probe, reference, found)
     assert matched is not None

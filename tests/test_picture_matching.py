@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpu_qa.sync.picture_alignment import moving_s, picture_fit
+from gpu_qa.sync.picture_alignment import moving_s
 from gpu_qa.sync.picture_matching import place, uneven_s
 from gpu_qa.sync.strip import Pictures
+from tests.strips import picture_fit
 
 RATE = 30000 / 1001
 WALK = np.random.default_rng(2).normal(0, 0.02, (900, 6, 7)).cumsum(axis=0) % 1
@@ -34,7 +35,7 @@ def converted(rate: float, delay_s: float, active: np.ndarray | None = None) -> 
 @pytest.mark.parametrize("delay_s", [0.0, 0.013])
 def test_pictures_of_another_rate_are_placed_by_the_middle_of_their_time(rate: float, delay_s: float) -> None:
     probe, reference = converted(rate, delay_s)
-    found = picture_fit(probe, reference, within_s=(-1.0, 1.0), least_s=3.0)
+    found = picture_fit(probe, reference)
     assert found is not None
     assert uneven_s(probe, reference) == pytest.approx(1 / min(rate, RATE) / 12**0.5, rel=0.02)
     at = place(probe, reference, found)
@@ -55,7 +56,7 @@ def test_pictures_that_come_again_do_not_pull_the_delay() -> None:
         ours = np.arange(round(2.0 * 25), round(12.0 * 25))
         last = np.searchsorted(copied, ours, "right") - 1
         probe = pictures(shown[last], ours / 25, 1 / 25)
-        found = picture_fit(probe, reference, within_s=(-1.0, 1.0), least_s=3.0)
+        found = picture_fit(probe, reference)
         assert found is not None
         at = place(probe, reference, found)
         assert at is not None
@@ -73,7 +74,7 @@ def test_where_little_moves_single_pictures_tell_better_than_the_whole() -> None
         for start in rng.integers(70, 330, 5):
             active[start : start + 9] = True
         probe, reference = converted(25.0, 0.0, active)
-        found = picture_fit(probe, reference, within_s=(-1.0, 1.0), least_s=3.0)
+        found = picture_fit(probe, reference)
         assert found is not None
         at = place(probe, reference, found)
         errors.append((abs(found.fit.delay_s), np.nan if at is None else abs(at.delay_s)))
@@ -93,7 +94,7 @@ def test_still_pictures_are_not_placed() -> None:
     still = np.zeros(900, bool)
     probe, reference = converted(25.0, 0.0, still)
     moving = converted(25.0, 0.0)
-    found = picture_fit(*moving, within_s=(-1.0, 1.0), least_s=3.0)
+    found = picture_fit(*moving)
     assert found is not None
     assert place(probe, reference, found) is None
 
@@ -111,7 +112,7 @@ def test_how_long_a_picture_moves_is_from_the_first_change_to_the_last() -> None
 def test_a_place_far_from_where_the_changes_fit_is_none() -> None:
     """Pictures that are taken for their neighbours are all wrong by the same."""
     probe, reference = converted(25.0, 0.0)
-    found = picture_fit(probe, reference, within_s=(-1.0, 1.0), least_s=3.0)
+    found = picture_fit(probe, reference)
     assert found is not None
     assert place(probe, reference, found) is not None
     assert place(probe, reference, found._replace(fit=found.fit._replace(delay_s=0.03))) is None

@@ -6,8 +6,9 @@
 
 Clips of the folders become programmes of 10 s; of each a reference is coded, and copies of it that were coded again,
 scaled, given another frame rate, bars or a logo, one of these or several, with a random delay and skew. Every copy is
-laid over its reference, and over other content. What is made and what was told stays in the work folder: a run that was
-broken off goes on, and after a change of the method only the laying over is done again.
+laid over its reference, and over other content. What is made and what was told stays in the work folder, under the
+digest of the clips and of what is done to them: a run that was broken off goes on, and after a change of the method
+only the laying over is done again.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from benchmarks import result  # noqa: E402
 from benchmarks.compare import page  # noqa: E402
 from benchmarks.compare.drift import SECONDS as DRIFT_S  # noqa: E402
 from benchmarks.compare.drift import drifts  # noqa: E402
-from benchmarks.compare.material import SECONDS, clips_of, halves, programmes  # noqa: E402
-from benchmarks.compare.plan import half_orders, hard_orders, orders  # noqa: E402
-from benchmarks.compare.run import coded_ones, reference_of, rows_of  # noqa: E402
+from benchmarks.compare.material import SECONDS, clips_of, halves, programmes, reference_of  # noqa: E402
+from benchmarks.compare.plan import NotEnoughError, half_orders, hard_orders, orders  # noqa: E402
+from benchmarks.compare.run import coded_ones, rows_of  # noqa: E402
 from benchmarks.compare.schema import CompareResult  # noqa: E402
 from benchmarks.compare.summary import copies_of, others_of  # noqa: E402
 
@@ -57,7 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if not chosen.folders:
         parser.error("a folder of clips is needed")
-    document = measure(chosen)
+    try:
+        document = measure(chosen)
+    except NotEnoughError as error:
+        print(f"compare: {error}", file=sys.stderr)
+        return 2
     if chosen.output is not None or chosen.hard is None:
         result.write(document, chosen.output or RESULT)
     print("\n\n".join(page.tables(document).values()))
@@ -65,7 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(chosen: argparse.Namespace) -> CompareResult:
-    """All copies and pairs."""
+    """All copies and pairs.
+
+    Raises:
+        NotEnoughError: The clips are too few, or none of them could be coded.
+    """
     load_before = result.load()
     work: Path = chosen.work
     work.mkdir(parents=True, exist_ok=True)
@@ -80,7 +89,7 @@ def measure(chosen: argparse.Namespace) -> CompareResult:
     print(f"{len(clips)} clips, {len(material)} programmes, {len(planned)} copies", file=sys.stderr, flush=True)
     rows = list(rows_of(planned, work))
     if not rows:
-        raise SystemExit("nothing could be coded")
+        raise NotEnoughError("nothing could be coded")
     joined = [reference_of(one, "25", work) for one in material[: round(DRIFT_S / SECONDS)]]
     found = () if chosen.no_drift or chosen.hard else tuple(drifts([one for one in joined if one is not None], work))
     return CompareResult(

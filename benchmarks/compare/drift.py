@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.compare.material import ffmpeg, whole_sound
+from benchmarks.compare.material import digest_of, made, whole_sound
 from benchmarks.compare.schema import Drift
 from benchmarks.compare.strips import laid_over, strip_of
 from gpu_qa.agreement import Compared, problems
@@ -34,53 +34,53 @@ def drifts(references: Sequence[Path], work: Path) -> Iterator[Drift]:
         references: Programmes of 25 pictures per second that are joined, as many as there are.
         work: What is made is kept there.
     """
-    film = work / "drift-film.mp4"
-    sources = [("synthesised film", film)] if _synthesised(film, work) else []
-    joined = work / "drift-joined.mp4"
-    if references and _joined(references, joined):
-        sources.append(("clips, joined", joined))
-    for material, source in sources:
-        for ppm in PLANTED_PPM:
-            out = work / f"drift-{source.stem}-{ppm:+.0f}.mp4"
-            if _drifting(source, ppm, out):
-                yield _told(material, source, out, ppm)
+    sources = {
+        "synthesised film": _synthesised(work),
+        "clips, joined": _joined(references, work) if references else None,
+    }
+    for material, source in sources.items():
+        for ppm in PLANTED_PPM if source is not None else ():
+            if source is not None and (probe := _drifting(source, ppm, work)) is not None:
+                yield _told(material, source, probe, ppm)
 
 
-def _synthesised(out: Path, work: Path) -> bool:
+def _synthesised(work: Path) -> Path | None:
     """A film with noise whose level changes at random ten times a second, as that of speech does."""
-    silent, noise = cached(Film(SECONDS, 640, 360, 1_500_000, preset="veryfast"), work), work / "drift-noise.wav"
+    silent = cached(Film(SECONDS, 640, 360, 1_500_000, preset="veryfast"), work)
     rng, rate_hz = np.random.default_rng(1), 48_000
     at_s = np.arange(round(SECONDS * rate_hz)) / rate_hz
     level = 10 ** np.interp(at_s, np.arange(0, SECONDS + 1, 0.1), rng.uniform(-2.5, -0.7, round(10 * SECONDS) + 10))
-    samples = np.clip(level * rng.normal(0, 0.3, len(at_s)), -1, 1) * 32767
+    samples = (np.clip(level * rng.normal(0, 0.3, len(at_s)), -1, 1) * 32767).astype("<i2").tobytes()
+    noise = work / f"drift-noise-{digest_of(samples)}.wav"
     with wave.open(str(noise), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate_hz)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return ffmpeg(
-        "-i", str(silent), "-i", str(noise), "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac",
-        "-b:a", "160k", out=out,
+        file.writeframes(samples)
+    return made(
+        work, "drift-film", "-i", silent, "-i", noise, "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac",
+        "-b:a", "160k",
     )  # fmt: skip
 
 
-def _joined(references: Sequence[Path], out: Path) -> bool:
-    inputs = [argument for path in references for argument in ("-i", str(path))]
+def _joined(references: Sequence[Path], work: Path) -> Path | None:
+    inputs = [argument for path in references for argument in ("-i", path)]
     labels = "".join(f"[{number}:v][{number}:a]" for number in range(len(references)))
-    return ffmpeg(
-        *inputs, "-filter_complex", f"{labels}concat=n={len(references)}:v=1:a=1[v][h];[h]{whole_sound()}[a]",
+    return made(
+        work, "drift-joined", *inputs, "-filter_complex",
+        f"{labels}concat=n={len(references)}:v=1:a=1[v][h];[h]{whole_sound()}[a]",
         "-map", "[v]", "-map", "[a]", "-t", f"{SECONDS:g}", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20",
-        "-c:a", "aac", "-b:a", "160k", out=out,
+        "-c:a", "aac", "-b:a", "160k",
     )  # fmt: skip
 
 
-def _drifting(source: Path, ppm: float, out: Path) -> bool:
+def _drifting(source: Path, ppm: float, work: Path) -> Path | None:
     """A copy whose sound gets earlier by so many millionths."""
     speed = f"aresample={_FINE_HZ},asetrate={round(_FINE_HZ * (1 + 1e-6 * ppm))},aresample=48000"
-    return ffmpeg(
-        "-i", str(source), "-vf", f"tpad=start_duration={DELAY_S:g}", "-af",
+    return made(
+        work, f"drift-{ppm:+.0f}", "-i", source, "-vf", f"tpad=start_duration={DELAY_S:g}", "-af",
         f"{whole_sound()},{speed},adelay={round(DELAY_S * 48000)}S:all=1", "-c:v", "libx264", "-preset", "veryfast",
-        "-b:v", "500k", "-c:a", "aac", "-b:a", "64k", "-t", f"{SECONDS:g}", out=out,
+        "-b:v", "500k", "-c:a", "aac", "-b:a", "64k", "-t", f"{SECONDS:g}",
     )  # fmt: skip
 
 

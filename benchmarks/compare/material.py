@@ -8,14 +8,14 @@ import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-__all__ = ["Clip", "Piece", "Programme", "clips_of", "coded", "digest_of", "ffmpeg", "halves", "programmes"]
+__all__ = ["Clip", "Piece", "Programme", "clips_of", "digest_of", "halves", "made", "programmes", "reference_of"]
 
 SECONDS = 10.0
 """Of a programme."""
@@ -38,6 +38,8 @@ class Clip:
     """For which there are both."""
     rate: str
     """Pictures per second as FFmpeg takes it; 25 where they come unevenly."""
+    content: str
+    """Digest of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Programme:
 
     @property
     def name(self) -> str:
-        """Of its files: no other programme has it."""
+        """No other programme has it, nor this one of other files."""
         return digest_of(self.pieces)
 
     @property
@@ -117,21 +119,23 @@ def halves(clips: Sequence[Clip]) -> Iterator[tuple[Programme, Programme]]:
             yield Programme((first,), clip.rate), Programme((second,), clip.rate)
 
 
-def coded(programme: Programme, rate: str, out: Path) -> bool:
-    """Code the reference, whether it could be: all of it, with no hole in its sound, which copies would lose."""
-    inputs, chains, labels = list[str](), "", ""
+def reference_of(programme: Programme, rate: str, work: Path) -> Path | None:
+    """Code the reference: all of it, with no hole in its sound, which copies would lose; null where that fails."""
+    inputs, chains, labels = list[str | Path](), "", ""
     for number, piece in enumerate(programme.pieces):
-        inputs += ["-ss", f"{piece.start_s:g}", "-t", f"{piece.seconds:g}", "-i", str(piece.clip.path)]
+        inputs += ["-ss", f"{piece.start_s:g}", "-t", f"{piece.seconds:g}", "-i", piece.clip.path]
         chains += (
             f"[{number}:v:0]scale={SIZE},setsar=1,fps={rate},format=yuv420p,setpts=PTS-STARTPTS[v{number}];"
             f"[{number}:a:0]aresample=48000:async=1,aformat=channel_layouts=stereo,asetpts=PTS-STARTPTS[a{number}];"
         )
         labels += f"[v{number}][a{number}]"
     chains += f"{labels}concat=n={len(programme.pieces)}:v=1:a=1[v][h];[h]{whole_sound()}[a]"
-    return ffmpeg(
-        *inputs, "-filter_complex", chains, "-map", "[v]", "-map", "[a]", "-t", f"{programme.seconds:g}", "-r", rate,
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-c:a", "aac", "-b:a", "160k", out=out,
-    ) and _seconds(out) >= programme.seconds - 0.3  # fmt: skip
+    out = made(
+        work, programme.name, *inputs, "-filter_complex", chains, "-map", "[v]", "-map", "[a]",
+        "-t", f"{programme.seconds:g}", "-r", rate, "-c:v", "libx264", "-preset", "veryfast", "-crf", "20",
+        "-c:a", "aac", "-b:a", "160k",
+    )  # fmt: skip
+    return None if out is None or _seconds(out) < programme.seconds - 0.3 else out
 
 
 def whole_sound() -> str:
@@ -139,15 +143,22 @@ def whole_sound() -> str:
     return "aresample=async=1:first_pts=0:min_hard_comp=0.01"
 
 
-def ffmpeg(*arguments: str, out: Path) -> bool:
-    """Have FFmpeg make a file if there is none; whether there is one now."""
+def made(work: Path, name: str, *arguments: str | Path) -> Path | None:
+    """Have FFmpeg make a file if there is none; null where it fails.
+
+    Args:
+        work: Where it is kept.
+        name: Its name begins with that; the rest is the digest of the arguments, so no other file is taken for it.
+        arguments: Of FFmpeg. Of files names count: those made here have a digest in theirs.
+    """
+    out = work / f"{name}-{digest_of([one.name if isinstance(one, Path) else one for one in arguments])}.mp4"
     if out.exists():
-        return True
+        return out
     part = out.with_name(f"part-{out.name}")
-    command = ["nice", "ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", *arguments, str(part)]
+    command = ["nice", "ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", *map(str, arguments), str(part)]
     if subprocess.run(command, capture_output=True, check=False, timeout=300).returncode == 0:
         part.replace(out)
-    return out.exists()
+    return out if out.exists() else None
 
 
 def _probed(path: Path, *entries: str) -> dict[str, list[dict[str, str]]]:
@@ -178,4 +189,5 @@ def _clip(path: Path, name: str) -> Clip | None:
         return None
     rate, mean = video[0]["r_frame_rate"], video[0]["avg_frame_rate"]
     is_even = rate == mean and not rate.startswith("0") and 14 < Fraction(rate) < 61
-    return Clip(path, name, _seconds(path), rate.removesuffix("/1") if is_even else "25")
+    content = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return Clip(path, name, _seconds(path), rate.removesuffix("/1") if is_even else "25", content)

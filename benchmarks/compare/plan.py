@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from benchmarks.compare.treatment import HARD, LEADS, SINGLE, Treatment, combined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from benchmarks.compare.material import Programme
     from benchmarks.compare.treatment import Lead
 
-__all__ = ["Order", "half_orders", "hard_orders", "is_related", "orders"]
+__all__ = ["NotEnoughError", "Order", "half_orders", "hard_orders", "is_related", "orders"]
 
 COMBINED = 3
 """Shares of copies that are treated in several ways at once, of which every single way has one."""
@@ -23,6 +23,12 @@ MOST_DELAY_S = 20.0
 MOST_SKEW_S = 1.0
 PARTS = 2
 """Other parts of the same clip, at most, that a copy is laid over."""
+NEEDED = "at least three programmes of 10 s are needed that share no clip, with picture and sound"
+"""For what is copied, what comes before it, and what it is laid over."""
+
+
+class NotEnoughError(Exception):
+    """What the clips cannot give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +76,28 @@ def orders(programmes: Sequence[Programme], count: int, seed: int, alike: Sequen
         count: How many copies.
         seed: What is drawn.
         alike: Names of clips that show the same.
+
+    Raises:
+        NotEnoughError: There are no three programmes without a clip in common.
     """
     chance = random.Random(seed)  # noqa: S311 - nothing secret
     found: list[Order] = []
     turn: list[Programme] = []
     ways: list[Treatment | None] = []
+    if not programmes:
+        raise NotEnoughError(NEEDED)
     while len(found) < count:
         turn = turn or chance.sample(list(programmes), len(programmes))
         ways = ways or chance.sample([*SINGLE, *[None] * COMBINED], len(SINGLE) + COMBINED)
         programme, treatment = turn.pop(), ways.pop() or combined(chance)
-        strangers = [one for one in programmes if not is_related(one, programme, alike)]
-        before = chance.choice(strangers)
-        others = [one for one in strangers if not is_related(one, before, alike)]
+        strangers = _strangers(programmes, programme, alike)
+        before = _one_of((one for one in strangers if _strangers(strangers, one, alike)), chance)
         parts = [one for one in programmes if one is not programme and one.clips == programme.clips]
-        pairs = [("copy", programme), ("other", chance.choice(others)), ("reversed", programme)]
+        pairs = [
+            ("copy", programme),
+            ("other", _one_of(_strangers(strangers, before, alike), chance)),
+            ("reversed", programme),
+        ]
         if len(programme.pieces) == 1:
             pairs += [("part", one) for one in chance.sample(parts, min(PARTS, len(parts)))]
         found.append(_drawn(f"{seed}-{len(found):03d}", programme, treatment, before, tuple(pairs), chance))
@@ -97,7 +111,7 @@ def half_orders(pairs: Sequence[tuple[Programme, Programme]], strangers: Sequenc
     for number, (first, second) in enumerate(pairs):
         for one, other in ((first, second), (second, first)):
             treatment = SINGLE[(len(found) + number) % len(SINGLE)]
-            before = chance.choice([each for each in strangers if not each.clips & one.clips])
+            before = _one_of((each for each in strangers if not each.clips & one.clips), chance)
             found.append(_drawn(f"{seed}-h{len(found):03d}", one, treatment, before, (("take", other),), chance))
     return found
 
@@ -107,8 +121,8 @@ def hard_orders(programmes: Sequence[Programme], count: int, seed: int, alike: S
     chance = random.Random(f"{seed} hard")  # noqa: S311 - nothing secret
     found: list[Order] = []
     while len(found) < count:
-        programme, way = chance.choice(list(programmes)), HARD[len(found) % len(HARD)]
-        other = chance.choice([one for one in programmes if not is_related(one, programme, alike)])
+        programme, way = _one_of(programmes, chance), HARD[len(found) % len(HARD)]
+        other = _one_of(_strangers(programmes, programme, alike), chance)
         most_s = 1.0 if way.startswith("short") else MOST_DELAY_S
         rate = _whole(programme.rate)
         delay_s = round(chance.uniform(0, most_s) * rate) / rate
@@ -119,6 +133,18 @@ def hard_orders(programmes: Sequence[Programme], count: int, seed: int, alike: S
         name = f"{seed}-hard-{len(found):03d}"
         found.append(Order(name, programme, SINGLE[0], "black", other, programme.rate, delay_s, skew_s, way, pairs))
     return found
+
+
+def _strangers(programmes: Sequence[Programme], to: Programme, alike: Sequence[frozenset[str]]) -> list[Programme]:
+    return [one for one in programmes if not is_related(one, to, alike)]
+
+
+def _one_of(programmes: Iterable[Programme], chance: random.Random) -> Programme:
+    """Raises NotEnoughError where there is none."""
+    found = list(programmes)
+    if not found:
+        raise NotEnoughError(NEEDED)
+    return chance.choice(found)
 
 
 def _drawn(

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from benchmarks.compare.material import coded, digest_of
+from benchmarks.compare.material import reference_of
 from benchmarks.compare.strips import digest_of_method, laid_over, reversed_in_time, strip_of
 from benchmarks.compare.treatment import SHORT_FROM_S, copied, hard_copied
 from benchmarks.result import read
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.compare.plan import Order
     from benchmarks.compare.strips import Laid
 
-__all__ = ["Row", "coded_ones", "reference_of", "rows_of"]
+__all__ = ["Row", "coded_ones", "rows_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Row:
     """What is told of a pair."""
 
     name: str
+    """Of the copy's file."""
     kind: str
     """`copy`, or how the probe is another programme."""
     way: str
@@ -69,12 +70,6 @@ class Row:
         return any(part in ("differs", "partly") for part in (self.picture, self.sound))
 
 
-def reference_of(programme: Programme, rate: str, work: Path) -> Path | None:
-    """A programme's reference; null where none could be coded."""
-    out = work / f"{programme.name}-{rate.replace('/', '_')}.mp4"
-    return out if coded(programme, rate, out) else None
-
-
 def coded_ones(programmes: Sequence[Programme], work: Path) -> list[Programme]:
     """Those that can be coded at their own rate."""
     return [one for one in programmes if reference_of(one, one.rate, work) is not None]
@@ -88,7 +83,7 @@ def rows_of(planned: Sequence[Order], work: Path) -> Iterator[Row]:
         work: Holds what is made, and `rows.jsonl`.
     """
     kept, method = work / "rows.jsonl", digest_of_method()
-    known: dict[tuple[str, int], Row] = {}
+    known: dict[tuple[str, ...], Row] = {}
     for line in kept.read_text().splitlines() if kept.exists() else []:
         key, row = json.loads(line)
         if row["method"] == method:
@@ -97,11 +92,16 @@ def rows_of(planned: Sequence[Order], work: Path) -> Iterator[Row]:
         for number, order in enumerate(planned, start=1):
             began_s = time.perf_counter()
             for index, (kind, programme) in enumerate(order.pairs):
-                key = digest_of(order), index
-                row = known.get(key) or _row(order, kind, programme, work)
-                if row is None:
+                copy = _copy(order, work)
+                reference = reference_of(programme, order.rate if kind == "copy" else programme.rate, work)
+                if copy is None or reference is None:
+                    print(f"{order.name}: {order.way} could not be coded", file=sys.stderr, flush=True)
                     break
-                if key not in known:
+                # Names of files that are made change with what is in them.
+                key = kind, copy.name, reference.name
+                row = known.get(key)
+                if row is None:
+                    row = _row(order, kind, programme, copy, reference)
                     out.write(json.dumps([key, asdict(row)]) + "\n")
                     out.flush()
                 if index == 0:
@@ -115,15 +115,10 @@ def _error(row: Row) -> str:
     return "no skew" if row.error_s is None else f"{1000 * row.error_s:.2f} ms"
 
 
-def _row(order: Order, kind: str, programme: Programme, work: Path) -> Row | None:
-    copy = _copy(order, work)
-    reference = reference_of(programme, order.rate if kind == "copy" else programme.rate, work)
-    if copy is None or reference is None:
-        print(f"{order.name}: {order.way} could not be coded", file=sys.stderr, flush=True)
-        return None
+def _row(order: Order, kind: str, programme: Programme, copy: Path, reference: Path) -> Row:
     probe = strip_of(copy)
     laid = laid_over(strip_of(reference), reversed_in_time(probe) if kind == "reversed" else probe)
-    return _said(order, kind, programme, laid)
+    return _said(order, kind, programme, copy, laid)
 
 
 def _copy(order: Order, work: Path) -> Path | None:
@@ -131,16 +126,13 @@ def _copy(order: Order, work: Path) -> Path | None:
     other = reference_of(order.other, order.other.rate, work)
     if source is None or other is None:
         return None
-    out = work / f"copy-{order.name}-{digest_of(order)}.mp4"
     rate = float(Fraction(order.rate))
     if order.hard is not None:
-        is_made = hard_copied(source, other, order.hard, rate, order.delay_s, order.skew_s, out)
-    else:
-        is_made = copied(source, other, order.treatment, order.lead, rate, order.delay_s, order.skew_s, out)
-    return out if is_made else None
+        return hard_copied(source, other, order.hard, rate, order.delay_s, order.skew_s, work)
+    return copied(source, other, order.treatment, order.lead, rate, order.delay_s, order.skew_s, work)
 
 
-def _said(order: Order, kind: str, programme: Programme, laid: Laid) -> Row:
+def _said(order: Order, kind: str, programme: Programme, copy: Path, laid: Laid) -> Row:
     summary = laid.compared.summary
     later_s = SHORT_FROM_S if (order.hard or "").startswith("short") else 0.0
     parts = None if summary is None else (summary.picture, summary.sound)
@@ -150,7 +142,7 @@ def _said(order: Order, kind: str, programme: Programme, laid: Laid) -> Row:
         else tuple(one.verdict if one.verdict != "unknown" else f"unknown: {one.reason}" for one in parts)
     )
     return Row(
-        name=order.name,
+        name=copy.stem,
         kind=kind,
         way=order.way,
         ways=(order.hard,) if order.hard else order.treatment.ways,

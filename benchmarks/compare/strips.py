@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Laid", "digest_of_method", "laid_over", "reversed_in_time", "strip_of"]
 
 _MEASURES = ("gpu_qa/features/**/*.py", "gpu_qa/decode/**/*.py", "gpu_qa/series/**/*.py", "gpu_qa/sync/strip.py")
-_METHOD = ("gpu_qa/sync/**/*.py", "kernels/gpu_qa_kernels/cross_correlation/*.py", "gpu_qa/agreement.py")
+_METHOD = (*_MEASURES, "gpu_qa/sync/**/*.py", "kernels/gpu_qa_kernels/cross_correlation/*.py", "gpu_qa/agreement.py")
 
 
 class Laid(NamedTuple):
@@ -46,7 +46,7 @@ def _digest(patterns: tuple[str, ...]) -> str:
 
 
 def digest_of_method() -> str:
-    """Changes with the code that lays probes over references: answers that another one gave are no answers."""
+    """Changes with the code that measures and lays probes over references: answers of another one are no answers."""
     return _digest(_METHOD)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from benchmarks.compare.material import SECONDS, ffmpeg, whole_sound
+from benchmarks.compare.material import SECONDS, made, whole_sound
 
 if TYPE_CHECKING:
     import random
@@ -59,9 +59,9 @@ def combined(chance: random.Random) -> Treatment:
 
 
 def copied(
-    source: Path, other: Path, treatment: Treatment, lead: Lead, rate: float, delay_s: float, skew_s: float, out: Path
-) -> bool:
-    """Code a copy.
+    source: Path, other: Path, treatment: Treatment, lead: Lead, rate: float, delay_s: float, skew_s: float, work: Path
+) -> Path | None:
+    """Code a copy; null where that fails.
 
     Args:
         source: The reference.
@@ -71,7 +71,7 @@ def copied(
         rate: Pictures per second of the reference.
         delay_s: Of the picture, a whole number of pictures.
         skew_s: Delay of the picture less that of the sound.
-        out: The copy's file.
+        work: Where the copy is kept.
     """
     kbps = source.stat().st_size * 8 / SECONDS / 1000 - 160
     rate_kbps = max(30.0, kbps / 4) if "quarter" in treatment.ways else max(60.0, kbps * 0.7)
@@ -80,11 +80,11 @@ def copied(
     chains += ["scale=320:180"] if "half" in treatment.ways else []
     chains += [f"fps={treatment.rates[1]}"] if treatment.rates else []
     picture, sound = _picture_after(lead, rate, delay_s), _sound_after(lead, delay_s - skew_s)
-    return ffmpeg(
-        "-i", str(source), "-stream_loop", "-1", "-i", str(other), "-filter_complex",
+    return made(
+        work, f"copy-{treatment.name}", "-i", source, "-stream_loop", "-1", "-i", other, "-filter_complex",
         f"{picture},{','.join(chains) or 'null'}[v];{sound}[a]",
         "-map", "[v]", "-map", "[a]", "-c:v", "libx264", "-preset", "veryfast", "-b:v", f"{rate_kbps:.0f}k",
-        "-c:a", "aac", "-b:a", "64k", out=out,
+        "-c:a", "aac", "-b:a", "64k",
     )  # fmt: skip
 
 
@@ -108,7 +108,9 @@ def _sound_after(lead: Lead, delay_s: float) -> str:
     return f"[0:a]{whole_sound()},adelay={count}S:all=1"
 
 
-def hard_copied(source: Path, other: Path, way: str, rate: float, delay_s: float, skew_s: float, out: Path) -> bool:
+def hard_copied(
+    source: Path, other: Path, way: str, rate: float, delay_s: float, skew_s: float, work: Path
+) -> Path | None:
     """Code a copy that was treated worse; `other` is what is mixed in. A short one begins 3 s in."""
     pictures = {
         "noise": "noise=alls=30:allf=t",
@@ -127,9 +129,10 @@ def hard_copied(source: Path, other: Path, way: str, rate: float, delay_s: float
     }.get(way, "[a0]anull[a]")
     is_short = way.startswith("short")
     rates = ("25k", "16k") if way == "tiny" else ("400k", "64k")
-    return ffmpeg(
-        *(["-ss", f"{SHORT_FROM_S:g}"] if is_short else []), "-i", str(source), "-i", str(other), "-filter_complex",
+    return made(
+        work, f"copy-{way}", *(["-ss", f"{SHORT_FROM_S:g}"] if is_short else []), "-i", source, "-i", other,
+        "-filter_complex",
         f"{_picture_after('black', rate, delay_s)},{pictures}[v0];{sound}[a0];{picture};{mixed}",
         "-map", "[v]", "-map", "[a]", *(["-t", way.partition("_")[2]] if is_short else []), "-c:v", "libx264",
-        "-preset", "veryfast", "-b:v", rates[0], "-c:a", "aac", "-b:a", rates[1], out=out,
+        "-preset", "veryfast", "-b:v", rates[0], "-c:a", "aac", "-b:a", rates[1],
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_qa.detectors.burst import objects
 from gpu_qa.series import Detector, EventTiming, Evidence
 from gpu_qa.units import power_to_db
 
@@ -337,11 +338,6 @@ def _better_known(told: _Hum, found: _Hum, limits: HumLimits) -> _Hum:
 def _evidence(series: SpectrumSeries, steps: list[_Step], limits: HumLimits) -> Evidence:
     count = len(steps)
     hums = [step.hum for step in steps]
-
-    def objects(values: list[list[float]]) -> np.ndarray:
-        array = np.empty(count, object)
-        array[:] = [*values, None][:-1]
-        return array
 
     return Evidence(
         kind="audio.hum",

@@ -13,7 +13,7 @@ from gpu_qa_kernels.cross_correlation import correlation_peaks, cross_correlatio
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Around", "Fit", "Rows", "Sought", "best_fit", "best_fits"]
+__all__ = ["Around", "Fit", "Rows", "Sought", "best_fits"]
 
 
 AROUND_S = 1.0
@@ -95,13 +95,11 @@ class Sought:
         return None if first > last else (first, last)
 
 
-def best_fit(sought: Sought) -> Fit | None:
-    """The delay of a probe against a reference at which they fit best; null where none can be told."""
-    return best_fits([sought])[0]
-
-
 def best_fits(sought: Sequence[Sought]) -> list[Fit | None]:
-    """As `best_fit` for each, to the bit; those of the same shape in one call, which costs less than half."""
+    """The delay of each probe against its reference at which they fit best; null where none can be told.
+
+    Those of the same shape are correlated in one call, which costs less than half and tells the same to the bit.
+    """
     groups: dict[Any, list[int]] = {}
     for number, one in enumerate(sought):
         shapes = one.probe.values.shape, one.reference.values.shape

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gpu_qa.sync.abreast import Once, alone
 from gpu_qa.sync.lag import Fit, Rows, Sought
 from gpu_qa.sync.resample import held
 
 if TYPE_CHECKING:
-    from gpu_qa.sync.abreast import Search
+    from gpu_qa.sync.abreast import Once, Search
     from gpu_qa.sync.strip import Pictures
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "full_area",
     "lit_area",
     "moving_s",
-    "picture_fit",
     "picture_search",
 ]
 
@@ -88,13 +86,6 @@ def cells(luma: np.ndarray, area: Area) -> np.ndarray:
     columns = _weights(luma.shape[2], CELLS[1], area.left, area.right)
     found = rows @ luma @ columns.T
     return np.asarray(found.reshape(len(luma), -1), np.float32)
-
-
-def picture_fit(
-    probe: Pictures, reference: Pictures, *, within_s: tuple[float, float], least_s: float, hold_s: float = HOLD_S
-) -> PictureFit | None:
-    """Lay pictures of a probe over those of the reference: `picture_search` alone."""
-    return alone(picture_search(probe, reference, Once(), within_s=within_s, least_s=least_s, hold_s=hold_s))
 
 
 def picture_search(

@@ -15,12 +15,13 @@ State = Literal["matches", "differs", "outside", "unknown"]
 
 MOMENT_S = 1.2
 """What a place is told by lasts so long at least, or it must fit better (`as_sure`): a cut or a window that opens fits
-another one. Without this, and without what is asked of sound on a short overlap, 12 of 1332 stretches of picture and
-sound laid over other content matched, with both none; of 369 of copies twelve fewer match (docs/compare.md)."""
+another one. Without this, and without what is asked of a short overlap beyond the picture's coefficient, 9 of 3114
+pictures and sounds laid over other content would match, with both none does; of copies 1010 match instead of 1043
+(docs/compare.md)."""
 
 CLEAR = 0.6
 """Or a place exceeds any other by so much in Fisher's z = artanh r, over a whole stretch: 0.97 and 0.86 are further
-apart than 0.8 and 0.65. Music fits itself a bar later with 0.9; other content reached 0.5."""
+apart than 0.8 and 0.65. Music fits itself a bar later with 0.9; other content reached 0.52."""
 
 SEVERAL = "it fits several places of the reference about as well"
 
