@@ -182,6 +182,44 @@ def test_what_moves_before_a_still_background_is_no_spot() -> None:
     assert events_of(series_of(with_spot(cut_to, slice(100, 300)))) == []
 
 
+def lively_until_a_slate(speed: float, duration: int = 0, frames: int = 500) -> np.ndarray:
+    """Everything moves, by `speed` each frame, until a still is complete at frame 104, after a dissolve so long."""
+    phase = np.random.default_rng(3).uniform(0, 2 * np.pi, TILES)
+    luma = 0.5 + 0.3 * np.sin(phase + speed * np.arange(frames)[:, None, None])
+    share = np.clip((np.arange(frames) - 104 + duration + 1) / (duration + 1), 0, 1)[:, None, None]
+    return np.asarray(luma * (1 - share) + moving_luma(1, seed=9)[0] * share, np.float32)
+
+
+@pytest.mark.parametrize(("side", "at", "period"), [(2, (11, 20), 12), (4, (10, 19), 1)], ids=["prompt", "ring"])
+@pytest.mark.parametrize(
+    ("speed", "duration"), [*((speed, duration) for speed in (0.04, 0.1) for duration in (0, 1, 4, 8, 15)), (0.4, 0)]
+)
+def test_a_cut_out_of_lively_motion_to_a_slate_with_a_spot_is_no_freeze(
+    speed: float, duration: int, side: int, at: tuple[int, int], period: int
+) -> None:
+    luma = with_spot(lively_until_a_slate(speed, duration), slice(104, 500), side, at, period)
+    assert events_of(series_of(luma)) == []
+
+
+@pytest.mark.parametrize("speed", [0.04, 0.4])
+def test_a_cut_to_a_still_is_seen_however_lively_the_picture_before(speed: float) -> None:
+    (event,) = events_of(series_of(lively_until_a_slate(speed)))
+    assert (event.start_s, event.details["onset"], event.severity) == (4.16, "cut", "info")
+
+
+@pytest.mark.parametrize("after", [2, 10])
+def test_a_picture_that_stops_soon_after_a_cut_is_told_under_a_spot(after: int) -> None:
+    luma = frozen(400, 104, 300)
+    luma[: 104 - after] = moving_luma(104 - after, seed=7)
+    (event,) = events_of(series_of(with_spot(luma, slice(104, 300))))
+    assert (event.start_s, event.end_s, event.details["onset"]) == (4.16, 12.0, "motion")
+
+
+def test_a_freeze_under_a_spot_is_never_critical() -> None:
+    (event,) = events_of(series_of(with_spot(frozen(600, 104, 600), slice(104, 600))))
+    assert (event.start_s, event.end_s, event.severity) == (4.16, 24.0, "major")
+
+
 def test_a_camera_that_comes_to_rest_leaves_no_freeze_under_what_moves_on() -> None:
     """It slows down for 1.5 s, with noise too small to count as motion, or stops at once, with its noise."""
     speed = np.concatenate([np.full(100, 1.0), np.linspace(1.0, 0.02, 38), np.zeros(262)])

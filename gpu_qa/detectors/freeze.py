@@ -27,6 +27,8 @@ _SPOT_CALM = 0.8
 """Under a spot, at least this share of the steps of the last second must be calm."""
 _SPOT_CONFIDENCE = 0.8
 """At most, of a freeze under a spot."""
+_SPOT_SEVERITY = SEVERITIES.index("major")
+"""At most, too: a drawn picture that stops on a prompt that blinks looks no different, and may stand for hours."""
 
 _OPINION = {"start": "still", "cut": "still", "fade": "still", "rest": "still", "settled": "unclear", "motion": "dead"}
 _CONFIDENCE = {"start": 0.5, "cut": 0.6, "fade": 0.6, "rest": 0.5, "settled": 0.7, "motion": 0.95}
@@ -107,6 +109,8 @@ def freeze(
         if opinion[i] == "still":
             is_long = series.end_s[i] - since.start_s > limits.still_warn_after_s
             cap[i] = SEVERITIES.index("warn" if is_long else "info")
+        elif since.is_spot:
+            cap[i] = _SPOT_SEVERITY
     evidence = Evidence(
         kind="video.freeze",
         scope="",
@@ -146,17 +150,15 @@ def _frozen_since(history: FreezeHistory, i: int) -> tuple[int, Frozen | None]:
     if overlay is None:
         return -1, None
     rest = ~overlay
-    if history.is_sparse(i) or history.is_sparse(i, rest):
-        return -1, None
     since_s = float(history.since_s[rest].max())
     judge = _under_spot if is_spot else _under_overlay
     if known is not None and known.start_s > since_s and history.now_s(i) - known.start_s <= HALT_S - OVERLAY_S:
         # Perhaps that was no freeze of its own: between two of its moves the overlay stood still.
         verdict, frozen_under = judge(history, i, since_s, rest, None)
-        if frozen_under is not None and verdict >= 0:
+        if frozen_under is not None and verdict >= 0 and not history.is_sparse(i, rest):
             return -1, frozen_under
     verdict, frozen_under = judge(history, i, since_s, rest, known)
-    if frozen_under is None or verdict < 0:
+    if frozen_under is None or verdict < 0 or history.is_sparse(i, rest):
         return -1, None
     verdict = _aged(history, i, verdict, frozen_under)
     if verdict > 0:
@@ -185,7 +187,7 @@ def _under_overlay(
         rest: bool [N]: the tiles without the overlay.
         known: The freeze that is going on; null where none was.
     """
-    activity = history.moving_in(rest).mean(axis=1)
+    activity = history.moving_share(rest)
     if known is not None and known.onset is None:
         known = known._replace(onset=onset_of(history, i, known.start_s))
     if known is None or since_s > known.start_s + history.limits.settle_s:

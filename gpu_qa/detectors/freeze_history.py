@@ -243,13 +243,14 @@ class FreezeHistory:
         at = own.size - 1 - int(STEP_STILL * own.size)
         self.value[i] = np.partition(own, at)[at]
 
-    def moving_in(self, tiles: np.ndarray, steps: slice = slice(None)) -> np.ndarray:
-        """Which of the tiles, bool [N], exceeded the noise floor in each of the steps, bool [H, M]."""
-        return _bits(self.moving[steps], tiles)
+    def moving_share(self, tiles: np.ndarray, steps: slice = slice(None)) -> np.ndarray:
+        """Share of the tiles, bool [N], that exceeded the noise floor in each of the steps, float64 [H]."""
+        return _share(self.moving[steps], tiles)
 
     def is_calm(self, tiles: np.ndarray, steps: slice) -> np.ndarray:
         """Whether nothing stirred in these tiles, bool [N], and noise was silent, in each of the steps, bool [H]."""
-        return np.asarray(self.silent[steps] & (_bits(self.stirring[steps], tiles).mean(axis=1) <= STEP_STILL))
+        silent = self.silent[steps]
+        return silent & (_share(self.stirring[steps], tiles) <= STEP_STILL) if silent.any() else silent
 
     def cells_in(self, tiles: np.ndarray) -> np.ndarray:
         """Which cells hold none but these tiles, bool [N], bool [N / 4]."""
@@ -273,23 +274,25 @@ class FreezeHistory:
         """Whether the series' step `i` has no content: it is sparse, and what there is lies where overlays do."""
         if not self.is_sparse(i):
             return False
-        odd = ~self._flat(i, slice(None)).reshape(1, self.rows, self.columns)
+        odd = ~self._flat(i).reshape(1, self.rows, self.columns)
         return bool(inside_area(odd)[0] <= _WRITING_AREA)
 
-    def is_sparse(self, i: int, tiles: np.ndarray | None = None) -> bool:
+    def is_sparse(self, i: int, rest: np.ndarray | None = None) -> bool:
         """Whether nearly all tiles of the series' step `i` are flat and look like the picture's middle.
 
         Args:
             i: The step.
-            tiles: bool [N]: those to look at; null is all.
+            rest: bool [N]: the tiles without an overlay, of which alone it may hold too; null where there is none.
         """
-        flat = self._flat(i, slice(None) if tiles is None else tiles)
-        return bool(np.count_nonzero(flat) / len(flat) >= _FLAT_AREA)
+        flat = self._flat(i)
+        if np.count_nonzero(flat) / flat.size >= _FLAT_AREA:
+            return True
+        return rest is not None and bool(np.count_nonzero(flat & rest) / np.count_nonzero(rest) >= _FLAT_AREA)
 
-    def _flat(self, i: int, chosen: slice | np.ndarray) -> np.ndarray:
-        """Which of the tiles are flat and look like the picture's middle, bool."""
-        near = np.abs(self.luma[i] - self.series.median_luma[i])[chosen] < _FLAT_SPREAD
-        return np.asarray(near & (self.series.luma_std[i].ravel()[chosen] < _FLAT_STD))
+    def _flat(self, i: int) -> np.ndarray:
+        """Which tiles of the series' step `i` are flat and look like the picture's middle, bool [N]."""
+        near = np.abs(self.luma[i] - self.series.median_luma[i]) < _FLAT_SPREAD
+        return np.asarray(near & (self.series.luma_std[i].ravel() < _FLAT_STD))
 
     def carry(self) -> FreezeCarry:
         """What the next series needs."""
@@ -310,6 +313,6 @@ class FreezeHistory:
         )
 
 
-def _bits(packed: np.ndarray, tiles: np.ndarray) -> np.ndarray:
-    """The bits of uint8 [H, N / 8] at bool [N], bool [H, M]."""
-    return np.unpackbits(packed, axis=1, count=tiles.size).view(bool)[:, tiles]
+def _share(packed: np.ndarray, tiles: np.ndarray) -> np.ndarray:
+    """Share of bool [N] whose bits are set in uint8 [H, N / 8], float64 [H]."""
+    return np.asarray(np.bitwise_count(packed & np.packbits(tiles)).sum(axis=1) / np.count_nonzero(tiles))

@@ -66,16 +66,22 @@ def _is_at_edge(top: int, bottom: int, rows: int) -> bool:
     return bottom <= rows // 4 or top >= rows - rows // 4
 
 
+def _bounds(at: np.ndarray, columns: int) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of the box around these places, ascending, in rows so long; the ends exclusive."""
+    x = at % columns
+    return int(at[0]) // columns, int(at[-1]) // columns + 1, int(x.min()), int(x.max()) + 1
+
+
 def overlay_box(live: np.ndarray) -> tuple[slice, slice] | None:
     """Box around the live tiles, bool [R, K], with a margin of one, where it is shaped like an overlay; null elsewhere.
 
     Overlays that move are strips along the upper or lower edge, and boxes in a corner.
     """
     rows, columns = live.shape
-    y, x = np.flatnonzero(live.any(axis=1)), np.flatnonzero(live.any(axis=0))
-    if not y.size:
+    at = np.flatnonzero(live)
+    if not at.size:
         return None
-    top, bottom, left, right = int(y[0]), int(y[-1]) + 1, int(x[0]), int(x[-1]) + 1
+    top, bottom, left, right = _bounds(at, columns)
     in_corner = right <= columns // 3 or left >= columns - columns // 3
     is_strip = right - left >= columns // 2
     if not (_is_at_edge(top, bottom, rows) and (is_strip or in_corner)):
@@ -94,16 +100,13 @@ def spot_box(live: np.ndarray, *, filled: bool = True) -> tuple[slice, slice] | 
         filled: Whether much of the box must be live, as it is after a moment, but not at each of its moves.
     """
     rows, columns = live.shape
-    count = np.count_nonzero(live)
-    if count > _SPOT_AREA * live.size:
+    at = np.flatnonzero(live)
+    if not 0 < at.size <= _SPOT_AREA * live.size:
         return None
-    y, x = np.flatnonzero(live.any(axis=1)), np.flatnonzero(live.any(axis=0))
-    if not y.size:
-        return None
-    top, bottom, left, right = int(y[0]), int(y[-1]) + 1, int(x[0]), int(x[-1]) + 1
+    top, bottom, left, right = _bounds(at, columns)
     area = (bottom - top) * (right - left)
     is_inside = min(top, rows - bottom) >= rows // 4 and min(left, columns - right) >= columns // 4
-    is_compact = area <= _SPOT_AREA * live.size and (not filled or count >= _SPOT_FILL * area)
+    is_compact = area <= _SPOT_AREA * live.size and (not filled or at.size >= _SPOT_FILL * area)
     if not (is_inside and is_compact):
         return None
     return slice(top - 1, bottom + 1), slice(left - 1, right + 1)
