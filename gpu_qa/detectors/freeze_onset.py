@@ -22,7 +22,7 @@ _LIVELY_REST, _LIVELY_REST_SHARE = 0.02, 0.8
 _CUT_S = 0.2
 """What was shown so long before, in seconds, is compared, for a dissolve too short for `_FADE_S`, and what was shown
 two steps before, for a cut."""
-_CUT_LIKENESS, _CUT_ALIKE = 0.75, 0.8
+_CUT_LIKENESS, _CUT_ALIKE = 0.7, 0.9
 """The picture has been replaced where its correlation with what was shown then is below this, and the cosine between
 what was left to change then and in the last step above this. Ours: 89 cuts and dissolves of 0.16 s out of lively motion
 have at most 0.66 and at least 0.94; of 91 planted freezes none has less than 0.9 where the cosine is above 0.7."""
