@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
@@ -25,6 +25,9 @@ from gpu_qa.fleet import DEFAULT_COSTS  # noqa: E402
 from gpu_qa.fleet.machine import load_prices  # noqa: E402
 from gpu_qa.fleet.plan import Headroom  # noqa: E402
 from gpu_qa.fleet.price import price_rows  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Document = PipelineResult | MemoryResult | JudgingResult | ManyStreamsResult
 PAGE = ROOT / "docs" / "speed.md"
@@ -96,6 +99,18 @@ def replaced(page: str, name: str, text: str) -> str:
         raise ValueError(f"the page has no {begin} … {end}")
     place = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     return place.sub(lambda _: f"{begin}\n{text}\n{end}", page, count=1)
+
+
+def write_tables(page: Path, tables: Mapping[str, str]) -> None:
+    """Put Markdown into a page, each table between the marks of its name.
+
+    Raises:
+        ValueError: The page has no such place.
+    """
+    text = page.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        text = replaced(text, name, table)
+    page.write_text(text, encoding="utf-8")
 
 
 def _text(document: Document) -> str:

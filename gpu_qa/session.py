@@ -292,7 +292,9 @@ class _Run:
         self._tally.failed += outcome == "failed"
         if self._page is not None:
             self._page.add(ended.report, ended.index)
-        return replace(ended, report=replace(ended.report, curves=(), thumbnails={}, settings={}))
+        return replace(
+            ended, report=replace(ended.report, curves=(), thumbnails={}, settings={}, lags=None, delays=None)
+        )
 
     def picture(self, stream: StreamAnalysis, event: Event) -> PictureFile | None:
         """The event's picture in a file, where that is wished for; null where there is none."""

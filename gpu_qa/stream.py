@@ -350,9 +350,7 @@ class StreamAnalysis:
         return event_id in self._events
 
     def _close_events(self) -> Iterator[Event]:
-        end_s = self._features.timeline.until_s if self._features else 0.0
-        for event in self._judging.close(end_s):
-            yield self._keep(event)
+        yield from map(self._keep, self._judging.close(self._features.timeline.until_s if self._features else 0.0))
 
     def report(self) -> Report:
         """What is known so far; complete once the iteration has ended."""

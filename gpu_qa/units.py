@@ -32,6 +32,11 @@ def db_to_power(db: float) -> float:
     return float(10.0 ** (db / 10.0))
 
 
+def db_to_amplitude(db: float) -> float:
+    """Decibels as an amplitude."""
+    return float(10.0 ** (db / 20.0))
+
+
 def s_to_clock(seconds: float) -> str:
     """Seconds as `h:mm:ss.mmm` for people; negative times keep their sign."""
     ms = round(abs(seconds) * 1000)

@@ -1,51 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_qa.detectors.freeze import FREEZE, FreezeLimits
-from gpu_qa.events import TrackerState, finish, track
+from tests.frozen_pictures import RATE, dissolved, events_of, frozen, moving_luma, series_of, with_overlay, with_spot
 from tests.series_builder import TILES, assert_same_evidence, cut, video_series, weighed
-
-if TYPE_CHECKING:
-    from gpu_qa.series import Event, VideoSeries
-
-RATE = 25.0
-
-
-def moving_luma(frames: int, seed: int = 1) -> np.ndarray:
-    """A camera that wanders over a textured scene: every tile's mean drifts, float32 [T, R, K]."""
-    rng = np.random.default_rng(seed)
-    walk = np.cumsum(rng.normal(0, 0.01, (frames, *TILES)), axis=0)
-    return np.asarray(0.4 + 0.2 * rng.random(TILES) + walk, np.float32)
-
-
-def series_of(luma: np.ndarray, noise: float = 0.0, seed: int = 2, **more: Any) -> VideoSeries:
-    """Series whose coarse change follows from the tiles' luma, plus noise that stays in a tile's samples."""
-    rng = np.random.default_rng(seed)
-    change = np.abs(np.diff(luma, axis=0, prepend=luma[:1])) * 1.5
-    change += noise * rng.uniform(0.8, 1.2, luma.shape)
-    return video_series(len(luma), frame_rate=RATE, luma=luma, change=change * 3, coarse_change=change, **more)
-
-
-def events_of(series: VideoSeries, limits: FreezeLimits | None = None) -> list[Event]:
-    state = TrackerState("clip")
-    told: list[Event] = []
-    for evidence in weighed(FREEZE, [series], limits):
-        state, events = track(state, evidence, FREEZE.timing)
-        told += events
-    _, last = finish(state, float(series.end_s[-1]))
-    return [event for event in [*told, *last] if event.state == "closed"]
-
-
-def frozen(frames: int = 250, start: int = 100, stop: int = 175) -> np.ndarray:
-    luma = moving_luma(frames)
-    luma[start:stop] = luma[start]
-    return luma
 
 
 def test_a_picture_that_stops_is_a_freeze_from_its_last_new_frame_to_the_next() -> None:
@@ -106,14 +68,6 @@ def test_one_moving_tile_in_the_middle_is_motion() -> None:
     assert events_of(series_of(luma)) == []
 
 
-def with_overlay(luma: np.ndarray, rows: slice, columns: slice, period: int = 1) -> np.ndarray:
-    rng = np.random.default_rng(9)
-    height, width = luma[0, rows, columns].shape
-    shown = rng.random((len(luma) // period + 1, height, width)).astype(np.float32)
-    luma[:, rows, columns] = np.repeat(shown, period, axis=0)[: len(luma)]
-    return luma
-
-
 @pytest.mark.parametrize(
     ("rows", "columns", "period"),
     [(slice(21, 24), slice(0, 42), 1), (slice(0, 2), slice(0, 42), 1), (slice(1, 3), slice(36, 41), 25)],
@@ -132,111 +86,6 @@ def test_a_long_freeze_under_a_ticker_is_one_event() -> None:
     assert_same_evidence(weighed(FREEZE, pieces), weighed(FREEZE, [series]))
     (event,) = events_of(series)
     assert (event.start_s, event.end_s) == (4.0, 14.0)
-
-
-def with_spot(
-    luma: np.ndarray, shown: slice, side: int = 4, at: tuple[int, int] = (10, 19), period: int = 1
-) -> np.ndarray:
-    """A square of tiles that change every `period` frames, as long as it is shown."""
-    luma = luma.copy()
-    rows, columns = slice(at[0], at[0] + side), slice(at[1], at[1] + side)
-    luma[shown] = with_overlay(luma[shown], rows, columns, period)
-    return luma
-
-
-@pytest.mark.parametrize("period", [1, 2, 3, 25])
-@pytest.mark.parametrize("from_frame", [0, 100, 113, 125, 180])
-def test_a_freeze_under_a_spot_in_the_middle_is_told_from_its_start(from_frame: int, period: int) -> None:
-    """A clock that was always there, or the ring of a player that waits and shows it soon or late."""
-    luma = with_spot(frozen(400, 104, 300), slice(from_frame, 300), period=period)
-    (event,) = events_of(series_of(luma))
-    assert (event.start_s, event.end_s) == (4.16, 12.0)
-    assert (event.details["onset"], event.details["verdict"]) == ("motion", "dead")
-    assert 0.97 < event.details["frozen_area"] <= 1.0
-    assert 0.8 <= event.confidence < 0.9
-
-
-def test_what_moves_alone_for_a_moment_is_no_spot() -> None:
-    luma = with_spot(frozen(300, 100, 172), slice(0, 300))
-    assert events_of(series_of(luma)) == []
-    (event,) = events_of(series_of(luma), FreezeLimits(spot_after_s=2.5))
-    assert (event.start_s, event.end_s) == (4.0, 6.88)
-
-
-@pytest.mark.parametrize(("side", "at"), [(9, (8, 16)), (4, (10, 2)), (4, (4, 19))], ids=["large", "beside", "above"])
-def test_what_moves_elsewhere_or_is_large_is_no_spot(side: int, at: tuple[int, int]) -> None:
-    assert events_of(series_of(with_spot(frozen(400, 100, 300), slice(0, 300), side, at))) == []
-
-
-def test_two_things_that_move_are_no_spot() -> None:
-    luma = with_spot(with_spot(frozen(400, 100, 300), slice(0, 300), 2, (8, 14)), slice(0, 300), 2, (14, 26))
-    assert events_of(series_of(luma)) == []
-
-
-def test_what_moves_before_a_still_background_is_no_spot() -> None:
-    still = np.repeat(moving_luma(1), 400, axis=0)
-    assert events_of(series_of(with_spot(still, slice(0, 400)))) == []
-    cut_to = frozen(400, 100, 300)
-    cut_to[100:300] = moving_luma(1, seed=7)[0]
-    cut_to[75:100] = cut_to[75]
-    assert events_of(series_of(with_spot(cut_to, slice(100, 300)))) == []
-
-
-def lively_until_a_slate(speed: float, duration: int = 0, frames: int = 500) -> np.ndarray:
-    """Everything moves, by `speed` each frame, until a still is complete at frame 104, after a dissolve so long."""
-    phase = np.random.default_rng(3).uniform(0, 2 * np.pi, TILES)
-    luma = 0.5 + 0.3 * np.sin(phase + speed * np.arange(frames)[:, None, None])
-    share = np.clip((np.arange(frames) - 104 + duration + 1) / (duration + 1), 0, 1)[:, None, None]
-    return np.asarray(luma * (1 - share) + moving_luma(1, seed=9)[0] * share, np.float32)
-
-
-@pytest.mark.parametrize(("side", "at", "period"), [(2, (11, 20), 12), (4, (10, 19), 1)], ids=["prompt", "ring"])
-@pytest.mark.parametrize(
-    ("speed", "duration"), [*((speed, duration) for speed in (0.04, 0.1) for duration in (0, 1, 4, 8, 15)), (0.4, 0)]
-)
-def test_a_cut_out_of_lively_motion_to_a_slate_with_a_spot_is_no_freeze(
-    speed: float, duration: int, side: int, at: tuple[int, int], period: int
-) -> None:
-    luma = with_spot(lively_until_a_slate(speed, duration), slice(104, 500), side, at, period)
-    assert events_of(series_of(luma)) == []
-
-
-@pytest.mark.parametrize("speed", [0.04, 0.4])
-def test_a_cut_to_a_still_is_seen_however_lively_the_picture_before(speed: float) -> None:
-    (event,) = events_of(series_of(lively_until_a_slate(speed)))
-    assert (event.start_s, event.details["onset"], event.severity) == (4.16, "cut", "info")
-
-
-@pytest.mark.parametrize("after", [2, 10])
-def test_a_picture_that_stops_soon_after_a_cut_is_told_under_a_spot(after: int) -> None:
-    luma = frozen(400, 104, 300)
-    luma[: 104 - after] = moving_luma(104 - after, seed=7)
-    (event,) = events_of(series_of(with_spot(luma, slice(104, 300))))
-    assert (event.start_s, event.end_s, event.details["onset"]) == (4.16, 12.0, "motion")
-
-
-def test_a_freeze_under_a_spot_is_never_critical() -> None:
-    (event,) = events_of(series_of(with_spot(frozen(600, 104, 600), slice(104, 600))))
-    assert (event.start_s, event.end_s, event.severity) == (4.16, 24.0, "major")
-
-
-def test_a_camera_that_comes_to_rest_leaves_no_freeze_under_what_moves_on() -> None:
-    """It slows down for 1.5 s, with noise too small to count as motion, or stops at once, with its noise."""
-    speed = np.concatenate([np.full(100, 1.0), np.linspace(1.0, 0.02, 38), np.zeros(262)])
-    path = np.cumsum(speed)[:, None, None] * np.random.default_rng(3).choice([-0.004, 0.004], TILES)
-    slowing = (0.5 + np.sin(path) * 0.3).astype(np.float32)
-    assert events_of(series_of(with_spot(slowing, slice(0, 400)))) == []
-    assert events_of(series_of(with_spot(frozen(400, 100, 300), slice(0, 300)), noise=0.0013)) == []
-    assert events_of(series_of(with_spot(frozen(400, 100, 300), slice(0, 300)), noise=0.0007)) != []
-
-
-@settings(max_examples=10, deadline=None)
-@given(at=st.lists(st.integers(0, 300), max_size=12))
-def test_any_cut_of_a_freeze_under_a_spot_gives_the_same_evidence(at: list[int]) -> None:
-    series = series_of(with_spot(frozen(300, 100, 260), slice(110, 260), period=3), noise=0.0005)
-    assert_same_evidence(weighed(FREEZE, cut(series, at)), weighed(FREEZE, [series]))
-    series = series_of(dissolved(300), noise=0.0005)
-    assert_same_evidence(weighed(FREEZE, cut(series, at)), weighed(FREEZE, [series]))
 
 
 def test_what_settles_after_the_picture_stopped_ends_no_freeze_under_a_ticker() -> None:
@@ -274,14 +123,6 @@ def test_a_cut_to_a_still_is_told_as_a_still() -> None:
     assert event.details == {"frozen_area": 1.0, "onset": "cut", "verdict": "still"}
     assert event.severity == "info"
     assert event.confidence < 0.7
-
-
-def dissolved(frames: int, start: int = 100, duration: int = 15) -> np.ndarray:
-    """A moving picture that dissolves into a still one, which is complete at `start`."""
-    luma = moving_luma(frames)
-    still = moving_luma(1, seed=8)[0] + 0.1
-    share = np.clip((np.arange(frames) - start + duration) / duration, 0, 1).astype(np.float32)[:, None, None]
-    return np.asarray(luma * (1 - share) + still * share)
 
 
 @pytest.mark.parametrize("duration", [10, 15, 25])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.page import replaced
+from benchmarks.page import write_tables
 
 if TYPE_CHECKING:
     from benchmarks.compare.schema import CompareResult, Others
@@ -38,10 +38,7 @@ def tables(document: CompareResult) -> dict[str, str]:
 
 def write(document: CompareResult) -> None:
     """Put the tables into the page."""
-    text = PAGE.read_text(encoding="utf-8")
-    for name, table in tables(document).items():
-        text = replaced(text, name, table)
-    PAGE.write_text(text, encoding="utf-8")
+    write_tables(PAGE, tables(document))
 
 
 def _copies(document: CompareResult) -> str:

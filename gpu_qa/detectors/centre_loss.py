@@ -11,6 +11,7 @@ import numpy as np
 from gpu_qa.detectors.hop_cells import CELL_S
 from gpu_qa.detectors.loss_evidence import LossSteps, loss_evidence, mean_levels
 from gpu_qa.series import SEVERITIES
+from gpu_qa.units import db_to_power
 
 if TYPE_CHECKING:
     from gpu_qa.detectors.channel_loss import ChannelLossLimits
@@ -83,10 +84,10 @@ def centre_weighed(
     power = cells.hops["power"].astype(np.float64)
     front = np.maximum(power[..., places[1]], power[..., places[2]])
     mean = power.mean(axis=1)
-    is_floor = power[..., own].max(axis=1) <= _power(limits.centre_dbfs)
-    sounds = front.mean(axis=1) > _power(limits.audible_dbfs)
-    is_lost = is_floor & sounds & (mean[:, own] <= front.mean(axis=1) * _power(-limits.raise_below_db))
-    audible = mean > _power(limits.audible_dbfs)
+    is_floor = power[..., own].max(axis=1) <= db_to_power(limits.centre_dbfs)
+    sounds = front.mean(axis=1) > db_to_power(limits.audible_dbfs)
+    is_lost = is_floor & sounds & (mean[:, own] <= front.mean(axis=1) * db_to_power(-limits.raise_below_db))
+    audible = mean > db_to_power(limits.audible_dbfs)
     steps = LossSteps.of(cells, np.where(is_floor, 0, -1).astype(np.int8))
     steps.cap[:] = SEVERITIES.index("warn")
     loss = None if cells.anew else centre.loss
@@ -107,10 +108,6 @@ def centre_weighed(
     levels = mean_levels(power[..., own], ones), mean_levels(front, ones)
     evidence = loss_evidence(series, steps, levels, ("FC", "the front pair"), limits.raise_below_db)
     return evidence, Centre(tuple(history), loss)
-
-
-def _power(level_dbfs: float) -> float:
-    return float(10.0 ** (level_dbfs / 10.0))
 
 
 def _begun(

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpu_qa.detectors.burst import Burst, BurstRules, Mark, Step, followed, objects, step_arrays
 from gpu_qa.series import Detector, EventTiming, Evidence
-from gpu_qa.units import db_to_power, power_to_db
+from gpu_qa.units import db_to_amplitude, db_to_power, power_to_db
 
 if TYPE_CHECKING:
     from gpu_qa.series import AudioSeries
@@ -128,9 +128,11 @@ def _clicks(times_s: np.ndarray, bend: np.ndarray, seen: int, rate: int, limits:
     samples = rate * (float(times_s[first, 1]) - float(times_s[first, 0]))
     is_full = rate >= _FULL_RATE
     bound = power * (samples * _IMPULSE_SAMPLES)
-    short = (peak**2 >= bound * db_to_power(-limits.short_db)) & (peak >= _amplitude(limits.min_peak_dbfs)) & is_full
+    short = (
+        (peak**2 >= bound * db_to_power(-limits.short_db)) & (peak >= db_to_amplitude(limits.min_peak_dbfs)) & is_full
+    )
     sharp = (peak**2 >= bound * db_to_power(-limits.sharp_db)) & (
-        peak >= _amplitude(_SHARP_DBFS if is_full else _LOW_RATE_DBFS)
+        peak >= db_to_amplitude(_SHARP_DBFS if is_full else _LOW_RATE_DBFS)
     )
     needed_db = np.where(sharp, limits.sharp_above_db, np.where(short, limits.above_db, np.inf))
     marks = []
@@ -153,10 +155,6 @@ def _clicks(times_s: np.ndarray, bend: np.ndarray, seen: int, rate: int, limits:
         alone = is_full and strongest_db >= limits.alone_above_db
         marks.append((hop + _AROUND - seen, Mark(start_s, end_s, alone, _Click(strongest_db, limit_db, channels))))
     return marks
-
-
-def _amplitude(level_dbfs: float) -> float:
-    return float(10.0 ** (level_dbfs / 20.0))
 
 
 def _evidence(series: AudioSeries, steps: list[Step]) -> Evidence:
